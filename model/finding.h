@@ -1,0 +1,43 @@
+/* A security finding as decoded (feeds/finding.c), a claim as policy made it (normalize/), and its life.
+ * A claim has an id (finding and source and name), a state, a name, a scope and times; it is kept 400 days after its end. */
+#pragma once
+#include "base/arena.h"
+#include "base/time.h"
+#include "model/entry.h"
+#include "model/version.h"
+
+struct fl_finding {
+	const char *id;	  /* stable across updates */
+	const char *type; /* "Backdoor:EC2/C&CActivity.B!DNS" */
+	const char *shape; /* "guardduty-api", "guardduty-event", "plain" */
+	double severity;
+	bool sample, archived;
+	fl_unix_us created_at, updated_at; /* 0 = not stated */
+	fl_unix_us expires_at;		   /* plain form only; 0 = by policy */
+	const char *reason;
+	const char *const *domains; /* as they stand in the finding, not yet canonical */
+	uint32_t n_domains;
+	const char *const *threat_lists;
+	uint32_t n_threat_lists;
+};
+
+enum fl_claim_state { FL_CLAIM_ACTIVE, FL_CLAIM_WITHDRAWN, FL_CLAIM_DISMISSED, FL_CLAIM_EXPIRED };
+const char *fl_claim_state_word(enum fl_claim_state s);
+
+struct fl_claim {
+	char id[65]; /* hex of SHA-256 over source, finding id and name: fits every finding id */
+	char source[FL_SET_NAME];
+	char finding[192], type[112];
+	struct fl_rkey key;
+	uint8_t scope;
+	enum fl_claim_state state;
+	double severity;
+	fl_unix_us updated_at; /* of the finding: a newer update replaces */
+	fl_unix_us seen_at, expires_at;
+	char actor[FL_ACTOR], reason[FL_REASON];
+};
+
+/** One JSON object, no newline: the value of `claim:ID`, and of a ledger record. */
+void fl_claim_encode(const struct fl_claim *c, struct fl_buf *out);
+int fl_claim_decode(struct fl_span json, struct fl_claim *out, struct fl_err *err);
+void fl_claim_id(struct fl_claim *c);
