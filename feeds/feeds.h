@@ -1,0 +1,66 @@
+/* What bytes mean: one file a format, pure, hostile input. A reader turns a body into claims as text (a name as it stands in the
+ * feed, and its scope); normalize/ decides which names they are. A format with other precedence than nearest-wins (adblock: an
+ * exception wins at any depth, $important) is resolved by its reader, so that nearest-wins gives the same answer.
+ * Start reading at feeds.c: the table of formats. docs/formats/feeds.md has the grammars. */
+#pragma once
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/tally.h"
+#include "model/finding.h"
+
+#define FL_FORMATS(X)                                                                        \
+	X(FL_FORMAT_AUTO, "auto", "found out from the content; refused unless sure")         \
+	X(FL_FORMAT_DOMAINS, "domains", "one name a line; *.x is below x, .x is x and below") \
+	X(FL_FORMAT_HOSTS, "hosts", "hosts(5): a sinkhole address and names")                \
+	X(FL_FORMAT_ADBLOCK, "adblock", "the DNS part of adblock filters, with exceptions")
+enum fl_format {
+#define FL_X(name, word, text) name,
+	FL_FORMATS(FL_X)
+#undef FL_X
+	FL_FORMAT_COUNT
+};
+const char *fl_format_word(enum fl_format f);
+bool fl_format_parse(const char *s, enum fl_format *out);
+
+/* scope of a bare name in `domains` (never guessed: the feed's definition says), and of a bare name in adblock lists. */
+struct fl_feed_options {
+	enum fl_format format;
+	uint8_t scope; /* FL_SCOPE_EXACT, _SUBDOMAINS, _SUBTREE; 0: as written (domains then refuses bare names) */
+};
+
+struct fl_feed_claim {
+	struct fl_span name; /* as in the feed: any case, maybe UTF-8, maybe a trailing dot; borrowed for the call */
+	uint8_t scope;
+	uint32_t line; /* 1-based */
+};
+/* A negative return ends the reading with that code. */
+typedef int fl_feed_sink(void *ctx, const struct fl_feed_claim *c);
+/* A line that made no claim, for `feed test --rejects`; may be NULL. */
+typedef void fl_feed_reject(void *ctx, uint32_t line, struct fl_span text, enum fl_drop why);
+
+struct fl_feed_result {
+	enum fl_format format; /* the one used */
+	struct fl_tally lines; /* in: lines; out: lines that made at least one claim */
+	uint64_t claims;
+	uint64_t refused; /* lines the grammar or the name rules refused (not comments, blanks, not-applicable) */
+};
+
+/**
+ * Read a whole body. BOM, CRLF, a missing final newline, NUL bytes and lines over 4 KiB are survived.
+ * A body that is no list at all (HTML, JSON error text, binary) is FL_EFORMAT with the reason in err; nothing that the
+ * sink got before counts then.
+ */
+int fl_feed_parse(struct fl_span body, const struct fl_feed_options *opt, fl_feed_sink *sink, fl_feed_reject *reject, void *ctx,
+		  struct fl_feed_result *result, struct fl_err *err);
+/** The format of a body, sure or refused (FL_EFORMAT, the reason names the two candidates). */
+int fl_feed_detect(struct fl_span body, enum fl_format *out, struct fl_err *err);
+
+/* Findings: one tolerant decoder. A document is one JSON value: a GuardDuty finding in API or EventBridge spelling (keys compared
+ * case-insensitively at every level, never decided by the envelope), GetFindings' {"Findings":[...]}, an EventBridge envelope,
+ * or plain {domain, severity, type, expires_at, reason}. A domain is taken only from fields that mean "this is the bad name". */
+struct fl_findings {
+	struct fl_finding *v;
+	size_t n;
+};
+/** All in arena. FL_EFORMAT: not JSON, too deep, or of no known shape; err says which. Depth is limited to 64, size to 16 MiB. */
+int fl_finding_parse(struct fl_span json, struct fl_arena *arena, struct fl_findings *out, struct fl_err *err);

@@ -1,0 +1,86 @@
+/* Which names are the same name: canonical form, IDNA, public suffixes; and which claims policy makes of a finding.
+ * Pure: no clock, no socket, no state between calls beyond the suffix list. Start reading at canon.c. */
+#pragma once
+#include "base/tally.h"
+#include "model/entry.h"
+#include "model/finding.h"
+
+/* The suffix list and ICU handle. Immutable after open: share it freely between threads. */
+struct fl_names;
+/** psl_path NULL or "": the packaged list. FL_ENOTFOUND, FL_EFORMAT. */
+int fl_names_open(const char *psl_path, struct fl_names **out, struct fl_err *err);
+void fl_names_close(struct fl_names *n);
+
+/**
+ * Canonical form of a name (DESIGN.md 1): trim, UTS 46 non-transitional when not ASCII, lower case, one trailing dot off, our grammar.
+ * @return FL_DROP_COUNT when it is a name, else why not. Does not look at suffixes. A name of ASCII is taken as it stands.
+ */
+enum fl_drop fl_name_canon(const struct fl_names *n, struct fl_span text, struct fl_rkey *out);
+/**
+ * A feed's claim: canonical form, then the public suffix rules. scope is narrowed in place (subtree to exact on a private suffix,
+ * *narrowed set). @return FL_DROP_COUNT, or why it is refused.
+ */
+enum fl_drop fl_name_claim(const struct fl_names *n, struct fl_span text, uint8_t *scope, bool *narrowed, struct fl_rkey *out);
+/** An operator's claim: also "*" (the root, scope subdomains), "*.x" (subdomains), any suffix, single labels; scope 0: exact unless "*." says so. */
+enum fl_drop fl_name_operator(const struct fl_names *n, struct fl_span text, uint8_t *scope, struct fl_rkey *out);
+/** The registrable domain of a canonical key (a prefix of it); false for a public suffix itself or a single label. */
+bool fl_name_registrable(const struct fl_names *n, struct fl_span key, struct fl_span *out);
+/** For the `canon` filter: white space off, the host of a URL taken (scheme://user@host:port/...), then fl_name_canon. */
+enum fl_drop fl_name_from_url(const struct fl_names *n, struct fl_span text, struct fl_rkey *out);
+/** UTF-8 form for people; false when it has none or is the same. */
+bool fl_name_unicode(const struct fl_names *n, struct fl_span key, char *out, size_t cap);
+
+/* Turns claims into a source set, each name once. Feed one claim after the other, then finish. */
+struct fl_normalizer {
+	const struct fl_names *names;
+	struct fl_tuple attrs; /* given to every entry: confidence, category, first_seen */
+	struct fl_set set;
+	struct fl_tally tally; /* in: claims; out: entries in set after finish; duplicates are FL_DROP_DUPLICATE */
+};
+/** 0, FL_ENOMEM or FL_ELIMIT (over FL_ENTRIES_MAX). A refused claim is counted and 0. */
+int fl_normalize_claim(struct fl_normalizer *z, struct fl_span name, uint8_t scope);
+int fl_normalize_finish(struct fl_normalizer *z);
+enum { FL_ENTRIES_MAX = 50000000 };
+
+/**
+ * Carry attributes over from the old set while merging: a name that stays keeps first_seen, a name that is gone is kept with
+ * absent_since until it has been absent for `keep_absent` fetches (1: leaves at once). Streams in, stream out; takes both.
+ */
+struct fl_entry_iter *fl_renew_iter(struct fl_entry_iter *take_old, struct fl_entry_iter *take_new);
+
+/* Policy by type (DESIGN.md 7, AWS.md 4.4): the first row whose glob fits. */
+enum fl_finding_action { FL_FINDING_BLOCK, FL_FINDING_ALERT, FL_FINDING_IGNORE };
+struct fl_finding_rule {
+	const char *type; /* glob over the type, '-' and '/' as AWS and ASFF spell it */
+	enum fl_finding_action action;
+	int scope;	  /* 0: auto (exact), 1: exact, 2: registrable (exact claim on the registrable domain and below: subtree) */
+	int64_t ttl_ms;	  /* 0: the default */
+};
+struct fl_finding_policy {
+	const struct fl_finding_rule *rules; /* the operator's, asked before the built-in table */
+	size_t n_rules;
+	double min_severity;
+	int64_t ttl_ms;
+	bool ignore_samples;
+	const char *const *own_lists; /* names of our own exports: a finding whose threat list is one of them is an echo */
+	size_t n_own_lists;
+};
+struct fl_finding_claims {
+	enum fl_finding_action action;
+	struct fl_claim *v; /* in arena */
+	size_t n;
+	enum fl_drop why; /* when n is 0 */
+};
+/** The claims a finding makes: one a domain; counted in tally (in: domains, or 1 when it has none). archived makes them FL_CLAIM_WITHDRAWN. */
+int fl_finding_claims(const struct fl_names *n, const struct fl_finding *f, const struct fl_finding_policy *p, const char *source,
+		      fl_unix_us now, struct fl_arena *arena, struct fl_finding_claims *out, struct fl_tally *tally);
+
+/* The guard (guard.c), pure: judges a source version by counts. Here the part that no feed may do without; the rest comes with the feeds. */
+struct fl_guard_limits {
+	double max_removed_ratio, max_added_ratio; /* 0.30, 1.0 */
+	uint64_t min_side;			   /* 1000: smaller sets are not held by ratio */
+	uint64_t min_names;			   /* 0: none */
+};
+/** NULL when accepted; else one sentence in buf. before 0 and first: the first load. */
+const char *fl_guard_judge(const struct fl_guard_limits *l, bool first, uint64_t before, uint64_t after, uint64_t added, uint64_t removed,
+			   char *buf, size_t cap);
