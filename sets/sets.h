@@ -1,0 +1,145 @@
+/* Versioned sets over the store door (DESIGN.md 3): source sets with keyframes and deltas, lists as manifests of source versions. Epoch,
+ * chain, one-script commit with compare-and-set and fencing, outbox, wake, retention. Redis keys: docs/formats/redis-keys.md.
+ * Start reading at commit.c. No state but handles; any process may die at any instruction and another goes on. */
+#pragma once
+#include "io/clock.h"
+#include "io/store.h"
+#include "model/delta.h"
+#include "model/event.h"
+#include "model/finding.h"
+#include "model/keyframe.h"
+#include "model/version.h"
+
+/* One process's view of the store. All pointers borrowed. */
+struct fl_sets {
+	struct fl_store *store;
+	struct fl_clock *clock;
+	struct fl_random *random;
+	int64_t keep_age_ms;  /* retention: versions younger than this stay */
+	uint64_t keep_bytes;  /* per set; older ones leave when a set weighs more, the age notwithstanding */
+	uint32_t keep_floor;  /* at least so many versions stay (10) */
+};
+
+struct fl_head {
+	struct fl_version_id id; /* number 0: the set was never created, or its head is gone */
+	struct fl_u128 digest;
+	uint64_t entries;
+	uint64_t keyframe; /* source: version of the newest keyframe, 0 = none */
+	char fence[33];
+	char state[24];	   /* source: "ok", "held", ...; list: "ok", "deleted" */
+	fl_unix_us published_at;
+};
+
+/** FL_ENOTFOUND when there is none (out->id.number 0); a head without epoch is no head. */
+int fl_set_head(struct fl_sets *s, enum fl_set_kind kind, const char *name, struct fl_head *out, struct fl_err *err);
+/** Heads of many sets in one round trip; a missing one has number 0. */
+int fl_set_heads(struct fl_sets *s, enum fl_set_kind kind, const char *const *names, size_t n, struct fl_head *out, struct fl_err *err);
+/** Names of all sets of this kind that the store knows, sorted, in arena. SCAN, not KEYS. */
+int fl_set_names(struct fl_sets *s, enum fl_set_kind kind, struct fl_arena *arena, const char *const **out, size_t *n, struct fl_err *err);
+int fl_source_version_get(struct fl_sets *s, const char *name, uint64_t number, struct fl_source_version *out, struct fl_err *err);
+int fl_list_version_get(struct fl_sets *s, const char *name, uint64_t number, struct fl_arena *arena, struct fl_list_version *out, struct fl_err *err);
+/** number -> chain by `lineage`: FL_ENOTFOUND when it does not know that number, FL_EGAP when the set has no lineage at all. */
+int fl_set_lineage(struct fl_sets *s, enum fl_set_kind kind, const char *name, uint64_t number, uint8_t chain[32], struct fl_err *err);
+
+/* The lease: who writes this set now. It only saves work; the compare-and-set is what is correct. */
+struct fl_lease {
+	enum fl_set_kind kind;
+	char name[FL_SET_NAME];
+	char fence[33]; /* random, written into head */
+	fl_mono_ns until;
+};
+/** Take it, or extend ours. FL_EFENCED: another holds it. Creates the head's fence field only; never an epoch. */
+int fl_lease_take(struct fl_sets *s, enum fl_set_kind kind, const char *name, int64_t ttl_ms, struct fl_lease *lease, struct fl_err *err);
+int fl_lease_release(struct fl_sets *s, struct fl_lease *lease, struct fl_err *err);
+
+/* Claims that are written in the same commit (findings, timed operator entries). */
+struct fl_claim_write {
+	const struct fl_claim *v;
+	size_t n;
+};
+
+/* A new version of a source. */
+struct fl_source_commit {
+	const char *name;
+	const struct fl_lease *lease;
+	const struct fl_head *parent;	   /* what the changes are based on; number 0: the first version, a new epoch */
+	enum fl_cause cause;
+	const char *actor, *reason;
+	const struct fl_fetch_state *fetch; /* NULL: the parent's */
+	struct fl_claim_write claims;
+	bool even_unchanged;		    /* commit also when the set is the same (fetch state, deletion) */
+};
+/**
+ * Commit the set `take_next` (a sorted stream, closed here) as the next version: diffs it against the parent's content, writes a delta or a keyframe
+ * (before the commit, with NX and an hour's expiry), then one script. Bounded memory.
+ *
+ * @return 0 and *out; FL_OK with out->id equal to the parent's when nothing changed; FL_ESTALE: the head moved, reread; FL_EFENCED; FL_EUNAVAIL;
+ *         FL_EUNKNOWN only after the commit id could not be looked up either: ask again with fl_source_committed.
+ */
+int fl_source_commit(struct fl_sets *s, const struct fl_source_commit *c, struct fl_entry_iter *take_next, struct fl_source_version *out,
+		     struct fl_err *err);
+/** The same from changes (closed here) that are checked against nothing but the digest of a later reader: for findings and operator entries, whose writer
+ * knows the old tuples. O(changes), but for a keyframe when one is due. */
+int fl_source_commit_changes(struct fl_sets *s, const struct fl_source_commit *c, struct fl_change_iter *take_changes, struct fl_source_version *out,
+			     struct fl_err *err);
+/** Look-ups of single names in a source at its head, for a writer of changes: tuples[i].scope 0 = absent. Reads keyframe blocks by index and deltas. */
+int fl_source_lookup(struct fl_sets *s, const char *name, const struct fl_head *at, const struct fl_span *keys, size_t n, struct fl_tuple *tuples,
+		     struct fl_err *err);
+
+/** The content at a version, as a sorted stream: keyframe at or below it (found by parent links) and the deltas since. FL_ENOTFOUND when a needed key is gone (retention):
+ * the caller starts again from the head, five times at most. The stream may also give FL_ENOTFOUND, FL_ECORRUPT. The digest of a completely read stream
+ * is checked against the version's: the last next() gives FL_ECORRUPT instead of 0 when it differs. */
+int fl_source_open(struct fl_sets *s, const char *name, uint64_t number, struct fl_entry_iter **out, struct fl_version_id *id, struct fl_err *err);
+/** The stored deltas on the parent path from `from` (exclusive) to `to`, oldest first, bytes in arena. FL_ENOTFOUND: a delta is missing or a keyframe
+ * stands in between: take the content instead. FL_ESTALE: `from` is no ancestor of `to`. At most FL_EVENT_DELTAS_MAX. */
+int fl_source_deltas(struct fl_sets *s, const char *name, const struct fl_version_id *from, const struct fl_version_id *to, struct fl_arena *arena,
+		     struct fl_event_delta **out, uint32_t *n, struct fl_err *err);
+/** What changed between two versions of one source (either direction), as a stream: by deltas where they exist, else by merging contents. */
+int fl_source_diff(struct fl_sets *s, const char *name, uint64_t from, uint64_t to, struct fl_change_iter **out, struct fl_err *err);
+
+/* A new version of a list. */
+struct fl_list_commit {
+	const char *name;
+	const struct fl_lease *lease;
+	const struct fl_head *parent; /* number 0: first version: a new epoch, and number is `first_number` (1 when 0) */
+	uint64_t first_number;
+	const struct fl_list_input *inputs; /* all of them, sorted */
+	uint32_t n_inputs;
+	enum fl_cause cause;
+	const char *actor, *reason;
+	uint64_t at_least;	      /* number is above this too (recover, lost-tail); 0 */
+	struct fl_recovered recovered; /* cause recover: version is set to the new number by the commit; else the parent's is carried on by the commit */
+	fl_unix_us seen_at, source_at;
+};
+/** One script: parent is the head, fence ours, inputs exist with their chains and do not go back and pins are the parent's unless the cause allows it; then version, lineage, outbox, `needed`, head, wake. */
+int fl_list_commit(struct fl_sets *s, const struct fl_list_commit *c, struct fl_arena *arena, struct fl_list_version *out, struct fl_err *err);
+
+/* Outbox: (number, chain) not yet acknowledged by Kafka. */
+struct fl_outbox_entry {
+	char id[40]; /* stream id, for trim */
+	uint64_t number;
+	uint8_t chain[32];
+	fl_unix_us at;
+};
+int fl_outbox_read(struct fl_sets *s, const char *list, size_t max, struct fl_arena *arena, struct fl_outbox_entry **out, size_t *n, uint64_t *length,
+		   struct fl_err *err);
+/** Remove exactly these, after their delivery reports. */
+int fl_outbox_trim(struct fl_sets *s, const char *list, const struct fl_outbox_entry *v, size_t n, struct fl_err *err);
+/** The event of a list version: its manifest and the stored deltas of the inputs that moved, read by one script, never decoded. All in arena. */
+int fl_event_load(struct fl_sets *s, const char *list, uint64_t number, struct fl_arena *arena, struct fl_event *out, struct fl_err *err);
+
+/* Claims. */
+int fl_claim_get(struct fl_sets *s, const char *source, const char *id, struct fl_claim *out, struct fl_err *err);
+/** Claims of a source whose expiry is at or before `until`, at most max. */
+int fl_claims_due(struct fl_sets *s, const char *source, fl_unix_us until, size_t max, struct fl_arena *arena, struct fl_claim **out, size_t *n,
+		  struct fl_err *err);
+int fl_claims_of(struct fl_sets *s, const char *source, struct fl_span key, struct fl_arena *arena, struct fl_claim **out, size_t *n, struct fl_err *err);
+
+/* Retention and purge. Each is one fenced script that decides and deletes on the same state. */
+struct fl_retention_report {
+	uint64_t versions_removed, keys_removed, bytes_removed;
+};
+int fl_source_retain(struct fl_sets *s, const struct fl_lease *lease, struct fl_retention_report *out, struct fl_err *err);
+int fl_list_retain(struct fl_sets *s, const struct fl_lease *lease, struct fl_retention_report *out, struct fl_err *err);
+/** After the deleting version (empty, cause delete): removes all older keys of the set; head and that version stay. */
+int fl_set_purge(struct fl_sets *s, const struct fl_lease *lease, struct fl_retention_report *out, struct fl_err *err);
