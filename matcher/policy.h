@@ -1,0 +1,64 @@
+/* Policy: the rules of a configuration, bound to an image (DESIGN.md 1, FIELD.md K4). Pure. The longest matching association gives a client its rule groups;
+ * organisation groups apply to every client, around them; operator-allow and operator-block stand before all. Rules by ascending priority; the first whose list covers the name and
+ * whose q_type fits decides. */
+#pragma once
+#include "matcher/image.h"
+#include "model/config.h"
+
+struct fl_policy;
+/** Compile. Borrows cfg, which must outlive it. FL_ENOMEM, or FL_ECONFIG for what config check would have refused. */
+int fl_policy_new(const struct fl_config *cfg, struct fl_policy **out, struct fl_err *err);
+void fl_policy_free(struct fl_policy *p);
+
+/* What workers read under RCU: policy and image of one moment, with the lists of the rules resolved to the image's. Immutable. */
+struct fl_view {
+	const struct fl_policy *policy; /* borrowed: outlives the view */
+	struct fl_image *image;		/* a reference of its own */
+	int *list_index;		/* policy's list number -> image list, -1: never held */
+	fl_unix_us made_at;
+	bool grace; /* startup_grace: lists never held fail open */
+};
+int fl_view_new(const struct fl_policy *p, struct fl_image *img, bool grace, struct fl_view **out);
+void fl_view_free(struct fl_view *v);
+
+struct fl_client {
+	bool v6;
+	uint8_t addr[16];
+};
+
+struct fl_decision {
+	enum fl_action action;
+	enum fl_block_response response; /* FL_BLOCK_SERVFAIL: fail closed */
+	bool degraded;			 /* a list never held was passed over (fail open) or made it fail closed */
+	bool trust;			 /* the deciding rule trusts redirections: the chain is not asked further */
+	const struct fl_cfg_rule *rule;	 /* NULL: none matched, or operator lists */
+	const char *rule_group, *rule_name, *list; /* NULL when none */
+	const char *association;	 /* NULL: no association */
+	uint64_t list_version;
+	uint16_t entry_len; /* of the matched entry's key: a prefix of the name's */
+	uint8_t entry_scope;
+	uint8_t hop;	/* 0: the question */
+	uint32_t ttl;	/* of the block answer */
+	const char *override_domain;
+	/* ALERT rules with continue that matched on the way: the first of them */
+	const struct fl_cfg_rule *alerted;
+};
+/** Decide one name. `so_far` is the decision of the chain up to here (NULL for the question): a rule that trusts redirections stays in charge. No allocation or lock. */
+void fl_decide(const struct fl_view *v, const struct fl_client *client, struct fl_span key, uint16_t qtype, uint8_t hop, const struct fl_decision *so_far,
+	       struct fl_decision *out);
+/** Only the association: its name, or NULL. */
+const char *fl_policy_association(const struct fl_policy *p, const struct fl_client *client);
+
+/* One step of the evaluation, for explain and policy test. */
+struct fl_decide_step {
+	const char *rule_group, *rule, *list;
+	uint32_t priority;
+	enum fl_action action;
+	enum { FL_STEP_MATCHED, FL_STEP_NO_MATCH, FL_STEP_QTYPE, FL_STEP_NOT_HELD, FL_STEP_NOT_REACHED } what;
+};
+/** As fl_decide, and each rule in order. Returns the number of steps (at most cap). */
+size_t fl_decide_explain(const struct fl_view *v, const struct fl_client *client, struct fl_span key, uint16_t qtype, struct fl_decision *out,
+			 struct fl_decide_step *steps, size_t cap);
+
+/* config check: rules that can never decide, ALERT before BLOCK on one list, lists no rule names. One sentence each through `warn`. */
+void fl_policy_lint(const struct fl_config *cfg, void (*warn)(void *ctx, const char *text), void *ctx);
