@@ -1,0 +1,117 @@
+/* Ingest: when and how bytes are fetched, and what becomes of them: payload -> claims -> source set @n. Two stages, each stepped, each with its own store door, so that a
+ * big feed never delays a finding: fl_ingest (feeds, config entries) and fl_findings (findings directory, injected findings, operator entries, expiry).
+ * Every origin is a source. The last good source set stands on any failure. Start reading at ingest.c. */
+#pragma once
+#include "base/metrics.h"
+#include "feeds/feeds.h"
+#include "io/bus.h"
+#include "io/disk.h"
+#include "io/http.h"
+#include "model/config.h"
+#include "normalize/normalize.h"
+#include "sets/sets.h"
+
+struct fl_ingest_config {
+	const struct fl_config *cfg;
+	struct fl_sets *sets;
+	struct fl_http *http;
+	/* Reads a local file feed: content and mtime+size+inode as a validator text. FL_ENOTFOUND, FL_EIO, FL_ELIMIT. */
+	int (*read_file)(void *ctx, const char *path, uint64_t max, struct fl_buf *out, char *validator, size_t cap, struct fl_err *err);
+	void *file_ctx;
+	struct fl_clock *clock;
+	struct fl_random *random;
+	const struct fl_names *names;
+};
+struct fl_ingest;
+int fl_ingest_open(const struct fl_ingest_config *c, struct fl_ingest **out, struct fl_err *err);
+int fl_ingest_step(struct fl_ingest *g, fl_mono_ns now, fl_mono_ns *wake);
+int fl_ingest_reload(struct fl_ingest *g, const struct fl_config *cfg);
+/** Fetch now; NULL: all feeds. FL_ENOTFOUND. */
+int fl_ingest_refresh(struct fl_ingest *g, const char *feed, fl_mono_ns now);
+void fl_ingest_close(struct fl_ingest *g);
+
+enum fl_feed_state { FL_FEED_NEW, FL_FEED_OK, FL_FEED_UNCHANGED, FL_FEED_FETCHING, FL_FEED_DEGRADED, FL_FEED_HELD, FL_FEED_STALE, FL_FEED_DISABLED };
+const char *fl_feed_state_word(enum fl_feed_state s);
+struct fl_feed_status {
+	char name[FL_SET_NAME], into[FL_SET_NAME];
+	enum fl_feed_state state;
+	char reason[256];	 /* of the last failure or hold; "" = none */
+	fl_unix_us last_try, last_ok, last_changed, next_try;
+	uint64_t version, names, failures_in_row, fetches_ok, fetches_unchanged, fetches_failed;
+	struct fl_tally lines, claims; /* of the last accepted body */
+	uint64_t bytes;
+	int64_t took_ms;
+};
+void fl_ingest_status(struct fl_ingest *g, struct fl_arena *arena, struct fl_feed_status **out, size_t *n);
+void fl_ingest_metrics(struct fl_ingest *g, struct fl_buf *out);
+
+/* What `feed test` says of a body, without any set: format, tallies, rejects. Pure. */
+struct fl_feed_trial {
+	struct fl_feed_result parsed;
+	struct fl_tally claims;
+	uint64_t names;
+	bool held;	   /* the guard would hold it as a first load */
+	char reason[256];
+};
+int fl_feed_try(const struct fl_names *names, const struct fl_feed_options *opt, struct fl_span body, uint64_t min_names, fl_feed_reject *reject, void *ctx,
+		struct fl_set *set /* NULL, or gets the entries */, struct fl_feed_trial *out, struct fl_err *err);
+
+/* --- findings and operator entries --- */
+struct fl_findings_config {
+	const struct fl_config *cfg;
+	struct fl_sets *sets;
+	struct fl_bus *bus; /* the ledger: topic `findings` (decisions: `audit`), acks=all; NULL: none */
+	struct fl_disk *ledger; /* role's state folder: holds the ledger while Kafka is away; NULL: none */
+	/* Directory sources: list names fitting a glob, read one, and put it away (done or failed, with the reason beside it). */
+	const struct fl_drop_dir *dir;
+	void *dir_ctx;
+	struct fl_clock *clock;
+	struct fl_random *random;
+	const struct fl_names *names;
+};
+struct fl_drop_dir {
+	int (*next)(void *ctx, const char *path, const char *glob, char *name, size_t cap, struct fl_err *err); /* 1 a file, 0 none */
+	int (*read)(void *ctx, const char *path, const char *name, size_t max, struct fl_buf *out, struct fl_err *err);
+	int (*done)(void *ctx, const char *path, const char *name, bool move, struct fl_err *err);
+	int (*failed)(void *ctx, const char *path, const char *name, const char *reason, struct fl_err *err);
+};
+struct fl_findings_stage;
+int fl_findings_open(const struct fl_findings_config *c, struct fl_findings_stage **out, struct fl_err *err);
+int fl_findings_step(struct fl_findings_stage *f, fl_mono_ns now, fl_mono_ns *wake);
+int fl_findings_reload(struct fl_findings_stage *f, const struct fl_config *cfg);
+void fl_findings_close(struct fl_findings_stage *f);
+
+struct fl_finding_outcome {
+	uint32_t documents, findings, domains;
+	uint32_t accepted, withdrawn, duplicate, refused;
+	struct fl_tally tally;
+	char source[FL_SET_NAME]; /* the set that changed last */
+	uint64_t version;	  /* and its version; 0: none changed */
+	char list[FL_SET_NAME];
+	char reason[256];	  /* of the last refusal */
+};
+/** Decode, decide and commit; durable when it returns 0 (both in the set and in the ledger). source: "cli", or a findings source's name. dry_run commits nothing.
+ * FL_EFORMAT; FL_EUNAVAIL: nothing acknowledged, try again. */
+int fl_findings_inject(struct fl_findings_stage *f, const char *source, struct fl_span json, bool dry_run, const char *actor, struct fl_finding_outcome *out,
+		       struct fl_err *err);
+
+/* An operator's entry in LIST.operator. */
+struct fl_operator_entry {
+	const char *name; /* "x", "*.x", "*" */
+	uint8_t scope;	  /* 0: by the name's form */
+	fl_unix_us expires_at; /* 0: permanent */
+};
+/** Add (or renew) or remove entries; one version. Durable when it returns 0. refused entries are listed in reason; any refused: nothing is committed. */
+int fl_operator_change(struct fl_findings_stage *f, const char *list, bool add, const struct fl_operator_entry *v, size_t n, const char *actor,
+		       const char *reason, struct fl_source_version *out, struct fl_err *err);
+/** The deleting version of a source, then its keys. */
+int fl_source_purge(struct fl_findings_stage *f, const char *source, const char *actor, const char *reason, struct fl_err *err);
+
+struct fl_findings_status {
+	uint64_t accepted, duplicate, sample, low_severity, no_domain, ignored, malformed, withdrawn, expired;
+	uint64_t ledger_waiting; /* records held in the state folder while Kafka is away */
+	bool clock_skewed;	 /* local and store clock more than 60 s apart: nothing expires */
+	char problem[200];
+};
+void fl_findings_status(struct fl_findings_stage *f, struct fl_findings_status *out);
+void fl_findings_metrics(struct fl_findings_stage *f, struct fl_buf *out);
