@@ -1,0 +1,89 @@
+/* Private to publisher/: what the stage keeps of each list, and the pieces it is made of.
+ *
+ *   heads of sources -> fl__next_inputs (pure) -> fl_list_commit -> outbox -> relay -> list-events
+ *                                                                        ^ delivery report, then trim */
+#pragma once
+#include "publisher/publisher.h"
+
+enum { FL_RELAY_BATCH = 32, FL_LEASE_MS = 10000, FL_TICK_MS = 1000, FL_RESEND_GRACE_MS = 5000, FL_RESEND_MS = 3600000, FL_RETAIN_MS = 60000 };
+
+/* The guard by counts alone, where the old content is gone (DESIGN.md 3): at most this share of the entries may be missing. */
+struct fl_guard_counts {
+	double max_removed_ratio;
+	uint64_t min_side;
+};
+
+struct fl_pub_source {
+	struct fl_cfg_source cfg; /* strings in the publisher's arena */
+	struct fl_head head;
+};
+
+/* One outbox entry on its way: handed to the bus, not yet reported. */
+struct fl_in_flight {
+	bool used;
+	bool resend; /* of the head, not from the outbox: nothing to trim */
+	uint64_t tag;
+	struct fl_outbox_entry entry;
+};
+
+/* The newest record of a list seen on list-events, and the highest version known from anywhere. */
+struct fl_seen {
+	struct fl_version_id last, highest;
+	uint32_t n_epochs;
+	struct fl_epoch epochs[FL_RECOVERED_OVER_MAX];
+};
+
+struct fl_pub_list {
+	char name[FL_SET_NAME];
+	struct fl_pub_source *sources;
+	size_t n_sources;
+	struct fl_lease lease;
+	bool leased, dirty, outbox_due;
+	bool head_known;
+	struct fl_head head;
+	struct fl_arena arena; /* of current */
+	struct fl_list_version current; /* the head's manifest */
+	struct fl_in_flight flight[FL_RELAY_BATCH];
+	uint64_t outbox_length;
+	fl_unix_us outbox_oldest;
+	struct fl_version_id sent; /* newest acknowledged by Kafka */
+	struct fl_seen seen;
+	fl_mono_ns retry_at, relay_at, resend_at, hourly_at, retain_at;
+	uint64_t published, unchanged, failed;
+	char problem[200];
+};
+
+struct fl_publisher {
+	struct fl_publisher_config c;
+	struct fl_arena arena; /* lists and their sources, by configuration */
+	struct fl_pub_list *lists;
+	size_t n_lists;
+	struct fl_bus_consumer *events;
+	fl_mono_ns tick_at, events_at;
+	uint64_t next_tag;
+	uint64_t produced_ok, produced_failed;
+	bool store_up, bus_up;
+};
+
+/* next.c */
+/**
+ * The inputs of the next version: for each source by configuration its head, or what the current version has where it is pinned, has not moved, or
+ * is lost (then marked gone, unless the difference by counts is one the guard accepts). Pure.
+ * @return true when they differ from the current version's.
+ */
+bool fl__next_inputs(const struct fl_list_version *current, const struct fl_pub_source *sources, size_t n, const struct fl_guard_counts *guard,
+		     struct fl_list_input *out, uint32_t *n_out, fl_unix_us *source_at);
+/* publisher.c */
+struct fl_pub_list *fl__pub_list(struct fl_publisher *p, const char *name);
+int fl__pub_lease(struct fl_publisher *p, struct fl_pub_list *l, fl_mono_ns now, struct fl_err *err);
+/** Read head and manifest of the list, and the heads of its sources. */
+int fl__pub_reread(struct fl_publisher *p, struct fl_pub_list *l, struct fl_err *err);
+int fl__pub_read_sources(struct fl_publisher *p, struct fl_pub_list *l, struct fl_err *err);
+/** After a commit of ours: the version is the head now. */
+void fl__pub_committed(struct fl_publisher *p, struct fl_pub_list *l, const struct fl_list_version *v);
+void fl__pub_problem(struct fl_pub_list *l, const struct fl_err *err);
+/* relay.c */
+void fl__relay_reports(struct fl_publisher *p);
+void fl__relay_read_events(struct fl_publisher *p, fl_mono_ns now);
+void fl__relay_list(struct fl_publisher *p, struct fl_pub_list *l, fl_mono_ns now);
+void fl__relay_know(struct fl_pub_list *l, const struct fl_version_id *id);
