@@ -4,6 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#if __has_include(<luaconf.h>) /* only where Lua is a library of the module: its macros name sprintf */
+#include <luaconf.h>
+#endif
 #pragma GCC poison strcpy   /* memcpy with a known length, fl_arena_str */
 #pragma GCC poison strcat   /* fl_buf_str */
 #pragma GCC poison strncpy  /* memcpy */
