@@ -4,6 +4,7 @@
  * Start reading at feeds.c: the table of formats. docs/formats/feeds.md has the grammars. */
 #pragma once
 #include "base/arena.h"
+#include "base/dname.h"
 #include "base/err.h"
 #include "base/tally.h"
 #include "model/finding.h"
@@ -22,10 +23,16 @@ enum fl_format {
 const char *fl_format_word(enum fl_format f);
 bool fl_format_parse(const char *s, enum fl_format *out);
 
+/* The canonical form of a name, for readers that compare names within a body (adblock's exceptions): FL_DROP_COUNT, or why it is none.
+ * feeds/ must not know normalize/, so the caller lends it. */
+typedef enum fl_drop fl_feed_canon(const void *ctx, struct fl_span name, struct fl_rkey *out);
+
 /* scope of a bare name in `domains` (never guessed: the feed's definition says), and of a bare name in adblock lists. */
 struct fl_feed_options {
 	enum fl_format format;
 	uint8_t scope; /* FL_SCOPE_EXACT, _SUBDOMAINS, _SUBTREE; 0: as written (domains then refuses bare names) */
+	fl_feed_canon *canon; /* NULL: ASCII names are compared in lower case, others are passed on as they stand */
+	const void *canon_ctx;
 };
 
 struct fl_feed_claim {

@@ -183,7 +183,8 @@ struct fl_cfg_source {
 };
 /**
  * The sources that feed a list, sorted by name: its enabled feeds (the feed's name), "LIST.operator", "LIST.config" when it has entries, and for the
- * findings lists "SOURCE.block" or "SOURCE.alert" of each findings source and of the built-in source "cli". Returns the count; fills at most cap.
+ * findings lists "SOURCE.block" or "SOURCE.alert" of each findings source and of the built-in source "cli". Returns the count, *out in arena;
+ * 0 and NULL when out of memory (a list has one source at least).
  */
 size_t fl_config_sources(const struct fl_config *c, const char *list, struct fl_arena *arena, struct fl_cfg_source **out);
 const struct fl_cfg_list *fl_config_list(const struct fl_config *c, const char *name);

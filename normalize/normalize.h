@@ -43,10 +43,13 @@ int fl_normalize_finish(struct fl_normalizer *z);
 enum { FL_ENTRIES_MAX = 50000000 };
 
 /**
- * Carry attributes over from the old set while merging: a name that stays keeps first_seen, a name that is gone is kept with
- * absent_since until it has been absent for `keep_absent` fetches (1: leaves at once). Streams in, stream out; takes both.
+ * Carry attributes over from the old set while merging: a name that stays keeps first_seen, a name that is gone leaves.
+ * Streams in, stream out; takes both. NULL when out of memory (both are closed then).
  */
 struct fl_entry_iter *fl_renew_iter(struct fl_entry_iter *take_old, struct fl_entry_iter *take_new);
+/** The same, but a name that is gone stays, with absent_since, until it has been absent for keep_s seconds (0: leaves at once;
+ * a feed's remove_after_absent N fetches are (N - 1) of its intervals). now_s: time of this fetch, unix seconds. */
+struct fl_entry_iter *fl_renew_keep_iter(struct fl_entry_iter *take_old, struct fl_entry_iter *take_new, uint32_t now_s, uint32_t keep_s);
 
 /* Policy by type (DESIGN.md 7, AWS.md 4.4): the first row whose glob fits. */
 enum fl_finding_action { FL_FINDING_BLOCK, FL_FINDING_ALERT, FL_FINDING_IGNORE };

@@ -1,0 +1,159 @@
+/* The table of formats, and what all readers share: lines, tokens, the account of lines. Start at fl_feed_parse(). */
+#include "feeds/reader.h"
+
+#include "base/address.h"
+
+static const struct format {
+	const char *word;
+	fl__read *read;
+} formats[FL_FORMAT_COUNT] = {
+	[FL_FORMAT_AUTO] = { "auto", NULL },
+	[FL_FORMAT_DOMAINS] = { "domains", fl__plain_read },
+	[FL_FORMAT_HOSTS] = { "hosts", fl__hosts_read },
+	[FL_FORMAT_ADBLOCK] = { "adblock", fl__adblock_read },
+};
+
+const char *fl_format_word(enum fl_format f)
+{
+	return (unsigned)f < FL_FORMAT_COUNT ? formats[f].word : "unknown";
+}
+
+bool fl_format_parse(const char *s, enum fl_format *out)
+{
+	for (int f = 0; f < FL_FORMAT_COUNT; f++) {
+		if (strcmp(formats[f].word, s) == 0) {
+			*out = (enum fl_format)f;
+			return true;
+		}
+	}
+	return false;
+}
+
+struct fl_span fl__bom_off(struct fl_span body)
+{
+	if (body.n >= 3 && memcmp(body.p, "\xef\xbb\xbf", 3) == 0)
+		return fl_span(body.p + 3, body.n - 3);
+	return body;
+}
+
+bool fl__reader_line(struct fl__reader *r, struct fl_span *text)
+{
+	const uint8_t *start = r->body.p + r->pos, *nl;
+	size_t left = r->body.n - r->pos;
+
+	if (left == 0)
+		return false;
+	nl = memchr(start, '\n', left);
+	*text = fl_span_trim(fl_span(start, nl ? (size_t)(nl - start) : left));
+	r->pos += nl ? (size_t)(nl - start) + 1 : left;
+	r->line++;
+	r->result->lines.in++;
+	return true;
+}
+
+bool fl__drop_is_harmless(enum fl_drop why)
+{
+	switch (why) {
+	case FL_DROP_COMMENT:
+	case FL_DROP_NOT_APPLICABLE:
+	case FL_DROP_DISABLED:
+	case FL_DROP_DUPLICATE:
+	case FL_DROP_LOCAL_NAME:
+		return true;
+	default:
+		return false;
+	}
+}
+
+void fl__reader_drop(struct fl__reader *r, uint32_t line, struct fl_span text, enum fl_drop why)
+{
+	r->result->lines.dropped[why]++;
+	r->result->refused += !fl__drop_is_harmless(why);
+	if (r->reject && why != FL_DROP_COMMENT)
+		r->reject(r->ctx, line, text, why);
+}
+
+int fl__reader_claim(struct fl__reader *r, uint32_t line, struct fl_span name, uint8_t scope)
+{
+	struct fl_feed_claim c = { .name = name, .scope = scope, .line = line };
+	int ret = r->sink(r->ctx, &c);
+
+	if (ret < 0)
+		return fl_err_set(r->err, ret, "line %u: %s", line, fl_code_text(ret));
+	r->result->claims++;
+	return 0;
+}
+
+static bool is_space(uint8_t c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+bool fl__token(struct fl_span *rest, struct fl_span *tok)
+{
+	size_t i = 0, start;
+
+	while (i < rest->n && is_space(rest->p[i]))
+		i++;
+	start = i;
+	while (i < rest->n && !is_space(rest->p[i]))
+		i++;
+	*tok = fl_span(rest->p + start, i - start);
+	*rest = fl_span(rest->p + i, rest->n - i);
+	return tok->n != 0;
+}
+
+struct fl_span fl__comment_off(struct fl_span s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] == '#' && (i == 0 || is_space(s.p[i - 1])))
+			return fl_span_trim(fl_span(s.p, i));
+	return s;
+}
+
+enum fl_drop fl__token_judge(struct fl_span tok)
+{
+	static const char signs[] = "*/?=()[]{}\\|^$+:";
+	const uint8_t *mark, *dot;
+	bool sign = false;
+
+	for (size_t i = 0; i < tok.n && !sign; i++)
+		sign = tok.p[i] && strchr(signs, tok.p[i]);
+	if (!sign) {
+		size_t n = tok.n && tok.p[tok.n - 1] == '.' ? tok.n - 1 : tok.n;
+
+		dot = n ? memrchr(tok.p, '.', n) : NULL;
+		dot = dot ? dot + 1 : tok.p;
+		if (dot == tok.p + n || *dot < '0' || *dot > '9')
+			return FL_DROP_COUNT;
+		return fl_address_literal(tok) ? FL_DROP_ADDRESS : FL_DROP_COUNT;
+	}
+	mark = memmem(tok.p, tok.n, "://", 3);
+	if (mark)
+		tok = fl_span(mark + 3, tok.n - (size_t)(mark + 3 - tok.p));
+	return fl_address_literal(tok) ? FL_DROP_ADDRESS : FL_DROP_PATTERN;
+}
+
+int fl_feed_parse(struct fl_span body, const struct fl_feed_options *opt, fl_feed_sink *sink, fl_feed_reject *reject,
+		  void *ctx, struct fl_feed_result *result, struct fl_err *err)
+{
+	struct fl_feed_result made = { .format = opt->format };
+	struct fl__reader r = { .body = fl__bom_off(body), .opt = opt, .sink = sink, .reject = reject, .ctx = ctx,
+				.result = &made, .err = err };
+	const char *why = fl__sniff(r.body);
+	int ret = 0;
+
+	if (why)
+		return fl_err_set(err, FL_EFORMAT, "not a list: %s", why);
+	if (made.format == FL_FORMAT_AUTO)
+		ret = fl_feed_detect(body, &made.format, err);
+	if (ret < 0)
+		return ret;
+	if ((unsigned)made.format >= FL_FORMAT_COUNT)
+		return fl_err_set(err, FL_EUSAGE, "no such format: %d", (int)made.format);
+	ret = formats[made.format].read(&r);
+	if (ret < 0)
+		return ret;
+	*result = made;
+	return 0;
+}

@@ -1,0 +1,64 @@
+/* One name a line (docs/formats/feeds.md):  [ws] NAME [ws #comment]
+ *
+ *   *.x   what is below x           .x   x and what is below it
+ *   x     what the feed's definition says; refused where it says "as written"
+ */
+#include "feeds/reader.h"
+
+bool fl__plain_comment(struct fl_span s)
+{
+	return s.n == 0 || s.p[0] == '#' || s.p[0] == '!' || s.p[0] == ';' ||
+	       (s.n > 1 && s.p[0] == '/' && s.p[1] == '/');
+}
+
+/* Name and scope of a token; FL_DROP_COUNT, or why it is none. */
+static enum fl_drop plain_claim(struct fl_span tok, uint8_t bare, struct fl_feed_claim *out)
+{
+	enum fl_drop why;
+
+	*out = (struct fl_feed_claim){ .name = tok, .scope = bare };
+	if (tok.n > 2 && tok.p[0] == '*' && tok.p[1] == '.')
+		*out = (struct fl_feed_claim){ .name = fl_span(tok.p + 2, tok.n - 2), .scope = FL_SCOPE_SUBDOMAINS };
+	else if (tok.n > 1 && tok.p[0] == '.')
+		*out = (struct fl_feed_claim){ .name = fl_span(tok.p + 1, tok.n - 1), .scope = FL_SCOPE_SUBTREE };
+	why = fl__token_judge(out->name);
+	if (why != FL_DROP_COUNT)
+		return why;
+	return out->scope ? FL_DROP_COUNT : FL_DROP_SYNTAX;
+}
+
+static enum fl_drop plain_line(struct fl_span text, uint8_t bare, struct fl_feed_claim *out)
+{
+	struct fl_span rest, tok, more;
+
+	if (fl__plain_comment(text))
+		return FL_DROP_COMMENT;
+	if (text.n > FL__LINE_MAX)
+		return FL_DROP_LINE_TOO_LONG;
+	rest = fl__comment_off(text);
+	fl__token(&rest, &tok);
+	if (fl__token(&rest, &more))
+		return FL_DROP_EXTRA_FIELDS;
+	return plain_claim(tok, bare, out);
+}
+
+int fl__plain_read(struct fl__reader *r)
+{
+	struct fl_feed_claim c;
+	struct fl_span text;
+
+	while (fl__reader_line(r, &text)) {
+		enum fl_drop why = plain_line(text, r->opt->scope, &c);
+		int ret;
+
+		if (why != FL_DROP_COUNT) {
+			fl__reader_drop(r, r->line, text, why);
+			continue;
+		}
+		ret = fl__reader_claim(r, r->line, c.name, c.scope);
+		if (ret < 0)
+			return ret;
+		r->result->lines.out++;
+	}
+	return 0;
+}

@@ -1,0 +1,60 @@
+/* Private to feeds/: what the readers share. A reader walks the lines of a body, gives claims to the sink and accounts for
+ * every line: one that made a claim is out, one that did not is dropped for one reason. */
+#pragma once
+#include "feeds/feeds.h"
+
+enum { FL__LINE_MAX = 4096 };
+
+struct fl__reader {
+	struct fl_span body; /* BOM off */
+	const struct fl_feed_options *opt;
+	fl_feed_sink *sink;
+	fl_feed_reject *reject;
+	void *ctx;
+	struct fl_feed_result *result;
+	struct fl_err *err;
+	size_t pos;
+	uint32_t line; /* of the text last given; 1-based */
+};
+
+/** The next line without its end and without white space at either side. False at the end of the body. */
+bool fl__reader_line(struct fl__reader *r, struct fl_span *text);
+/** This line made no claim. */
+void fl__reader_drop(struct fl__reader *r, uint32_t line, struct fl_span text, enum fl_drop why);
+/** One claim to the sink; 0 or what the sink said. */
+int fl__reader_claim(struct fl__reader *r, uint32_t line, struct fl_span name, uint8_t scope);
+
+/** The next run without white space; false when there is none. *rest moves on. */
+bool fl__token(struct fl_span *rest, struct fl_span *tok);
+/** What follows a '#' that stands first or behind white space is off. */
+struct fl_span fl__comment_off(struct fl_span text);
+/** Can this token be a name? FL_DROP_COUNT, or FL_DROP_ADDRESS or FL_DROP_PATTERN. The grammar of names comes later. */
+enum fl_drop fl__token_judge(struct fl_span tok);
+/** Reasons that say nothing against a body: comments, rules of no concern, repeats. */
+bool fl__drop_is_harmless(enum fl_drop why);
+
+typedef int fl__read(struct fl__reader *r);
+fl__read fl__plain_read, fl__hosts_read, fl__adblock_read;
+/** A blank line, or one that starts with '#', '!', ';' or '//'. */
+bool fl__plain_comment(struct fl_span text);
+/** NULL, or why this body is no list at all. */
+const char *fl__sniff(struct fl_span body);
+struct fl_span fl__bom_off(struct fl_span body);
+
+/** hosts(5): is this an address, and one that leads nowhere? */
+enum fl__hosts_address { FL__HOSTS_NO_ADDRESS, FL__HOSTS_SINKHOLE, FL__HOSTS_OTHER };
+enum fl__hosts_address fl__hosts_address(struct fl_span tok);
+
+/* One adblock rule as written. */
+struct fl__rule {
+	struct fl_span name;	  /* in the line */
+	uint8_t scope;		  /* exact, subdomains or subtree, of a block or of an exception */
+	bool exception, important;
+	bool badfilter;		  /* switches off the rule that has the same identity */
+	struct fl_span denyallow; /* a|b|c: the rule does not hold for these and what is below them */
+	uint64_t identity;	  /* of pattern and modifiers, as a set, without badfilter */
+};
+/** FL_DROP_COUNT for a rule about names; else why not. *out is filled as far as was read; badfilter rules give FL_DROP_DISABLED. */
+enum fl_drop fl__adblock_rule(struct fl_span text, uint8_t bare, struct fl__rule *out);
+/** Does the line look like an adblock rule, whatever it says? */
+bool fl__adblock_looks(struct fl_span text);

@@ -1,0 +1,250 @@
+/* The canonical form of a name (docs/formats/names.md): what a feed, a finding or a person writes, as the one key that
+ * everything is sorted, compared and decided by. ASCII is taken as it stands, lower-cased: DNS serves A-labels that no
+ * IDNA decodes, and they must stay blockable. The rest goes through UTS 46 first, then through the same grammar.
+ * Start at fl__canon(). */
+#include "normalize/names.h"
+
+#include "base/address.h"
+
+enum { CANON_TEXT = 1024 };
+
+int fl_names_open(const char *psl_path, struct fl_names **out, struct fl_err *err)
+{
+	struct fl_names *n = calloc(1, sizeof(*n));
+	int ret;
+
+	if (!n)
+		return fl_err_set(err, FL_ENOMEM, "out of memory");
+	n->idna = fl__idna_open();
+	if (!n->idna) {
+		free(n);
+		return fl_err_set(err, FL_EUNAVAIL, "ICU's UTS 46 tables cannot be opened");
+	}
+	ret = fl__suffixes_open(psl_path, n->idna, &n->suffixes, err);
+	if (ret < 0) {
+		fl_names_close(n);
+		return ret;
+	}
+	*out = n;
+	return 0;
+}
+
+void fl_names_close(struct fl_names *n)
+{
+	if (!n)
+		return;
+	fl__idna_close(n->idna);
+	fl__suffixes_close(n->suffixes);
+	free(n);
+}
+
+static bool is_ascii(struct fl_span s)
+{
+	uint8_t seen = 0;
+
+	for (size_t i = 0; i < s.n; i++)
+		seen |= s.p[i];
+	return seen < 0x80;
+}
+
+/* 0: no name has this octet; else its lower case. The dot is apart. */
+static uint8_t name_octet(uint8_t c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return (uint8_t)(c | 32);
+	if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_')
+		return c;
+	return 0;
+}
+
+struct labels {
+	size_t count, last; /* last: offset of the last label */
+	bool last_numeric;
+};
+
+/* Lower-cases s into text and measures its labels; false on an empty or long label, or an octet no name has. */
+static bool labels_scan(struct fl_span s, uint8_t *text, struct labels *l)
+{
+	size_t start = 0;
+
+	*l = (struct labels){ .last_numeric = true };
+	for (size_t i = 0; i <= s.n; i++) {
+		if (i == s.n || s.p[i] == '.') {
+			if (i == start || i - start > 63)
+				return false;
+			l->count++;
+			l->last = start;
+			start = i + 1;
+			if (i < s.n) {
+				text[i] = '.';
+				l->last_numeric = true;
+			}
+			continue;
+		}
+		text[i] = name_octet(s.p[i]);
+		if (!text[i])
+			return false;
+		l->last_numeric = l->last_numeric && text[i] <= '9' && text[i] >= '0';
+	}
+	return true;
+}
+
+/* Our grammar over ASCII. An address needs a colon, a bracket, a slash or a last label that starts with a digit: the
+ * costly look is for these alone. */
+static enum fl_drop canon_ascii(struct fl_span s, bool single_ok, struct fl_rkey *out)
+{
+	uint8_t text[FL_DNAME_MAX];
+	struct labels l;
+
+	if (s.n && s.p[s.n - 1] == '.')
+		s.n--;
+	if (s.n == 0)
+		return FL_DROP_BAD_LABEL;
+	if (s.n > sizeof(text))
+		return FL_DROP_TOO_LONG;
+	if (!labels_scan(s, text, &l))
+		return fl_address_literal(s) ? FL_DROP_ADDRESS : FL_DROP_BAD_LABEL;
+	if (text[l.last] >= '0' && text[l.last] <= '9' && fl_address_literal(s))
+		return FL_DROP_ADDRESS;
+	if (s.n > 253)
+		return FL_DROP_TOO_LONG;
+	if (l.last_numeric)
+		return FL_DROP_NUMERIC_TLD;
+	if (l.count == 1 && !single_ok)
+		return FL_DROP_SINGLE_LABEL;
+	return fl_rkey_from_text(fl_span(text, s.n), out) ? FL_DROP_COUNT : FL_DROP_BAD_LABEL;
+}
+
+enum fl_drop fl__canon(const struct fl__idna *idna, struct fl_span text, bool single_ok, struct fl_rkey *out)
+{
+	char ascii[CANON_TEXT];
+	enum fl_drop why;
+	size_t n;
+
+	text = fl_span_trim(text);
+	if (is_ascii(text))
+		return canon_ascii(text, single_ok, out);
+	why = fl__idna_to_ascii(idna, text, ascii, sizeof(ascii), &n);
+	return why == FL_DROP_COUNT ? canon_ascii(fl_span(ascii, n), single_ok, out) : why;
+}
+
+enum fl_drop fl_name_canon(const struct fl_names *n, struct fl_span text, struct fl_rkey *out)
+{
+	return fl__canon(n->idna, text, false, out);
+}
+
+enum fl_drop fl_name_claim(const struct fl_names *n, struct fl_span text, uint8_t *scope, bool *narrowed, struct fl_rkey *out)
+{
+	enum fl_drop why = fl_name_canon(n, text, out);
+	enum fl__suffix kind;
+	uint8_t block = *scope & FL_SCOPE_SUBTREE, left;
+
+	*narrowed = false;
+	if (why != FL_DROP_COUNT || block == 0)
+		return why; /* an exception cuts its own source only: it stays */
+	kind = fl__suffix_kind(n->suffixes, fl_rkey_span(out));
+	if (kind == FL__SUFFIX_NONE)
+		return FL_DROP_COUNT;
+	left = (uint8_t)(*scope & ~(kind == FL__SUFFIX_ICANN ? FL_SCOPE_SUBTREE : FL_SCOPE_SUBDOMAINS));
+	if (left == 0)
+		return kind == FL__SUFFIX_ICANN ? FL_DROP_ICANN_SUFFIX : FL_DROP_PRIVATE_SUFFIX;
+	*narrowed = left != *scope;
+	*scope = left;
+	return FL_DROP_COUNT;
+}
+
+enum fl_drop fl_name_operator(const struct fl_names *n, struct fl_span text, uint8_t *scope, struct fl_rkey *out)
+{
+	bool star;
+
+	text = fl_span_trim(text);
+	star = text.n && text.p[0] == '*' && (text.n == 1 || text.p[1] == '.');
+	if (star && *scope && !(*scope & FL_SCOPE_BELOW_BITS))
+		return FL_DROP_SYNTAX; /* a star is what is below: an exact scope contradicts it */
+	if (*scope == 0)
+		*scope = star ? FL_SCOPE_SUBDOMAINS : FL_SCOPE_EXACT;
+	if (star && text.n == 1) {
+		out->len = 0;
+		return FL_DROP_COUNT;
+	}
+	if (star)
+		text = fl_span(text.p + 2, text.n - 2);
+	return fl__canon(n->idna, text, true, out);
+}
+
+bool fl_name_registrable(const struct fl_names *n, struct fl_span key, struct fl_span *out)
+{
+	unsigned labels = fl__suffix_registrable_labels(n->suffixes, key);
+	size_t at = 0;
+
+	if (labels == 0)
+		return false;
+	while (at < key.n && labels)
+		labels -= key.p[at++] == 0;
+	*out = fl_span(key.p, at);
+	return labels == 0;
+}
+
+/* %41 to A, in place of a host only; anything else than two hexadecimal digits stays. */
+static struct fl_span percent_decode(struct fl_span s, uint8_t *buf, size_t cap)
+{
+	static const char hex[] = "0123456789abcdef0123456789ABCDEF";
+	size_t n = 0;
+
+	if (!s.n || !memchr(s.p, '%', s.n) || s.n > cap)
+		return s;
+	for (size_t i = 0; i < s.n; i++) {
+		const char *hi = i + 2 < s.n && s.p[i] == '%' && s.p[i + 1] ? strchr(hex, s.p[i + 1]) : NULL;
+		const char *lo = hi && s.p[i + 2] ? strchr(hex, s.p[i + 2]) : NULL;
+
+		if (lo) {
+			buf[n++] = (uint8_t)(((hi - hex) % 16) << 4 | (lo - hex) % 16);
+			i += 2;
+		} else
+			buf[n++] = s.p[i];
+	}
+	return fl_span(buf, n);
+}
+
+/* The host of scheme://user@host:port/path; the whole text when there is no scheme. */
+static struct fl_span url_host(struct fl_span s)
+{
+	const uint8_t *mark = s.n ? memmem(s.p, s.n, "://", 3) : NULL;
+	const uint8_t *at, *colon;
+	size_t n;
+
+	if (!mark || mark == s.p)
+		return s;
+	for (const uint8_t *p = s.p; p < mark; p++)
+		if (!name_octet(*p) && *p != '+' && *p != '.')
+			return s;
+	s = fl_span(mark + 3, s.n - (size_t)(mark + 3 - s.p));
+	for (n = 0; n < s.n && !strchr("/?#\\", s.p[n]); n++)
+		;
+	s.n = n;
+	at = s.n ? memrchr(s.p, '@', s.n) : NULL;
+	if (at)
+		s = fl_span(at + 1, s.n - (size_t)(at + 1 - s.p));
+	colon = s.n && s.p[0] != '[' ? memrchr(s.p, ':', s.n) : NULL;
+	if (colon && colon == memchr(s.p, ':', s.n))
+		s.n = (size_t)(colon - s.p);
+	return s;
+}
+
+enum fl_drop fl_name_from_url(const struct fl_names *n, struct fl_span text, struct fl_rkey *out)
+{
+	uint8_t buf[CANON_TEXT];
+
+	text = fl_span_trim(text);
+	if (text.n && memmem(text.p, text.n, "://", 3))
+		text = percent_decode(url_host(text), buf, sizeof(buf));
+	return fl_name_canon(n, text, out);
+}
+
+bool fl_name_unicode(const struct fl_names *n, struct fl_span key, char *out, size_t cap)
+{
+	char text[FL_NAME_TEXT];
+
+	fl_rkey_to_text(key, text);
+	return strstr(text, "xn--") && fl__idna_to_unicode(n->idna, text, out, cap);
+}

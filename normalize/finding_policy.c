@@ -1,0 +1,210 @@
+/* Which claims policy makes of a finding (docs/formats/findings.md). In this order, the first that fits decides:
+ *
+ *   sample                     never blocks: ignored, or an alert where the operator wants to see drills
+ *   echo of our own export     ignored: a list must not confirm itself
+ *   below min_severity         ignored, unless it withdraws
+ *   the operator's rules, then the table below, by type
+ *
+ * Types that nobody has heard of alert: a new detector is news, not yet a reason to break a name. The plain form is a
+ * person's or a tool's own word, so it blocks. Start at fl_finding_claims(). */
+#include "normalize/normalize.h"
+
+#include "base/text.h"
+
+enum { SCOPE_AUTO, SCOPE_EXACT, SCOPE_REGISTRABLE, TYPE_MAX = 128 };
+
+/* '/' and '-' are one: Security Hub writes Backdoor:EC2-C&CActivity.B!DNS. */
+static const struct fl_finding_rule builtin[] = {
+	/* one label of thousands is no use: the registrable domain, and never blocked without a person's word */
+	{ "*DNSDataExfiltration*", FL_FINDING_ALERT, SCOPE_REGISTRABLE, 0 },
+	/* a score, not a sighting */
+	{ "*:*/SuspiciousDomainRequest.Reputation*", FL_FINDING_ALERT, SCOPE_EXACT, 0 },
+	{ "*:*/AbusedDomainRequest.Reputation*", FL_FINDING_ALERT, SCOPE_EXACT, 0 },
+	/* the answer is the evil, the name may be anyone's */
+	{ "*:*/MetadataDNSRebind*", FL_FINDING_ALERT, SCOPE_EXACT, 0 },
+	/* sinkholed already */
+	{ "*:*/BlackholeTraffic*", FL_FINDING_ALERT, SCOPE_EXACT, 0 },
+	{ "*:*/C&CActivity.*", FL_FINDING_BLOCK, SCOPE_EXACT, 0 },
+	{ "*:*/BitcoinTool.*", FL_FINDING_BLOCK, SCOPE_EXACT, 0 },
+	{ "*:*/BitcoinDomainRequest.*", FL_FINDING_BLOCK, SCOPE_EXACT, 0 },
+	{ "*:*/MaliciousDomainRequest.*", FL_FINDING_BLOCK, SCOPE_EXACT, 0 },
+	{ "*:*/DGADomainRequest.*", FL_FINDING_BLOCK, SCOPE_EXACT, 0 },
+	{ "*:*/DriveBySourceTraffic*", FL_FINDING_BLOCK, SCOPE_EXACT, 0 },
+	{ "*:*/DropPoint*", FL_FINDING_BLOCK, SCOPE_EXACT, 0 },
+	{ "*:*/PhishingDomainRequest*", FL_FINDING_BLOCK, SCOPE_EXACT, 0 },
+	{ "AttackSequence:*", FL_FINDING_BLOCK, SCOPE_EXACT, 0 },
+};
+static const struct fl_finding_rule plain_form = { "*", FL_FINDING_BLOCK, SCOPE_EXACT, 0 };
+static const struct fl_finding_rule unheard_of = { "*", FL_FINDING_ALERT, SCOPE_EXACT, 0 };
+
+static void fold(const char *s, char out[TYPE_MAX])
+{
+	size_t i;
+
+	for (i = 0; i + 1 < TYPE_MAX && s[i]; i++)
+		out[i] = s[i] == '/' ? '-' : s[i];
+	out[i] = '\0';
+}
+
+static bool rule_fits(const struct fl_finding_rule *r, const char *folded_type)
+{
+	char glob[TYPE_MAX];
+
+	fold(r->type, glob);
+	return fl_glob(glob, folded_type);
+}
+
+static const struct fl_finding_rule *rule_find(const struct fl_finding *f, const struct fl_finding_policy *p)
+{
+	char type[TYPE_MAX];
+
+	fold(f->type ? f->type : "", type);
+	for (size_t i = 0; i < p->n_rules; i++)
+		if (rule_fits(&p->rules[i], type))
+			return &p->rules[i];
+	for (size_t i = 0; i < sizeof(builtin) / sizeof(*builtin); i++)
+		if (rule_fits(&builtin[i], type))
+			return &builtin[i];
+	return f->shape && strcmp(f->shape, "plain") == 0 ? &plain_form : &unheard_of;
+}
+
+static bool is_echo(const struct fl_finding *f, const struct fl_finding_policy *p)
+{
+	for (uint32_t i = 0; i < f->n_threat_lists; i++)
+		for (size_t k = 0; k < p->n_own_lists; k++)
+			if (strcmp(f->threat_lists[i], p->own_lists[k]) == 0)
+				return true;
+	return false;
+}
+
+/* Why the whole finding makes no claim; FL_DROP_COUNT when it may. */
+static enum fl_drop finding_refused(const struct fl_finding *f, const struct fl_finding_policy *p,
+				    const struct fl_finding_rule *rule)
+{
+	struct fl_claim *c;
+
+	if (!f->id || strlen(f->id) >= sizeof(c->finding))
+		return FL_DROP_MALFORMED; /* cut short, two findings could become one */
+	if (f->sample && p->ignore_samples)
+		return FL_DROP_SAMPLE;
+	if (is_echo(f, p))
+		return FL_DROP_IGNORED;
+	if (!f->archived && !(f->severity >= p->min_severity))
+		return FL_DROP_LOW_SEVERITY;
+	if (rule->action == FL_FINDING_IGNORE)
+		return FL_DROP_IGNORED;
+	return f->n_domains ? FL_DROP_COUNT : FL_DROP_NO_DOMAIN;
+}
+
+/* Cuts at a whole character, so that what is stored stays UTF-8. */
+static void text_copy(char *out, size_t cap, const char *s)
+{
+	size_t n = s ? strlen(s) : 0;
+
+	if (n >= cap) {
+		n = cap - 1;
+		while (n && ((uint8_t)s[n] & 0xc0) == 0x80)
+			n--;
+	}
+	if (n)
+		memcpy(out, s, n);
+	out[n] = '\0';
+}
+
+/* Canonical key and scope of one domain of the finding; the suffix rules of feeds hold here too. */
+static enum fl_drop claim_name(const struct fl_names *n, const char *domain, int scope, struct fl_claim *c)
+{
+	struct fl_span text = fl_span_str(domain), top;
+	bool narrowed;
+	enum fl_drop why;
+
+	c->scope = FL_SCOPE_EXACT;
+	why = fl_name_claim(n, text, &c->scope, &narrowed, &c->key);
+	if (why != FL_DROP_COUNT || scope != SCOPE_REGISTRABLE)
+		return why;
+	if (!fl_name_registrable(n, fl_rkey_span(&c->key), &top))
+		return FL_DROP_PRIVATE_SUFFIX;
+	c->key.len = (uint8_t)top.n;
+	c->scope = FL_SCOPE_SUBTREE;
+	return FL_DROP_COUNT;
+}
+
+static bool claim_known(const struct fl_finding_claims *out, const struct fl_claim *c)
+{
+	for (size_t i = 0; i < out->n; i++)
+		if (strcmp(out->v[i].id, c->id) == 0)
+			return true;
+	return false;
+}
+
+static fl_unix_us claim_expiry(const struct fl_finding *f, const struct fl_finding_policy *p,
+			       const struct fl_finding_rule *rule, fl_unix_us now)
+{
+	int64_t ttl_ms = rule->ttl_ms ? rule->ttl_ms : p->ttl_ms;
+
+	if (f->expires_at)
+		return f->expires_at;
+	if (ttl_ms <= 0)
+		return 0;
+	return ttl_ms > (INT64_MAX - now) / 1000 ? INT64_MAX : now + ttl_ms * 1000;
+}
+
+static void claim_fill(struct fl_claim *c, const struct fl_finding *f, const char *source, fl_unix_us now,
+		       fl_unix_us expires_at)
+{
+	text_copy(c->source, sizeof(c->source), source);
+	text_copy(c->finding, sizeof(c->finding), f->id);
+	text_copy(c->type, sizeof(c->type), f->type);
+	text_copy(c->reason, sizeof(c->reason), f->reason);
+	c->state = f->archived ? FL_CLAIM_WITHDRAWN : FL_CLAIM_ACTIVE;
+	c->severity = f->severity;
+	c->updated_at = f->updated_at;
+	c->seen_at = now;
+	c->expires_at = expires_at;
+	fl_claim_id(c);
+}
+
+int fl_finding_claims(const struct fl_names *n, const struct fl_finding *f, const struct fl_finding_policy *p,
+		      const char *source, fl_unix_us now, struct fl_arena *arena, struct fl_finding_claims *out,
+		      struct fl_tally *tally)
+{
+	const struct fl_finding_rule *rule = rule_find(f, p);
+	struct fl_finding_claims made = { .action = rule->action, .why = finding_refused(f, p, rule) };
+	fl_unix_us expires_at = claim_expiry(f, p, rule, now);
+	uint32_t domains = f->n_domains ? f->n_domains : 1;
+
+	if (f->sample && made.action == FL_FINDING_BLOCK)
+		made.action = FL_FINDING_ALERT;
+	if (made.why != FL_DROP_COUNT) {
+		tally->in += domains;
+		tally->dropped[made.why] += domains;
+		*out = made;
+		return 0;
+	}
+	made.v = fl_arena_array(arena, f->n_domains, sizeof(*made.v));
+	if (!made.v)
+		return FL_ENOMEM;
+	for (uint32_t i = 0; i < f->n_domains; i++) {
+		struct fl_claim c = { 0 };
+		enum fl_drop why = claim_name(n, f->domains[i], rule->scope, &c);
+
+		if (why == FL_DROP_COUNT)
+			claim_fill(&c, f, source, now, expires_at);
+		if (why == FL_DROP_COUNT && claim_known(&made, &c))
+			why = FL_DROP_DUPLICATE;
+		if (why == FL_DROP_COUNT && !f->archived && expires_at && expires_at <= now)
+			why = FL_DROP_EXPIRED;
+		tally->in++;
+		if (why != FL_DROP_COUNT) {
+			tally->dropped[why]++;
+			made.why = why;
+			continue;
+		}
+		tally->out++;
+		made.v[made.n++] = c;
+	}
+	if (made.n)
+		made.why = FL_DROP_COUNT;
+	*out = made;
+	return 0;
+}
