@@ -5,7 +5,7 @@
 #include "base/metrics.h"
 #include "feeds/feeds.h"
 #include "io/bus.h"
-#include "io/disk.h"
+#include "io/dropdir.h"
 #include "io/http.h"
 #include "model/config.h"
 #include "normalize/normalize.h"
@@ -15,7 +15,7 @@ struct fl_ingest_config {
 	const struct fl_config *cfg;
 	struct fl_sets *sets;
 	struct fl_http *http;
-	/* Reads a local file feed: content and mtime+size+inode as a validator text. FL_ENOTFOUND, FL_EIO, FL_ELIMIT. */
+	/* A local file feed: mtime, size and inode as a validator text, and the content unless out is NULL. FL_ENOTFOUND, FL_EIO, FL_ELIMIT. NULL: the system's files. */
 	int (*read_file)(void *ctx, const char *path, uint64_t max, struct fl_buf *out, char *validator, size_t cap, struct fl_err *err);
 	void *file_ctx;
 	struct fl_clock *clock;
@@ -26,8 +26,8 @@ struct fl_ingest;
 int fl_ingest_open(const struct fl_ingest_config *c, struct fl_ingest **out, struct fl_err *err);
 int fl_ingest_step(struct fl_ingest *g, fl_mono_ns now, fl_mono_ns *wake);
 int fl_ingest_reload(struct fl_ingest *g, const struct fl_config *cfg);
-/** Fetch now; NULL: all feeds. FL_ENOTFOUND. */
-int fl_ingest_refresh(struct fl_ingest *g, const char *feed, fl_mono_ns now);
+/** Fetch now; NULL: all feeds. accept: what the guard would hold is taken this once. FL_ENOTFOUND. */
+int fl_ingest_refresh(struct fl_ingest *g, const char *feed, bool accept, fl_mono_ns now);
 void fl_ingest_close(struct fl_ingest *g);
 
 enum fl_feed_state { FL_FEED_NEW, FL_FEED_OK, FL_FEED_UNCHANGED, FL_FEED_FETCHING, FL_FEED_DEGRADED, FL_FEED_HELD, FL_FEED_STALE, FL_FEED_DISABLED };
@@ -50,7 +50,7 @@ struct fl_feed_trial {
 	struct fl_feed_result parsed;
 	struct fl_tally claims;
 	uint64_t names;
-	bool held;	   /* the guard would hold it as a first load */
+	bool refused;	   /* it would not become a version: no list, more refused than accepted lines, too few names, empty */
 	char reason[256];
 };
 int fl_feed_try(const struct fl_names *names, const struct fl_feed_options *opt, struct fl_span body, uint64_t min_names, fl_feed_reject *reject, void *ctx,
@@ -60,20 +60,12 @@ int fl_feed_try(const struct fl_names *names, const struct fl_feed_options *opt,
 struct fl_findings_config {
 	const struct fl_config *cfg;
 	struct fl_sets *sets;
-	struct fl_bus *bus; /* the ledger: topic `findings` (decisions: `audit`), acks=all; NULL: none */
-	struct fl_disk *ledger; /* role's state folder: holds the ledger while Kafka is away; NULL: none */
-	/* Directory sources: list names fitting a glob, read one, and put it away (done or failed, with the reason beside it). */
-	const struct fl_drop_dir *dir;
+	struct fl_bus *bus; /* topic `findings`: normalised finding and decision, best effort; NULL: none */
+	const struct fl_drop_dir *dir; /* directory sources */
 	void *dir_ctx;
 	struct fl_clock *clock;
 	struct fl_random *random;
 	const struct fl_names *names;
-};
-struct fl_drop_dir {
-	int (*next)(void *ctx, const char *path, const char *glob, char *name, size_t cap, struct fl_err *err); /* 1 a file, 0 none */
-	int (*read)(void *ctx, const char *path, const char *name, size_t max, struct fl_buf *out, struct fl_err *err);
-	int (*done)(void *ctx, const char *path, const char *name, bool move, struct fl_err *err);
-	int (*failed)(void *ctx, const char *path, const char *name, const char *reason, struct fl_err *err);
 };
 struct fl_findings_stage;
 int fl_findings_open(const struct fl_findings_config *c, struct fl_findings_stage **out, struct fl_err *err);
@@ -90,7 +82,7 @@ struct fl_finding_outcome {
 	char list[FL_SET_NAME];
 	char reason[256];	  /* of the last refusal */
 };
-/** Decode, decide and commit; durable when it returns 0 (both in the set and in the ledger). source: "cli", or a findings source's name. dry_run commits nothing.
+/** Decode, decide and commit; durable in the source version when it returns 0. source: "cli", or a findings source's name. dry_run commits nothing.
  * FL_EFORMAT; FL_EUNAVAIL: nothing acknowledged, try again. */
 int fl_findings_inject(struct fl_findings_stage *f, const char *source, struct fl_span json, bool dry_run, const char *actor, struct fl_finding_outcome *out,
 		       struct fl_err *err);
@@ -109,7 +101,6 @@ int fl_source_purge(struct fl_findings_stage *f, const char *source, const char 
 
 struct fl_findings_status {
 	uint64_t accepted, duplicate, sample, low_severity, no_domain, ignored, malformed, withdrawn, expired;
-	uint64_t ledger_waiting; /* records held in the state folder while Kafka is away */
 	bool clock_skewed;	 /* local and store clock more than 60 s apart: nothing expires */
 	char problem[200];
 };

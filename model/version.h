@@ -50,6 +50,7 @@ struct fl_fetch_state {
 	char etag[FL_ETAG];
 	char last_modified[64];
 	char body_sha256[65]; /* hex; "" = none */
+	char settings[17];    /* hex of a hash of the feed's own settings (format, scope, ...): other settings read the same body anew */
 	fl_unix_us seen_at;   /* when the body or finding arrived */
 };
 

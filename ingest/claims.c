@@ -1,0 +1,273 @@
+/* Claims become changes of a set. The tuple of a name is made of all its active claims: the union of scopes, the latest end (none wins). So a
+ * withdrawal takes a name away only when no other claim of the set holds it, and a renewal only moves its end. */
+#include "ingest/findings_int.h"
+
+#include <stdlib.h>
+
+enum { RACES_MAX = 8, DUE_MAX = 1000 };
+
+struct fl_claim_set *fl__claim_set(struct fl_findings_stage *f, const char *source, const char *list)
+{
+	struct fl_claim_set *s;
+
+	for (size_t i = 0; i < f->n_sets; i++)
+		if (strcmp(f->sets[i].source, source) == 0)
+			return &f->sets[i];
+	if (f->n_sets == FL_CLAIM_SETS_MAX || strlen(source) >= FL_SET_NAME || strlen(list) >= FL_SET_NAME)
+		return NULL;
+	s = &f->sets[f->n_sets++];
+	memset(s, 0, sizeof(*s));
+	memcpy(s->source, source, strlen(source) + 1);
+	memcpy(s->list, list, strlen(list) + 1);
+	return s;
+}
+
+int fl__claim_set_ready(struct fl_findings_stage *f, struct fl_claim_set *s, struct fl_err *err)
+{
+	fl_mono_ns now = fl_now_mono(f->c.clock);
+	int ret = 0;
+
+	if (!s->leased || s->lease.until - now < FL_FINDINGS_LEASE_MS * FL_NS_PER_MS / 2) {
+		ret = fl_lease_take(f->c.sets, FL_SOURCE, s->source, FL_FINDINGS_LEASE_MS, &s->lease, err);
+		if (ret == 0 && !s->leased)
+			s->head_known = false; /* another may have written meanwhile */
+		s->leased = ret == 0;
+	}
+	if (ret == 0 && !s->head_known) {
+		ret = fl_set_head(f->c.sets, FL_SOURCE, s->source, &s->head, err);
+		if (ret == FL_ENOTFOUND)
+			ret = 0;
+		s->head_known = ret == 0;
+	}
+	return ret;
+}
+
+/* One name that the batch touches. */
+struct touched {
+	struct fl_span key;
+	struct fl_tuple old, new;
+};
+
+static int by_key(const void *a, const void *b)
+{
+	return fl_rkey_cmp(((const struct touched *)a)->key, ((const struct touched *)b)->key);
+}
+
+static size_t distinct_keys(const struct fl_claim_batch *b, struct touched *t)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < b->n; i++)
+		t[n++].key = fl_rkey_span(&b->claims[i].key);
+	qsort(t, n, sizeof(*t), by_key);
+	if (n) {
+		size_t k = 1;
+
+		for (size_t i = 1; i < n; i++)
+			if (fl_rkey_cmp(t[i].key, t[k - 1].key) != 0)
+				t[k++] = t[i];
+		n = k;
+	}
+	return n;
+}
+
+static uint32_t seconds_up(fl_unix_us t)
+{
+	int64_t s = (t + FL_US_PER_S - 1) / FL_US_PER_S;
+
+	return t <= 0 ? 0 : s > UINT32_MAX ? UINT32_MAX : (uint32_t)s;
+}
+
+static void fold(struct fl_tuple *t, bool *endless, const struct fl_claim *c)
+{
+	uint32_t ends = seconds_up(c->expires_at), seen = seconds_up(c->seen_at);
+
+	if (c->state != FL_CLAIM_ACTIVE)
+		return;
+	t->scope |= c->scope;
+	*endless = *endless || ends == 0;
+	if (ends > t->expires_s)
+		t->expires_s = ends;
+	if (!t->first_seen_s || (seen && seen < t->first_seen_s))
+		t->first_seen_s = seen;
+}
+
+static const struct fl_claim *in_batch(const struct fl_claim_batch *b, const char *id)
+{
+	for (size_t i = 0; i < b->n; i++)
+		if (strcmp(b->claims[i].id, id) == 0)
+			return &b->claims[i];
+	return NULL;
+}
+
+/* All claims of a name: those of the batch as they will be, the stored others as they are. */
+static int tuple_of(struct fl_findings_stage *f, const struct fl_claim_batch *b, struct touched *t, struct fl_err *err)
+{
+	struct fl_arena arena = { 0 };
+	struct fl_claim *stored = NULL;
+	bool endless = false;
+	size_t n = 0;
+	int ret = 0;
+
+	if (t->old.scope) /* an absent name has no active claim */
+		ret = fl_claims_of(f->c.sets, b->set->source, t->key, &arena, &stored, &n, err);
+	for (size_t i = 0; ret == 0 && i < n; i++)
+		if (!in_batch(b, stored[i].id))
+			fold(&t->new, &endless, &stored[i]);
+	for (size_t i = 0; ret == 0 && i < b->n; i++)
+		if (fl_rkey_cmp(fl_rkey_span(&b->claims[i].key), t->key) == 0)
+			fold(&t->new, &endless, &b->claims[i]);
+	if (endless)
+		t->new.expires_s = 0;
+	if (t->old.scope && t->new.scope && t->old.first_seen_s)
+		t->new.first_seen_s = t->old.first_seen_s;
+	if (!t->new.scope)
+		t->new = (struct fl_tuple){ 0 };
+	fl_arena_done(&arena);
+	return ret;
+}
+
+/* The changes as a stream: owns its rows. */
+struct change_rows {
+	struct fl_change_iter it;
+	struct touched *t;
+	size_t n, at;
+};
+
+static int rows_next(struct fl_change_iter *it, struct fl_change *out, struct fl_err *err)
+{
+	struct change_rows *r = (struct change_rows *)it;
+
+	(void)err;
+	for (; r->at < r->n; r->at++)
+		if (!fl_tuple_eq(&r->t[r->at].old, &r->t[r->at].new)) {
+			*out = (struct fl_change){ r->t[r->at].key, r->t[r->at].old, r->t[r->at].new };
+			r->at++;
+			return 1;
+		}
+	return 0;
+}
+
+static void rows_close(struct fl_change_iter *it)
+{
+	struct change_rows *r = (struct change_rows *)it;
+
+	free(r->t);
+	free(r);
+}
+
+static int lookup(struct fl_findings_stage *f, const struct fl_claim_batch *b, struct touched *t, size_t n, struct fl_err *err)
+{
+	struct fl_arena arena = { 0 };
+	struct fl_span *keys = fl_arena_array(&arena, n + 1, sizeof(*keys));
+	struct fl_tuple *tuples = fl_arena_array(&arena, n + 1, sizeof(*tuples));
+	int ret = keys && tuples ? 0 : FL_ENOMEM;
+
+	for (size_t i = 0; ret == 0 && i < n; i++)
+		keys[i] = t[i].key;
+	if (ret == 0 && b->set->head.id.number && n)
+		ret = fl_source_lookup(f->c.sets, b->set->source, &b->set->head, keys, n, tuples, err);
+	for (size_t i = 0; ret == 0 && i < n; i++)
+		t[i].old = tuples[i];
+	fl_arena_done(&arena);
+	for (size_t i = 0; ret == 0 && i < n; i++)
+		ret = tuple_of(f, b, &t[i], err);
+	return ret;
+}
+
+static int commit_once(struct fl_findings_stage *f, const struct fl_claim_batch *b, struct fl_source_version *out, struct fl_err *err)
+{
+	struct fl_fetch_state fetch = { .seen_at = b->seen_at };
+	struct fl_source_commit c = { .name = b->set->source, .lease = &b->set->lease, .parent = &b->set->head, .cause = b->cause, .actor = b->actor,
+				      .reason = b->reason, .fetch = &fetch, .claims = { b->claims, b->n }, .even_unchanged = true };
+	struct change_rows *rows;
+	int ret = fl__claim_set_ready(f, b->set, err);
+
+	if (ret < 0)
+		return ret;
+	rows = calloc(1, sizeof(*rows));
+	if (rows)
+		rows->t = calloc(b->n + 1, sizeof(*rows->t));
+	if (!rows || !rows->t) {
+		free(rows);
+		return FL_ENOMEM;
+	}
+	rows->it = (struct fl_change_iter){ rows_next, rows_close };
+	rows->n = distinct_keys(b, rows->t);
+	ret = lookup(f, b, rows->t, rows->n, err);
+	if (ret < 0) {
+		rows_close(&rows->it);
+		return ret;
+	}
+	ret = fl_source_commit_changes(f->c.sets, &c, &rows->it, out, err);
+	if (ret == 0) {
+		b->set->head.id = out->id;
+		b->set->head.entries = out->digests.entries;
+		b->set->head.digest = out->digests.scope;
+		if (out->attempt[0])
+			b->set->head.keyframe = out->id.number;
+	}
+	return ret;
+}
+
+int fl__claims_commit(struct fl_findings_stage *f, const struct fl_claim_batch *b, struct fl_source_version *out, struct fl_err *err)
+{
+	int ret = FL_ESTALE;
+
+	for (int i = 0; i < RACES_MAX && (ret == FL_ESTALE || ret == FL_EUNKNOWN || ret == FL_ENOTFOUND); i++) {
+		if (i)
+			b->set->head_known = false;
+		ret = commit_once(f, b, out, err);
+	}
+	if (ret < 0)
+		b->set->head_known = b->set->leased = false;
+	return ret;
+}
+
+/* --- expiry --- */
+
+/* A claim expires when both the local clock and the store's are past it; clocks far apart expire nothing, and status says so. */
+static bool both_clocks(struct fl_findings_stage *f, fl_unix_us *until)
+{
+	fl_unix_us here = fl_now_unix(f->c.clock), there, apart;
+
+	if (fl_store_time(f->c.sets->store, &there, NULL) < 0)
+		return false;
+	apart = here > there ? here - there : there - here;
+	f->s.clock_skewed = apart > FL_CLOCK_APART_S * FL_US_PER_S;
+	*until = here < there ? here : there;
+	return !f->s.clock_skewed;
+}
+
+static void expire_set(struct fl_findings_stage *f, struct fl_claim_set *s, fl_unix_us until)
+{
+	struct fl_arena arena = { 0 };
+	struct fl_claim_batch b = { .set = s, .cause = FL_CAUSE_EXPIRY, .actor = "ingest", .reason = "past its time", .seen_at = until };
+	struct fl_source_version v;
+	struct fl_claim *due = NULL;
+	struct fl_err err = { 0 };
+
+	if (fl_claims_due(f->c.sets, s->source, until, DUE_MAX, &arena, &due, &b.n, &err) == 0 && b.n) {
+		for (size_t i = 0; i < b.n; i++)
+			due[i].state = FL_CLAIM_EXPIRED;
+		b.claims = due;
+		if (fl__claims_commit(f, &b, &v, &err) == 0)
+			f->s.expired += b.n;
+		else
+			snprintf(f->s.problem, sizeof(f->s.problem), "expiry in '%.60s': %.110s", s->source, err.text);
+	}
+	fl_arena_done(&arena);
+}
+
+void fl__claims_expire(struct fl_findings_stage *f, fl_mono_ns now)
+{
+	fl_unix_us until;
+
+	if (now < f->expiry_at)
+		return;
+	f->expiry_at = now + FL_EXPIRY_TICK_MS * FL_NS_PER_MS;
+	if (!both_clocks(f, &until))
+		return;
+	for (size_t i = 0; i < f->n_sets; i++)
+		expire_set(f, &f->sets[i], until);
+}

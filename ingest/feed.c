@@ -1,0 +1,442 @@
+/* One feed. Whatever goes wrong, the last good version stands and the reason is kept for people. What fetching costs others is bounded: conditional requests, one transfer a
+ * host, back-off with jitter, Retry-After. ETag, Last-Modified and the body's digest are read from the source's version: kept elsewhere, a store that lost
+ * its tail and a 304 would lose names for ever. */
+#include "ingest/feed_int.h"
+
+#include <stdlib.h>
+
+#include "base/text.h"
+
+enum { BACKOFF_FIRST_MS = 30000, RETRY_AFTER_MAX_S = 86400, WATCH_MS = 2000, STORE_RETRY_MS = 1000, REDIRECTS_MAX = 5 };
+
+const char *fl_feed_state_word(enum fl_feed_state s)
+{
+	static const char *const words[] = { "new", "ok", "unchanged", "fetching", "degraded", "held", "stale", "disabled" };
+
+	return words[s];
+}
+
+static void host_of(const char *url, char *out, size_t cap)
+{
+	const char *from = strstr(url, "://"), *at;
+	size_t n;
+
+	from = from ? from + 3 : url;
+	n = strcspn(from, "/?#");
+	at = memrchr(from, '@', n);
+	if (at) {
+		n -= (size_t)(at + 1 - from);
+		from = at + 1;
+	}
+	n = n < cap ? n : cap - 1;
+	memcpy(out, from, n);
+	out[n] = '\0';
+}
+
+void fl__feed_init(struct fl_feed *f, const struct fl_cfg_feed *cfg)
+{
+	char text[128];
+	uint64_t h;
+	int n = snprintf(text, sizeof(text), "1 %d %u %u %u %u %llu", cfg->format, cfg->scope, cfg->confidence, (unsigned)cfg->category, cfg->remove_after_absent,
+			 (unsigned long long)cfg->min_names);
+
+	f->cfg = cfg;
+	h = fl_checksum64(text, (size_t)n);
+	fl_hex(&h, sizeof(h), f->settings);
+	memcpy(f->s.name, cfg->name, strnlen(cfg->name, sizeof(f->s.name) - 1));
+	memset(f->s.into, 0, sizeof(f->s.into));
+	memcpy(f->s.into, cfg->into, strnlen(cfg->into, sizeof(f->s.into) - 1));
+	host_of(cfg->url[0] ? cfg->url : "", f->host, sizeof(f->host));
+	if (!cfg->enabled)
+		f->s.state = FL_FEED_DISABLED;
+	else if (f->s.state == FL_FEED_DISABLED)
+		f->s.state = FL_FEED_NEW;
+}
+
+static void release(struct fl_ingest *g, struct fl_feed *f)
+{
+	if (f->leased)
+		fl_lease_release(g->c.sets, &f->lease, NULL);
+	f->leased = false;
+}
+
+void fl__feed_done(struct fl_ingest *g, struct fl_feed *f)
+{
+	if (f->phase == FL_PHASE_FETCHING && f->transfer)
+		g->c.http->ops->cancel(g->c.http, f->transfer);
+	release(g, f);
+	fl_set_done(&f->set);
+	f->phase = FL_PHASE_IDLE;
+}
+
+static int64_t jittered(struct fl_ingest *g, int64_t ms, uint32_t percent)
+{
+	uint64_t span = (uint64_t)ms * percent / 100;
+
+	return ms - (int64_t)span + (int64_t)fl_random_below(g->c.random, 2 * span + 1);
+}
+
+static void schedule(struct fl_ingest *g, struct fl_feed *f, fl_mono_ns now, int64_t ms)
+{
+	f->due = now + ms * FL_NS_PER_MS;
+	f->s.next_try = fl_now_unix(g->c.clock) + ms * 1000;
+	f->s.took_ms = f->started ? (now - f->started) / FL_NS_PER_MS : 0;
+	f->phase = FL_PHASE_IDLE;
+	f->transfer = 0;
+	f->accept = false;
+	fl_set_done(&f->set);
+	release(g, f);
+}
+
+static void fail(struct fl_ingest *g, struct fl_feed *f, enum fl_feed_state state, fl_mono_ns now, int64_t retry_after_s, const char *reason)
+{
+	int64_t ms = BACKOFF_FIRST_MS;
+
+	f->s.state = state;
+	f->s.failures_in_row++;
+	f->s.fetches_failed++;
+	snprintf(f->s.reason, sizeof(f->s.reason), "%s", reason);
+	for (uint64_t i = 1; i < f->s.failures_in_row && ms < f->cfg->every_ms; i++)
+		ms *= 2;
+	if (ms > f->cfg->every_ms)
+		ms = f->cfg->every_ms;
+	ms = jittered(g, ms, 20);
+	if (retry_after_s > 0) {
+		int64_t asked = (retry_after_s < RETRY_AFTER_MAX_S ? retry_after_s : RETRY_AFTER_MAX_S) * 1000;
+
+		ms = asked > ms ? asked : ms;
+	}
+	schedule(g, f, now, ms);
+}
+
+static void succeed(struct fl_ingest *g, struct fl_feed *f, enum fl_feed_state state, fl_mono_ns now)
+{
+	fl_unix_us t = fl_now_unix(g->c.clock);
+
+	f->s.state = state;
+	f->s.failures_in_row = 0;
+	f->s.reason[0] = '\0';
+	f->s.last_ok = t;
+	if (state == FL_FEED_OK) {
+		f->s.last_changed = t;
+		f->s.fetches_ok++;
+	} else
+		f->s.fetches_unchanged++;
+	f->s.version = f->head.id.number;
+	f->s.names = f->head.entries;
+	schedule(g, f, now, f->cfg->path[0] && f->cfg->watch ? WATCH_MS : jittered(g, f->cfg->every_ms, f->cfg->jitter_percent));
+}
+
+/* --- commit --- */
+
+static struct fl_entry_iter *renewed(struct fl_ingest *g, struct fl_feed *f, struct fl_err *err, int *ret)
+{
+	struct fl_entry_iter *old = NULL, *new = fl_set_iter(&f->set);
+	uint32_t keep_s = f->cfg->remove_after_absent > 1 ? (uint32_t)((f->cfg->remove_after_absent - 1) * f->cfg->every_ms / 1000) : 0;
+	uint32_t now_s = (uint32_t)(fl_now_unix(g->c.clock) / FL_US_PER_S);
+
+	*ret = new ? 0 : FL_ENOMEM;
+	if (*ret == 0 && f->head.id.number)
+		*ret = fl_source_open(g->c.sets, f->cfg->name, f->head.id.number, &old, NULL, err);
+	if (*ret == FL_ENOTFOUND || *ret == FL_ECORRUPT) { /* what the store lost or broke cannot be carried over: the new content heals it */
+		*ret = 0;
+		return new;
+	}
+	if (*ret < 0) {
+		fl_entries_close(new);
+		return NULL;
+	}
+	if (!old)
+		return new;
+	new = fl_renew_keep_iter(old, new, now_s, keep_s);
+	if (!new)
+		*ret = FL_ENOMEM;
+	return new;
+}
+
+static int commit(struct fl_ingest *g, struct fl_feed *f, struct fl_err *err)
+{
+	struct fl_source_version v;
+	struct fl_source_commit c = { .name = f->cfg->name, .lease = &f->lease, .parent = &f->head, .cause = FL_CAUSE_FEED, .actor = "ingest", .reason = "",
+				      .fetch = &f->next };
+	struct fl_entry_iter *it;
+	int ret;
+
+	it = renewed(g, f, err, &ret);
+	if (!it)
+		return ret;
+	ret = fl_source_commit(g->c.sets, &c, it, &v, err);
+	if (ret == 0) {
+		f->s.state = f->head.id.number == v.id.number ? FL_FEED_UNCHANGED : FL_FEED_OK;
+		f->head.id = v.id;
+		f->head.entries = v.digests.entries;
+		f->version_seen = true;
+	}
+	return ret;
+}
+
+static int read_head(struct fl_ingest *g, struct fl_feed *f, struct fl_err *err)
+{
+	struct fl_source_version v;
+	int ret = fl_set_head(g->c.sets, FL_SOURCE, f->cfg->name, &f->head, err);
+
+	memset(&f->known, 0, sizeof(f->known));
+	if (ret == FL_ENOTFOUND)
+		return 0;
+	if (ret == 0 && f->head.id.number) {
+		f->version_seen = true;
+		ret = fl_source_version_get(g->c.sets, f->cfg->name, f->head.id.number, &v, err);
+		if (ret == 0) {
+			f->known = v.fetch;
+			f->s.version = v.id.number;
+			f->s.names = v.digests.entries;
+			if (!f->s.last_changed)
+				f->s.last_changed = v.at;
+		} else if (ret == FL_ENOTFOUND || ret == FL_ECORRUPT)
+			ret = 0; /* no fetch state: fetch whole */
+	}
+	return ret;
+}
+
+static void store_away(struct fl_feed *f, fl_mono_ns now, const struct fl_err *err)
+{
+	int64_t ms = STORE_RETRY_MS << (f->store_tries < 5 ? f->store_tries : 5);
+
+	f->store_tries++;
+	f->due = now + ms * FL_NS_PER_MS;
+	snprintf(f->s.reason, sizeof(f->s.reason), "%s%.200s", f->phase == FL_PHASE_COMMITTING ? "a new set is in hand, waiting for the store: " : "", err->text);
+}
+
+static void try_commit(struct fl_ingest *g, struct fl_feed *f, fl_mono_ns now)
+{
+	struct fl_err err = { 0 };
+	int ret = fl_lease_take(g->c.sets, FL_SOURCE, f->cfg->name, FL_FEED_LEASE_MS, &f->lease, &err);
+
+	f->leased = ret == 0;
+	if (ret == 0)
+		ret = commit(g, f, &err);
+	switch (ret) {
+	case 0:
+		f->store_tries = 0;
+		succeed(g, f, f->s.state, now);
+		break;
+	case FL_ESTALE:
+	case FL_EUNKNOWN:
+		if (read_head(g, f, &err) == 0) {
+			f->due = now; /* another ingester wrote: the same set upon its version */
+			break;
+		}
+		store_away(f, now, &err);
+		break;
+	case FL_EFENCED:
+	case FL_EUNAVAIL:
+		store_away(f, now, &err);
+		break;
+	default:
+		fail(g, f, FL_FEED_DEGRADED, now, -1, err.text[0] ? err.text : fl_code_text(ret));
+	}
+}
+
+/* --- a body in hand --- */
+
+static void sha_of(struct fl_span body, char out[65])
+{
+	uint8_t sum[32];
+
+	fl_sha256_of(body.p, body.n, sum);
+	fl_hex(sum, sizeof(sum), out);
+}
+
+static bool known_body(const struct fl_feed *f)
+{
+	return f->head.id.number && strcmp(f->known.body_sha256, f->next.body_sha256) == 0 && strcmp(f->known.settings, f->settings) == 0;
+}
+
+static void take_body(struct fl_ingest *g, struct fl_feed *f, struct fl_buf *body, fl_mono_ns now)
+{
+	struct fl_feed_options opt = { .format = (enum fl_format)f->cfg->format, .scope = f->cfg->scope };
+	struct fl_tuple attrs = { .confidence = f->cfg->confidence, .category = (uint8_t)f->cfg->category,
+				  .first_seen_s = (uint32_t)(fl_now_unix(g->c.clock) / FL_US_PER_S) };
+	struct fl_guard_limits limits = { .max_removed_ratio = f->cfg->guard.max_removed_ratio, .max_added_ratio = f->cfg->guard.max_added_ratio,
+					  .min_side = 1000, .min_names = f->cfg->min_names };
+	struct fl_feed_trial trial;
+	struct fl_err err = { 0 };
+	char why[256];
+	int ret;
+
+	sha_of(fl_buf_span(body), f->next.body_sha256);
+	memcpy(f->next.settings, f->settings, sizeof(f->next.settings));
+	f->next.seen_at = fl_now_unix(g->c.clock);
+	f->s.bytes = body->n;
+	if (known_body(f)) {
+		succeed(g, f, FL_FEED_UNCHANGED, now);
+		return;
+	}
+	ret = fl__feed_read(g->c.names, &opt, fl_buf_span(body), f->cfg->min_names, &attrs, NULL, NULL, &f->set, &trial, &err);
+	fl_buf_done(body); /* names are copied: a big body is not kept through the commit */
+	if (ret < 0) {
+		fail(g, f, FL_FEED_DEGRADED, now, -1, err.text);
+		return;
+	}
+	f->s.lines = trial.parsed.lines;
+	f->s.claims = trial.claims;
+	if (trial.refused && !(f->accept && trial.names == 0)) {
+		fail(g, f, trial.names == 0 && trial.parsed.refused == 0 ? FL_FEED_HELD : FL_FEED_DEGRADED, now, -1, trial.reason);
+		return;
+	}
+	if (!f->accept) {
+		uint64_t before = f->head.entries, after = trial.names;
+		const char *held = fl_guard_judge(&limits, f->head.id.number == 0, before, after, after > before ? after - before : 0,
+						  before > after ? before - after : 0, why, sizeof(why));
+
+		if (held) {
+			fail(g, f, FL_FEED_HELD, now, -1, held);
+			return;
+		}
+	}
+	f->phase = FL_PHASE_COMMITTING;
+	try_commit(g, f, now);
+}
+
+/* --- fetching --- */
+
+void fl__feed_answer(struct fl_ingest *g, struct fl_feed *f, struct fl_http_response *r, fl_mono_ns now)
+{
+	struct fl_err err = { 0 };
+	char why[320];
+
+	f->transfer = 0;
+	if (r->code < 0)
+		fail(g, f, FL_FEED_DEGRADED, now, r->retry_after_s, r->reason);
+	else if (r->status == 304 && f->head.id.number)
+		succeed(g, f, FL_FEED_UNCHANGED, now);
+	else if (r->status != 200) {
+		snprintf(why, sizeof(why), "server answered %ld%s%s", r->status, r->reason[0] ? ": " : "", r->reason);
+		fail(g, f, FL_FEED_DEGRADED, now, r->retry_after_s, why);
+	} else if (fl_http_unpack(&r->body, f->cfg->max_bytes, 0, &err) < 0)
+		fail(g, f, FL_FEED_DEGRADED, now, -1, err.text);
+	else {
+		memset(&f->next, 0, sizeof(f->next));
+		memcpy(f->next.etag, r->etag, sizeof(f->next.etag));
+		memcpy(f->next.last_modified, r->last_modified, sizeof(f->next.last_modified));
+		take_body(g, f, &r->body, now);
+	}
+}
+
+static void fetch_file(struct fl_ingest *g, struct fl_feed *f, fl_mono_ns now)
+{
+	struct fl_buf body = { 0 };
+	struct fl_err err = { 0 };
+	char validator[FL_ETAG] = "";
+	bool same = f->head.id.number && strcmp(f->known.settings, f->settings) == 0;
+	int ret = g->c.read_file(g->c.file_ctx, f->cfg->path, f->cfg->max_bytes, NULL, validator, sizeof(validator), &err);
+
+	if (ret == 0 && same && strcmp(validator, f->known.etag) == 0) {
+		succeed(g, f, FL_FEED_UNCHANGED, now);
+		return;
+	}
+	if (ret == 0)
+		ret = g->c.read_file(g->c.file_ctx, f->cfg->path, f->cfg->max_bytes, &body, validator, sizeof(validator), &err);
+	if (ret == 0)
+		ret = fl_http_unpack(&body, f->cfg->max_bytes, 0, &err);
+	if (ret < 0)
+		fail(g, f, FL_FEED_DEGRADED, now, -1, err.text);
+	else {
+		memset(&f->next, 0, sizeof(f->next));
+		memcpy(f->next.etag, validator, strnlen(validator, sizeof(f->next.etag) - 1));
+		take_body(g, f, &body, now);
+	}
+	fl_buf_done(&body);
+}
+
+/* Header values come from files, read at each fetch, and go nowhere else. */
+static int secret_headers(struct fl_ingest *g, const struct fl_feed *f, struct fl_arena *arena, const char *const **out, struct fl_err *err)
+{
+	const char **v = fl_arena_array(arena, f->cfg->n_headers + 1, sizeof(*v));
+	char validator[FL_ETAG];
+	int ret = v ? 0 : FL_ENOMEM;
+
+	for (size_t i = 0; ret == 0 && i < f->cfg->n_headers; i++) {
+		struct fl_buf b = { 0 };
+		struct fl_span value;
+
+		ret = g->c.read_file(g->c.file_ctx, f->cfg->headers[i].file, 4096, &b, validator, sizeof(validator), err);
+		value = fl_span_trim(fl_buf_span(&b));
+		if (ret == 0 && (memchr(value.p ? value.p : (const uint8_t *)"", '\n', value.n) || memchr(value.p ? value.p : (const uint8_t *)"", '\r', value.n)))
+			ret = fl_err_set(err, FL_EFORMAT, "header file '%s' has more than one line", f->cfg->headers[i].file);
+		if (ret == 0)
+			v[i] = fl_arena_printf(arena, "%s: %.*s", f->cfg->headers[i].name, (int)value.n, (const char *)value.p);
+		fl_buf_done(&b);
+	}
+	*out = v;
+	return ret;
+}
+
+static void fetch_url(struct fl_ingest *g, struct fl_feed *f, fl_mono_ns now)
+{
+	bool conditional = f->head.id.number && strcmp(f->known.settings, f->settings) == 0 && !f->accept;
+	struct fl_http_request req = { .url = f->cfg->url, .max_bytes = f->cfg->max_bytes, .connect_timeout_ms = 10000, .timeout_ms = (int)f->cfg->timeout_ms,
+				       .low_speed_s = 20, .max_redirects = REDIRECTS_MAX, .allow_private = f->cfg->allow_private };
+	struct fl_arena arena = { 0 };
+	struct fl_err err = { 0 };
+	int ret = secret_headers(g, f, &arena, &req.headers, &err);
+
+	if (conditional) {
+		req.etag = f->known.etag;
+		req.last_modified = f->known.last_modified;
+	}
+	if (ret == 0)
+		ret = g->c.http->ops->start(g->c.http, &req, &f->transfer, &err);
+	if (ret < 0)
+		fail(g, f, FL_FEED_DEGRADED, now, -1, err.text);
+	else {
+		f->phase = FL_PHASE_FETCHING;
+		f->s.state = FL_FEED_FETCHING;
+	}
+	fl_arena_done(&arena);
+}
+
+static void start(struct fl_ingest *g, struct fl_feed *f, fl_mono_ns now)
+{
+	struct fl_err err = { 0 };
+	int ret = fl_lease_take(g->c.sets, FL_SOURCE, f->cfg->name, FL_FEED_LEASE_MS, &f->lease, &err);
+
+	f->leased = ret == 0;
+	if (ret == 0)
+		ret = read_head(g, f, &err);
+	if (ret == FL_EFENCED) { /* another ingester is at it: look again in a while */
+		f->due = now + jittered(g, 5000, 50) * FL_NS_PER_MS;
+		return;
+	}
+	if (ret < 0) {
+		store_away(f, now, &err);
+		return;
+	}
+	f->store_tries = 0;
+	f->started = now;
+	f->s.last_try = fl_now_unix(g->c.clock);
+	if (f->cfg->path[0])
+		fetch_file(g, f, now);
+	else
+		fetch_url(g, f, now);
+}
+
+static void check_stale(struct fl_ingest *g, struct fl_feed *f)
+{
+	fl_unix_us since = f->s.last_ok ? f->s.last_ok : f->s.last_changed;
+	bool calm = f->s.state == FL_FEED_DEGRADED || f->s.state == FL_FEED_HELD || f->s.state == FL_FEED_NEW;
+
+	if (calm && since && f->cfg->stale_after_ms && fl_now_unix(g->c.clock) - since > f->cfg->stale_after_ms * 1000)
+		f->s.state = FL_FEED_STALE;
+}
+
+void fl__feed_step(struct fl_ingest *g, struct fl_feed *f, bool may_start, fl_mono_ns now)
+{
+	check_stale(g, f);
+	if (!f->cfg->enabled || now < f->due)
+		return;
+	if (f->phase == FL_PHASE_COMMITTING)
+		try_commit(g, f, now);
+	else if (f->phase == FL_PHASE_IDLE && may_start)
+		start(g, f, now);
+}

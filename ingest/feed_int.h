@@ -1,0 +1,54 @@
+/* Private to ingest/: one feed's life.
+ *
+ *   due -> lease -> head and fetch state -> GET / read -> [parse -> normalize -> guard] -> set in hand -> commit -> due again
+ *                                                 any failure: the last good version stands, back off      |
+ *                                                              store away: keep the set in hand, try again  */
+#pragma once
+#include "ingest/ingest.h"
+
+enum fl_feed_phase { FL_PHASE_IDLE, FL_PHASE_FETCHING, FL_PHASE_COMMITTING };
+
+struct fl_feed {
+	const struct fl_cfg_feed *cfg;
+	struct fl_feed_status s;
+	enum fl_feed_phase phase;
+	fl_mono_ns due, started;
+	uint64_t transfer;
+	char host[256];
+	char settings[17];
+	bool accept;	   /* this once the guard is passed over */
+	bool version_seen; /* the store had a version of it: when it is gone, fetch at once */
+	struct fl_lease lease;
+	bool leased;
+	/* what the last good version says of its fetch */
+	struct fl_head head;
+	struct fl_fetch_state known;
+	/* set in hand, while the store is away */
+	struct fl_set set;
+	struct fl_fetch_state next;
+	uint32_t store_tries;
+};
+
+struct fl_ingest {
+	struct fl_ingest_config c;
+	struct fl_feed *feeds;
+	size_t n_feeds;
+	fl_mono_ns heads_at, config_at;
+	uint64_t config_failures;
+	char config_problem[200];
+};
+
+enum { FL_TRANSFERS_MAX = 4, FL_FEED_LEASE_MS = 180000, FL_HEADS_MS = 10000 };
+
+/* feed.c */
+void fl__feed_init(struct fl_feed *f, const struct fl_cfg_feed *cfg);
+void fl__feed_done(struct fl_ingest *g, struct fl_feed *f);
+/** Move one feed on. Starts a transfer only when `may_start`. */
+void fl__feed_step(struct fl_ingest *g, struct fl_feed *f, bool may_start, fl_mono_ns now);
+void fl__feed_answer(struct fl_ingest *g, struct fl_feed *f, struct fl_http_response *r, fl_mono_ns now);
+/* config_entries.c */
+/** `entries:` of the configuration as source LIST.config; one commit a list when they differ. */
+int fl__config_entries_commit(struct fl_ingest *g, struct fl_err *err);
+/* trial.c */
+int fl__feed_read(const struct fl_names *names, const struct fl_feed_options *opt, struct fl_span body, uint64_t min_names, const struct fl_tuple *attrs,
+		  fl_feed_reject *reject, void *ctx, struct fl_set *set, struct fl_feed_trial *out, struct fl_err *err);

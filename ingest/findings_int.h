@@ -1,0 +1,47 @@
+/* Private to ingest/: findings and operator entries.
+ *
+ *   document -> findings -> policy -> claims -> (what the set says of these names now) -> changes + claims -> one commit a set
+ *
+ * A name stays in a set as long as one active claim holds it. Each set is written under a lease that is kept while there is work. */
+#pragma once
+#include "ingest/ingest.h"
+
+enum { FL_CLAIM_SETS_MAX = 256, FL_FINDINGS_LEASE_MS = 10000, FL_EXPIRY_TICK_MS = 500, FL_CLOCK_APART_S = 60 };
+
+/* One source set that this stage writes. */
+struct fl_claim_set {
+	char source[FL_SET_NAME], list[FL_SET_NAME];
+	struct fl_lease lease;
+	bool leased, head_known;
+	struct fl_head head;
+};
+
+struct fl_findings_stage {
+	struct fl_findings_config c;
+	struct fl_finding_rule *rules; /* of the configuration, in policy's form */
+	struct fl_finding_policy policy;
+	struct fl_claim_set *sets;
+	size_t n_sets;
+	fl_mono_ns dir_at, expiry_at;
+	struct fl_findings_status s;
+};
+
+/* What one commit of a set is to do: claims written with it, and the names they touch. */
+struct fl_claim_batch {
+	struct fl_claim_set *set;
+	const struct fl_claim *claims; /* with their new state */
+	size_t n;
+	enum fl_cause cause;
+	const char *actor, *reason;
+	fl_unix_us seen_at;
+};
+
+/** The set by source name, made on demand (bounded). NULL when there are too many. */
+struct fl_claim_set *fl__claim_set(struct fl_findings_stage *f, const char *source, const char *list);
+int fl__claim_set_ready(struct fl_findings_stage *f, struct fl_claim_set *s, struct fl_err *err);
+/** Commit a batch: for each name the tuple that all its active claims give. Retries a lost race. 0 also when nothing changes. */
+int fl__claims_commit(struct fl_findings_stage *f, const struct fl_claim_batch *b, struct fl_source_version *out, struct fl_err *err);
+/** Claims past their time, in every set; a version each. */
+void fl__claims_expire(struct fl_findings_stage *f, fl_mono_ns now);
+/** Directory sources. Returns true when there was a file. */
+bool fl__findings_directories(struct fl_findings_stage *f);

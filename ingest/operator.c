@@ -1,0 +1,95 @@
+/* Operator entries: LIST.operator, by hand, with an end or without. Each is a claim of its own, so that `for 24h` ends by itself. */
+#include "ingest/findings_int.h"
+
+static int as_claim(struct fl_findings_stage *f, const struct fl_operator_entry *e, const char *source, bool add, const char *actor, const char *reason,
+		    struct fl_claim *c, struct fl_err *err)
+{
+	uint8_t scope = e->scope;
+	enum fl_drop why = fl_name_operator(f->c.names, fl_span_str(e->name), &scope, &c->key);
+
+	if (why != FL_DROP_COUNT)
+		return fl_err_set(err, FL_EFORMAT, "'%.200s': %s", e->name, fl_drop_text(why));
+	snprintf(c->source, sizeof(c->source), "%s", source);
+	snprintf(c->finding, sizeof(c->finding), "operator");
+	snprintf(c->type, sizeof(c->type), "operator");
+	snprintf(c->actor, sizeof(c->actor), "%s", actor ? actor : "");
+	snprintf(c->reason, sizeof(c->reason), "%s", reason ? reason : "");
+	c->scope = scope;
+	c->state = add ? FL_CLAIM_ACTIVE : FL_CLAIM_WITHDRAWN;
+	c->seen_at = c->updated_at = fl_now_unix(f->c.clock);
+	c->expires_at = e->expires_at;
+	fl_claim_id(c);
+	return 0;
+}
+
+/* Removing what is not there is a mistake worth saying. */
+static int must_be_there(struct fl_findings_stage *f, struct fl_claim_set *set, const struct fl_claim *v, size_t n, struct fl_err *err)
+{
+	char text[FL_NAME_TEXT];
+	int ret = fl__claim_set_ready(f, set, err);
+
+	for (size_t i = 0; ret == 0 && i < n; i++) {
+		struct fl_span key = fl_rkey_span(&v[i].key);
+		struct fl_tuple t = { 0 };
+
+		if (set->head.id.number)
+			ret = fl_source_lookup(f->c.sets, set->source, &set->head, &key, 1, &t, err);
+		if (ret == 0 && t.scope == 0)
+			ret = fl_err_set(err, FL_ENOTFOUND, "'%s' is no operator entry of list '%s'", fl_rkey_to_text(key, text), set->list);
+	}
+	return ret;
+}
+
+int fl_operator_change(struct fl_findings_stage *f, const char *list, bool add, const struct fl_operator_entry *v, size_t n, const char *actor,
+		       const char *reason, struct fl_source_version *out, struct fl_err *err)
+{
+	struct fl_claim_batch b = { .n = n, .cause = FL_CAUSE_OPERATOR, .actor = actor ? actor : "", .reason = reason ? reason : "",
+				    .seen_at = fl_now_unix(f->c.clock) };
+	struct fl_arena arena = { 0 };
+	struct fl_claim *claims;
+	char source[FL_SET_NAME];
+	int ret = 0;
+
+	if (!fl_config_list(f->c.cfg, list))
+		return fl_err_set(err, FL_ENOTFOUND, "the configuration has no list '%s'", list);
+	snprintf(source, sizeof(source), "%.80s.operator", list);
+	b.set = fl__claim_set(f, source, list);
+	claims = fl_arena_array(&arena, n ? n : 1, sizeof(*claims));
+	if (!b.set || !claims)
+		ret = fl_err_set(err, FL_ENOMEM, "out of memory");
+	for (size_t i = 0; ret == 0 && i < n; i++)
+		ret = as_claim(f, &v[i], source, add, actor, reason, &claims[i], err);
+	b.claims = claims;
+	if (ret == 0 && !add)
+		ret = must_be_there(f, b.set, claims, n, err);
+	if (ret == 0)
+		ret = fl__claims_commit(f, &b, out, err);
+	fl_arena_done(&arena);
+	return ret;
+}
+
+int fl_source_purge(struct fl_findings_stage *f, const char *source, const char *actor, const char *reason, struct fl_err *err)
+{
+	struct fl_lease lease;
+	struct fl_head head;
+	struct fl_source_version v;
+	struct fl_retention_report gone;
+	struct fl_source_commit c = { .name = source, .lease = &lease, .parent = &head, .cause = FL_CAUSE_DELETE, .actor = actor ? actor : "",
+				      .reason = reason ? reason : "", .even_unchanged = true };
+	struct fl_entry_iter *none;
+	int ret;
+
+	if (fl_config_feed(f->c.cfg, source))
+		return fl_err_set(err, FL_EREFUSED, "feed '%s' is in the configuration: take it out first, then purge what is left of it", source);
+	ret = fl_set_head(f->c.sets, FL_SOURCE, source, &head, err);
+	if (ret == 0)
+		ret = fl_lease_take(f->c.sets, FL_SOURCE, source, FL_FINDINGS_LEASE_MS, &lease, err);
+	if (ret < 0)
+		return ret;
+	none = fl_entries_empty();
+	ret = none ? fl_source_commit(f->c.sets, &c, none, &v, err) : FL_ENOMEM;
+	if (ret == 0)
+		ret = fl_set_purge(f->c.sets, &lease, &gone, err);
+	fl_lease_release(f->c.sets, &lease, NULL);
+	return ret;
+}

@@ -1,0 +1,65 @@
+#include "ingest/feed_int.h"
+#include "ingest/findings_int.h"
+
+void fl_ingest_status(struct fl_ingest *g, struct fl_arena *arena, struct fl_feed_status **out, size_t *n)
+{
+	struct fl_feed_status *v = fl_arena_array(arena, g->n_feeds + 1, sizeof(*v));
+
+	*out = v;
+	*n = v ? g->n_feeds : 0;
+	for (size_t i = 0; i < *n; i++)
+		v[i] = g->feeds[i].s;
+}
+
+void fl_ingest_metrics(struct fl_ingest *g, struct fl_buf *out)
+{
+	fl_metric_family(out, "fireline_feed_last_success_timestamp_seconds", FL_GAUGE, "Last good fetch.");
+	for (size_t i = 0; i < g->n_feeds; i++)
+		fl_metric_double(out, "fireline_feed_last_success_timestamp_seconds", "", FL_LABELS("feed", g->feeds[i].s.name),
+				 (double)g->feeds[i].s.last_ok / 1e6);
+	fl_metric_family(out, "fireline_feed_stale_after_seconds", FL_GAUGE, "Configured age limit.");
+	for (size_t i = 0; i < g->n_feeds; i++)
+		fl_metric_double(out, "fireline_feed_stale_after_seconds", "", FL_LABELS("feed", g->feeds[i].s.name),
+				 (double)g->feeds[i].cfg->stale_after_ms / 1e3);
+	fl_metric_family(out, "fireline_feed_names", FL_GAUGE, "Names accepted from the last good copy.");
+	for (size_t i = 0; i < g->n_feeds; i++)
+		fl_metric_u64(out, "fireline_feed_names", "", FL_LABELS("feed", g->feeds[i].s.name), g->feeds[i].s.names);
+	fl_metric_family(out, "fireline_feed_fetches_total", FL_COUNTER, "Fetches: changed, unchanged, failed.");
+	for (size_t i = 0; i < g->n_feeds; i++) {
+		const struct fl_feed_status *s = &g->feeds[i].s;
+
+		fl_metric_u64(out, "fireline_feed_fetches_total", "", FL_LABELS("feed", s->name, "result", "changed"), s->fetches_ok);
+		fl_metric_u64(out, "fireline_feed_fetches_total", "", FL_LABELS("feed", s->name, "result", "unchanged"), s->fetches_unchanged);
+		fl_metric_u64(out, "fireline_feed_fetches_total", "", FL_LABELS("feed", s->name, "result", "failed"), s->fetches_failed);
+	}
+	fl_metric_family(out, "fireline_feed_rejected_entries", FL_GAUGE, "Entries of the last body refused by format or normalisation, by reason.");
+	for (size_t i = 0; i < g->n_feeds; i++)
+		for (unsigned d = 0; d < FL_DROP_COUNT; d++) {
+			const struct fl_feed_status *s = &g->feeds[i].s;
+			uint64_t v = s->lines.dropped[d] + s->claims.dropped[d];
+
+			if (v)
+				fl_metric_u64(out, "fireline_feed_rejected_entries", "", FL_LABELS("feed", s->name, "reason", fl_drop_word((enum fl_drop)d)), v);
+		}
+}
+
+void fl_findings_status(struct fl_findings_stage *f, struct fl_findings_status *out)
+{
+	*out = f->s;
+}
+
+void fl_findings_metrics(struct fl_findings_stage *f, struct fl_buf *out)
+{
+	const struct {
+		const char *result;
+		uint64_t v;
+	} rows[] = {
+		{ "accepted", f->s.accepted },		 { "duplicate", f->s.duplicate }, { "sample", f->s.sample },
+		{ "low_severity", f->s.low_severity }, { "no_domain", f->s.no_domain }, { "ignored", f->s.ignored },
+		{ "malformed", f->s.malformed },	 { "withdrawn", f->s.withdrawn }, { "expired", f->s.expired },
+	};
+
+	fl_metric_family(out, "fireline_findings_total", FL_COUNTER, "Findings by result.");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		fl_metric_u64(out, "fireline_findings_total", "", FL_LABELS("result", rows[i].result), rows[i].v);
+}

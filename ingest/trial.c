@@ -1,0 +1,91 @@
+/* Body -> claims -> entries, and whether that may become a version. Pure: `feed test` and the stage ask the same question. */
+#include "ingest/feed_int.h"
+
+struct reading {
+	struct fl_normalizer z;
+	fl_feed_reject *reject;
+	void *ctx;
+};
+
+static int take(void *ctx, const struct fl_feed_claim *c)
+{
+	struct reading *r = ctx;
+	uint64_t before[FL_DROP_COUNT];
+	int ret;
+
+	if (!r->reject)
+		return fl_normalize_claim(&r->z, c->name, c->scope);
+	memcpy(before, r->z.tally.dropped, sizeof(before));
+	ret = fl_normalize_claim(&r->z, c->name, c->scope);
+	for (unsigned i = 0; ret == 0 && i < FL_DROP_COUNT; i++)
+		if (r->z.tally.dropped[i] != before[i])
+			r->reject(r->ctx, c->line, c->name, (enum fl_drop)i);
+	return ret;
+}
+
+static void rejected_line(void *ctx, uint32_t line, struct fl_span text, enum fl_drop why)
+{
+	struct reading *r = ctx;
+
+	if (r->reject)
+		r->reject(r->ctx, line, text, why);
+}
+
+/* Names refused by the name rules count as refused lines: a list of e-mail addresses is not a list of names. Suffixes and addresses are what real lists are
+ * full of, so they do not speak against the format. */
+static uint64_t refused_names(const struct fl_tally *t)
+{
+	return t->dropped[FL_DROP_BAD_LABEL] + t->dropped[FL_DROP_SINGLE_LABEL] + t->dropped[FL_DROP_TOO_LONG] + t->dropped[FL_DROP_BAD_IDNA] +
+	       t->dropped[FL_DROP_NOT_UTF8];
+}
+
+static void judge(struct fl_feed_trial *t, uint64_t min_names)
+{
+	uint64_t refused = t->parsed.refused + refused_names(&t->claims);
+
+	t->refused = true;
+	if (refused > t->names && t->parsed.claims + t->parsed.refused > 0)
+		snprintf(t->reason, sizeof(t->reason), "not a list in format %s: %llu lines refused, %llu names accepted", fl_format_word(t->parsed.format),
+			 (unsigned long long)refused, (unsigned long long)t->names);
+	else if (t->names == 0)
+		snprintf(t->reason, sizeof(t->reason), "no names in it (%llu lines, %llu of them comments or blank)", (unsigned long long)t->parsed.lines.in,
+			 (unsigned long long)t->parsed.lines.dropped[FL_DROP_COMMENT]);
+	else if (t->names < min_names)
+		snprintf(t->reason, sizeof(t->reason), "%llu names, fewer than min_names %llu", (unsigned long long)t->names, (unsigned long long)min_names);
+	else
+		t->refused = false;
+}
+
+int fl__feed_read(const struct fl_names *names, const struct fl_feed_options *opt, struct fl_span body, uint64_t min_names, const struct fl_tuple *attrs,
+		  fl_feed_reject *reject, void *ctx, struct fl_set *set, struct fl_feed_trial *out, struct fl_err *err)
+{
+	struct reading r = { .z = { .names = names, .attrs = *attrs }, .reject = reject, .ctx = ctx };
+	int ret;
+
+	memset(out, 0, sizeof(*out));
+	ret = fl_feed_parse(body, opt, take, rejected_line, &r, &out->parsed, err);
+	if (ret == 0)
+		ret = fl_normalize_finish(&r.z);
+	if (ret < 0) {
+		fl_set_done(&r.z.set);
+		if (err && !err->text[0])
+			fl_err_set(err, ret, "%s", fl_code_text(ret));
+		return ret;
+	}
+	out->claims = r.z.tally;
+	out->names = r.z.set.n;
+	judge(out, min_names);
+	if (set)
+		*set = r.z.set;
+	else
+		fl_set_done(&r.z.set);
+	return 0;
+}
+
+int fl_feed_try(const struct fl_names *names, const struct fl_feed_options *opt, struct fl_span body, uint64_t min_names, fl_feed_reject *reject, void *ctx,
+		struct fl_set *set, struct fl_feed_trial *out, struct fl_err *err)
+{
+	struct fl_tuple attrs = { 0 };
+
+	return fl__feed_read(names, opt, body, min_names, &attrs, reject, ctx, set, out, err);
+}
