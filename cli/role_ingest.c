@@ -1,0 +1,405 @@
+/* Role ingest: two threads. The feeds thread fetches, parses and commits feeds, and may be busy for seconds; the main thread takes findings, operator entries and admin requests, so
+ * that a big feed never delays a finding. Each has its own store door. */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "cli/context.h"
+#include "cli/json.h"
+#include "ingest/ingest.h"
+
+struct role {
+	struct fl_run_args args;
+	struct fl_config *cfg;
+	struct fl_names *names;
+	struct fl_loop loop; /* findings, operator entries */
+	struct fl_sets sets;
+	struct fl_bus *bus;
+	struct fl_findings_stage *findings;
+	/* feeds */
+	struct fl_loop feeds_loop;
+	struct fl_sets feeds_sets;
+	struct fl_http *http;
+	struct fl_ingest *feeds;
+	pthread_t thread;
+	bool thread_up;
+	pthread_mutex_t lock; /* of the snapshot */
+	struct fl_arena snap_arena;
+	struct fl_feed_status *snap;
+	size_t n_snap;
+	struct fl_buf snap_metrics;
+	struct fl_admin *admin;
+	int watch_fd;
+};
+
+struct call {
+	struct role *r;
+	const struct fl_admin_request *req;
+	struct fl_admin_response *res;
+	void (*fn)(struct call *c);
+};
+
+static void run_call(void *arg)
+{
+	struct call *c = arg;
+
+	c->fn(c);
+}
+
+static void in_loop(void *ctx, const struct fl_admin_request *req, struct fl_admin_response *res, void (*fn)(struct call *c))
+{
+	struct call c = { ctx, req, res, fn };
+
+	if (fl_loop_call(&c.r->loop, run_call, &c, 30000) < 0)
+		fl_json_problem(res, FL_EUNAVAIL, "ingest is busy");
+}
+
+/* --- the feeds thread --- */
+
+static void snapshot(struct role *r)
+{
+	struct fl_arena arena = { 0 };
+	struct fl_feed_status *v;
+	struct fl_buf metrics = { 0 };
+	size_t n;
+
+	fl_ingest_status(r->feeds, &arena, &v, &n);
+	fl_ingest_metrics(r->feeds, &metrics);
+	pthread_mutex_lock(&r->lock);
+	fl_arena_done(&r->snap_arena);
+	fl_buf_done(&r->snap_metrics);
+	r->snap_arena = arena;
+	r->snap = v;
+	r->n_snap = n;
+	r->snap_metrics = metrics;
+	pthread_mutex_unlock(&r->lock);
+}
+
+static void *feeds_thread(void *arg)
+{
+	struct role *r = arg;
+	fl_mono_ns wake = 0;
+
+	while (fl_loop_wait(&r->feeds_loop, wake)) {
+		fl_ingest_step(r->feeds, fl_now_mono(fl_clock_sys()), &wake);
+		snapshot(r);
+	}
+	return NULL;
+}
+
+struct refresh {
+	struct role *r;
+	const char *feed;
+	bool accept;
+	int ret;
+};
+
+static void do_refresh(void *arg)
+{
+	struct refresh *f = arg;
+
+	f->ret = fl_ingest_refresh(f->r->feeds, f->feed, f->accept, fl_now_mono(fl_clock_sys()));
+}
+
+/* --- requests --- */
+
+static json_t *tally(const struct fl_tally *t)
+{
+	json_t *dropped = json_object();
+
+	for (unsigned i = 0; i < FL_DROP_COUNT; i++)
+		if (t->dropped[i])
+			json_object_set_new(dropped, fl_drop_word((enum fl_drop)i), json_integer((json_int_t)t->dropped[i]));
+	return json_pack("{s:I, s:I, s:I, s:o}", "in", (json_int_t)t->in, "out", (json_int_t)t->out, "narrowed", (json_int_t)t->narrowed, "dropped", dropped);
+}
+
+static json_t *feed_json(const struct fl_feed_status *s)
+{
+	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "feed", s->name, "into", s->into,
+			 "state", fl_feed_state_word(s->state), "reason", s->reason, "last_try", fl_json_time(s->last_try), "last_ok", fl_json_time(s->last_ok),
+			 "last_changed", fl_json_time(s->last_changed), "next_try", fl_json_time(s->next_try), "version", (json_int_t)s->version, "names",
+			 (json_int_t)s->names, "failures_in_row", (json_int_t)s->failures_in_row, "changed", (json_int_t)s->fetches_ok, "unchanged",
+			 (json_int_t)s->fetches_unchanged, "failed", (json_int_t)s->fetches_failed, "bytes", (json_int_t)s->bytes, "took_ms",
+			 (json_int_t)s->took_ms, "lines", tally(&s->lines), "claims", tally(&s->claims));
+}
+
+static json_t *feeds_json(struct role *r)
+{
+	json_t *v = json_array();
+
+	pthread_mutex_lock(&r->lock);
+	for (size_t i = 0; i < r->n_snap; i++)
+		json_array_append_new(v, feed_json(&r->snap[i]));
+	pthread_mutex_unlock(&r->lock);
+	return v;
+}
+
+static void get_feeds(void *ctx, const struct fl_admin_request *req, struct fl_admin_response *res)
+{
+	(void)req;
+	fl_json_answer(res, json_pack("{s:o}", "items", feeds_json(ctx)));
+}
+
+/* POST /v1/feeds/NAME/fetches, /v1/feeds/NAME/purge; NAME "-" is every feed. */
+static void do_purge(struct call *c);
+static void post_feed(void *ctx, const struct fl_admin_request *req, struct fl_admin_response *res)
+{
+	const char *from = req->path + strlen("/v1/feeds/"), *end = strchr(from, '/');
+	struct refresh f = { ctx, NULL, req->query(req, "accept") != NULL, 0 };
+
+	if (end && strcmp(end, "/purge") == 0) {
+		in_loop(ctx, req, res, do_purge);
+		return;
+	}
+	if (!end || strcmp(end, "/fetches") != 0) {
+		fl_json_problem(res, FL_ENOTFOUND, "no such resource");
+		return;
+	}
+	if (end - from != 1 || *from != '-')
+		f.feed = fl_arena_strn(req->arena, from, (size_t)(end - from));
+	if (fl_loop_call(&f.r->feeds_loop, do_refresh, &f, 30000) < 0)
+		fl_json_problem(res, FL_EUNAVAIL, "the feeds thread is busy; the feed is fetched when it is due");
+	else if (f.ret < 0)
+		fl_json_problem(res, f.ret, "the configuration has no such feed");
+	else
+		fl_json_answer(res, json_pack("{s:b, s:s}", "started", 1, "feed", f.feed ? f.feed : "all"));
+}
+
+static void do_purge(struct call *c)
+{
+	const char *from = c->req->path + strlen("/v1/feeds/"), *end = strchr(from, '/');
+	const char *name = fl_arena_strn(c->req->arena, from, (size_t)(end - from));
+	struct fl_err err = { 0 };
+	int ret = name ? fl_source_purge(c->r->findings, name, c->req->actor, "purge", &err) : FL_ENOMEM;
+
+	if (ret < 0)
+		fl_json_problem(c->res, ret, err.text);
+	else
+		fl_json_answer(c->res, json_pack("{s:s}", "purged", name));
+}
+
+static void do_finding(struct call *c)
+{
+	struct fl_finding_outcome o;
+	struct fl_err err = { 0 };
+	const char *dry = c->req->query(c->req, "dry_run");
+	int ret = fl_findings_inject(c->r->findings, "cli", c->req->body, dry != NULL, c->req->actor, &o, &err);
+
+	if (ret < 0)
+		fl_json_problem(c->res, ret, err.text);
+	else
+		fl_json_answer(c->res, json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:s, s:I, s:s, s:s, s:b}", "findings", (int)o.findings, "domains", (int)o.domains,
+						 "accepted", (int)o.accepted, "withdrawn", (int)o.withdrawn, "duplicate", (int)o.duplicate, "refused",
+						 (int)o.refused, "source", o.source, "version", (json_int_t)o.version, "list", o.list, "reason", o.reason,
+						 "dry_run", dry != NULL));
+}
+
+static void post_finding(void *ctx, const struct fl_admin_request *req, struct fl_admin_response *res)
+{
+	in_loop(ctx, req, res, do_finding);
+}
+
+/* {list, add: bool, names: [...], expires_at_us, reason}: entries of LIST.operator. */
+static void do_entries(struct call *c)
+{
+	json_t *body = fl_json_body(c->req, c->res), *names = body ? json_object_get(body, "names") : NULL, *e;
+	struct fl_operator_entry *v = body ? fl_arena_array(c->req->arena, json_array_size(names) + 1, sizeof(*v)) : NULL;
+	struct fl_source_version version;
+	struct fl_err err = { 0 };
+	size_t i, n = 0;
+	int ret;
+
+	if (!body)
+		return;
+	json_array_foreach (names, i, e)
+		if (v && json_is_string(e))
+			v[n++] = (struct fl_operator_entry){ .name = json_string_value(e), .expires_at = fl_json_get_int(body, "expires_at_us", 0) };
+	if (!v || n == 0)
+		ret = fl_err_set(&err, FL_EUSAGE, "names must be a list of one name or more");
+	else
+		ret = fl_operator_change(c->r->findings, fl_json_get_str(body, "list", ""), fl_json_get_bool(body, "add"), v, n, c->req->actor,
+					 fl_json_get_str(body, "reason", ""), &version, &err);
+	if (ret < 0)
+		fl_json_problem(c->res, ret, err.text);
+	else
+		fl_json_answer(c->res, json_pack("{s:s, s:I, s:I, s:I}", "list", fl_json_get_str(body, "list", ""), "source_version",
+						 (json_int_t)version.id.number, "added", (json_int_t)version.added, "removed", (json_int_t)version.removed));
+	json_decref(body);
+}
+
+static void post_entries(void *ctx, const struct fl_admin_request *req, struct fl_admin_response *res)
+{
+	in_loop(ctx, req, res, do_entries);
+}
+
+static void do_status(struct call *c)
+{
+	struct fl_findings_status s;
+
+	fl_findings_status(c->r->findings, &s);
+	fl_json_answer(c->res,
+		       json_pack("{s:s, s:o, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:s}}", "role", "ingest", "feeds", feeds_json(c->r), "findings",
+				 "accepted", (json_int_t)s.accepted, "duplicate", (json_int_t)s.duplicate, "sample", (json_int_t)s.sample, "low_severity",
+				 (json_int_t)s.low_severity, "no_domain", (json_int_t)s.no_domain, "ignored", (json_int_t)s.ignored, "malformed",
+				 (json_int_t)s.malformed, "withdrawn", (json_int_t)s.withdrawn, "expired", (json_int_t)s.expired, "clock_skewed",
+				 s.clock_skewed, "problem", s.problem));
+}
+
+static void get_status(void *ctx, const struct fl_admin_request *req, struct fl_admin_response *res)
+{
+	in_loop(ctx, req, res, do_status);
+}
+
+static void do_metrics(struct call *c)
+{
+	fl_findings_metrics(c->r->findings, &c->res->body);
+	pthread_mutex_lock(&c->r->lock);
+	fl_buf_add(&c->res->body, c->r->snap_metrics.p, c->r->snap_metrics.n);
+	pthread_mutex_unlock(&c->r->lock);
+	c->res->status = 200;
+	c->res->content_type = "text/plain; version=0.0.4";
+}
+
+static void get_metrics(void *ctx, const struct fl_admin_request *req, struct fl_admin_response *res)
+{
+	in_loop(ctx, req, res, do_metrics);
+}
+
+static const struct fl_admin_route routes[] = {
+	{ "GET", "/v1/status", false, get_status },	{ "GET", "/v1/feeds", false, get_feeds },
+	{ "POST", "/v1/feeds/*", true, post_feed },	{ "POST", "/v1/findings", true, post_finding },
+	{ "POST", "/v1/entries", true, post_entries }, { "GET", "/metrics", false, get_metrics },
+};
+
+/* --- life --- */
+
+static int watch_folders(const struct fl_config *cfg)
+{
+	const char *paths[64];
+	size_t n = 0;
+
+	for (size_t i = 0; i < cfg->findings.n_sources && n < 64; i++)
+		if (cfg->findings.sources[i].enabled && cfg->findings.sources[i].type == FL_FINDINGS_DIRECTORY)
+			paths[n++] = cfg->findings.sources[i].path;
+	return n ? fl_drop_dir_watch(paths, n) : -1;
+}
+
+struct feeds_reload {
+	struct role *r;
+	const struct fl_config *cfg;
+	int ret;
+};
+
+static void do_feeds_reload(void *arg)
+{
+	struct feeds_reload *x = arg;
+
+	x->ret = fl_ingest_reload(x->r->feeds, x->cfg);
+}
+
+static void reload(struct role *r)
+{
+	struct feeds_reload x = { r, NULL, 0 };
+	struct fl_config *next = NULL;
+
+	if (fl_context_config(&r->args, &next) < 0) {
+		FL_LOG(FL_LOG_ERROR, "reload refused, the old configuration stays");
+		return;
+	}
+	x.cfg = next;
+	if (fl_loop_call(&r->feeds_loop, do_feeds_reload, &x, 120000) < 0 || x.ret < 0 || fl_findings_reload(r->findings, next) < 0) {
+		/* whichever stage has taken it keeps it: next must live */
+		FL_LOG(FL_LOG_ERROR, "reload failed; restart this role");
+		return;
+	}
+	fl_config_free(r->cfg);
+	r->cfg = next;
+	FL_LOG(FL_LOG_NOTICE, "configuration reloaded");
+}
+
+static int open_all(struct role *r, struct fl_err *err)
+{
+	struct fl_ingest_config ic = { .cfg = r->cfg, .sets = &r->feeds_sets, .clock = fl_clock_sys(), .random = fl_random_sys() };
+	struct fl_findings_config fc = { .cfg = r->cfg, .sets = &r->sets, .dir = &fl_drop_dir_posix, .clock = fl_clock_sys(), .random = fl_random_sys() };
+	int ret = fl_names_open(r->cfg->psl_file, &r->names, err);
+
+	if (ret == 0)
+		ret = fl_context_sets(r->cfg, &r->sets, err);
+	if (ret == 0)
+		ret = fl_context_sets(r->cfg, &r->feeds_sets, err);
+	if (ret == 0)
+		ret = fl_context_bus(r->cfg, "fireline-ingest", &r->bus, err);
+	if (ret == 0)
+		ret = fl_http_curl_open("fireline/" FL_VERSION, &r->http, err);
+	ic.http = r->http;
+	ic.names = fc.names = r->names;
+	fc.bus = r->bus;
+	if (ret == 0)
+		ret = fl_ingest_open(&ic, &r->feeds, err);
+	if (ret == 0)
+		ret = fl_findings_open(&fc, &r->findings, err);
+	if (ret == 0)
+		ret = fl_context_admin(r->cfg, "ingest", routes, sizeof(routes) / sizeof(routes[0]), r, &r->admin, err);
+	return ret;
+}
+
+static void close_all(struct role *r)
+{
+	if (r->thread_up) {
+		fl_loop_stop(&r->feeds_loop);
+		pthread_join(r->thread, NULL);
+	}
+	if (r->admin)
+		fl_admin_close(r->admin);
+	fl_findings_close(r->findings);
+	fl_ingest_close(r->feeds);
+	if (r->http)
+		r->http->ops->close(r->http);
+	if (r->bus)
+		fl_bus_close(r->bus);
+	fl_context_sets_done(&r->sets);
+	fl_context_sets_done(&r->feeds_sets);
+	fl_names_close(r->names);
+	fl_arena_done(&r->snap_arena);
+	fl_buf_done(&r->snap_metrics);
+	fl_loop_done(&r->loop);
+	fl_loop_done(&r->feeds_loop);
+	fl_config_free(r->cfg);
+}
+
+int fl_role_ingest(const struct fl_run_args *args)
+{
+	struct role r = { .args = *args, .watch_fd = -1, .lock = PTHREAD_MUTEX_INITIALIZER };
+	struct fl_err err = { 0 };
+	fl_mono_ns wake = 0;
+	int ret = fl_context_config(args, &r.cfg);
+
+	if (ret < 0)
+		return 78;
+	fl_log_setup("ingest", (enum fl_log_level)r.cfg->log_level, (enum fl_log_format)r.cfg->log_format, 2);
+	fl_loop_block_signals();
+	ret = fl_loop_init(&r.loop, true);
+	if (ret == 0)
+		ret = fl_loop_init(&r.feeds_loop, false);
+	if (ret == 0)
+		ret = open_all(&r, &err);
+	if (ret < 0) {
+		FL_LOG(FL_LOG_ERROR, "cannot start", FL_F_STR("why", err.text));
+		close_all(&r);
+		return ret == FL_ECONFIG ? 78 : 69;
+	}
+	r.watch_fd = watch_folders(r.cfg);
+	fl_loop_add_fd(&r.loop, r.watch_fd, true);
+	if (r.bus)
+		fl_loop_add_fd(&r.loop, r.bus->ops->wake_fd(r.bus), true);
+	r.thread_up = pthread_create(&r.thread, NULL, feeds_thread, &r) == 0;
+	FL_LOG(FL_LOG_INFO, "started");
+	while (fl_loop_wait(&r.loop, wake)) {
+		if (atomic_exchange(&r.loop.reload, false))
+			reload(&r);
+		fl_findings_step(r.findings, fl_now_mono(fl_clock_sys()), &wake);
+	}
+	close_all(&r);
+	return 0;
+}
