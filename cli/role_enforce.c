@@ -1,0 +1,420 @@
+/* Role enforce: the main thread follows lists; the server's own threads answer; admin requests run in the admin thread, on snapshots. A reload or a new image makes another view, which
+ * workers take by RCU. */
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "cli/context.h"
+#include "cli/json.h"
+#include "cli/listen.h"
+#include "cli/tail.h"
+#include "enforcer/follow.h"
+#include "enforcer/server.h"
+#include "normalize/normalize.h"
+
+struct role {
+	struct fl_run_args args;
+	struct fl_config *cfg;
+	struct fl_loop loop;
+	struct fl_sets sets;
+	struct fl_bus *bus, *log_bus;
+	struct fl_disk *state;
+	struct fl_follow *follow;
+	struct fl_policy *policy;
+	struct fl_server *server;
+	struct fl_admin *admin;
+	struct fl_names *names;
+	fl_mono_ns started, grace_until;
+	bool grace;
+	bool topics_done;
+	pthread_mutex_t lock; /* of what the admin thread reads: */
+	struct fl_view *shown; /* a view of its own, for explain */
+	struct fl_follow_status snap;
+	struct fl_follow_list_status *snap_lists;
+	size_t n_snap;
+	struct fl_arena snap_arena;
+	struct fl_buf snap_metrics;
+};
+
+/* --- views --- */
+
+static void show(struct role *r, struct fl_image *img)
+{
+	struct fl_view *next = NULL, *mine = NULL, *old;
+
+	if (fl_view_new(r->policy, img, r->grace, &next) < 0 || fl_view_new(r->policy, img, r->grace, &mine) < 0) {
+		fl_view_free(next);
+		FL_LOG(FL_LOG_ERROR, "out of memory: the last good view stays");
+		return;
+	}
+	if (r->server)
+		fl_server_set_view(r->server, next); /* returns when no worker can see the old one */
+	else
+		fl_view_free(next);
+	pthread_mutex_lock(&r->lock);
+	old = r->shown;
+	r->shown = mine;
+	pthread_mutex_unlock(&r->lock);
+	fl_view_free(old);
+}
+
+static void on_image(void *ctx, struct fl_image *img)
+{
+	show(ctx, img);
+}
+
+static void snapshot(struct role *r)
+{
+	struct fl_arena arena = { 0 };
+	struct fl_follow_list_status *v;
+	struct fl_follow_status s;
+	struct fl_buf metrics = { 0 };
+	size_t n;
+
+	fl_follow_status(r->follow, &s, &arena, &v, &n);
+	fl_follow_metrics(r->follow, &metrics);
+	pthread_mutex_lock(&r->lock);
+	fl_arena_done(&r->snap_arena);
+	fl_buf_done(&r->snap_metrics);
+	r->snap = s;
+	r->snap_arena = arena;
+	r->snap_lists = v;
+	r->n_snap = n;
+	r->snap_metrics = metrics;
+	pthread_mutex_unlock(&r->lock);
+}
+
+/* --- requests, in the admin thread --- */
+
+static json_t *lists_json(struct role *r)
+{
+	json_t *v = json_array();
+
+	for (size_t i = 0; i < r->n_snap; i++) {
+		const struct fl_follow_list_status *l = &r->snap_lists[i];
+
+		json_array_append_new(v, json_pack("{s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:I}", "list", l->list, "state", fl_follow_state_word(l->state), "reason",
+						   l->reason, "applied_version", (json_int_t)l->applied_version, "known_version", (json_int_t)l->known_version,
+						   "published_at", fl_json_time(l->published_at), "applied_at", fl_json_time(l->applied_at), "names",
+						   (json_int_t)l->names));
+	}
+	return v;
+}
+
+static void get_status(void *ctx, const struct fl_admin_request *req, struct fl_admin_response *res)
+{
+	static const char *const modes[] = { "run", "embedded", "demo" };
+	struct role *r = ctx;
+	struct fl_server_stats s;
+	json_t *o;
+
+	(void)req;
+	fl_server_stats(r->server, &s);
+	pthread_mutex_lock(&r->lock);
+	o = json_pack("{s:s, s:s, s:s, s:b, s:b, s:o, s:I, s:{s:I, s:I, s:i, s:I}, s:{s:I, s:I, s:I, s:I, s:I}, s:s}", "role", "enforce", "enforcer",
+		      r->cfg->node_name, "mode", modes[r->cfg->mode], "store_up", r->snap.store_up, "bus_up", r->snap.bus_up, "lists", lists_json(r), "up_ms",
+		      (json_int_t)((fl_now_mono(fl_clock_sys()) - r->started) / FL_NS_PER_MS), "image", "names", (json_int_t)r->snap.image.names, "bytes",
+		      (json_int_t)r->snap.image.bytes, "runs", (int)r->snap.image.runs, "generation", (json_int_t)r->snap.image.generation, "follow",
+		      "events_applied", (json_int_t)r->snap.events_applied, "events_dropped", (json_int_t)r->snap.events_dropped, "events_corrupt",
+		      (json_int_t)r->snap.events_corrupt, "resyncs", (json_int_t)r->snap.resyncs, "files_set_aside", (json_int_t)r->snap.files_set_aside,
+		      "problem", r->snap.problem);
+	pthread_mutex_unlock(&r->lock);
+	if (o)
+		json_object_set_new(o, "server",
+				    json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i}", "queries", (json_int_t)s.queries, "answers",
+					      (json_int_t)s.answers, "blocked", (json_int_t)s.blocked, "alerted", (json_int_t)s.alerted, "servfail",
+					      (json_int_t)s.servfail, "cache_hits", (json_int_t)s.cache_hits, "dropped", (json_int_t)s.dropped, "qlog_written",
+					      (json_int_t)s.qlog_written, "qlog_delivered", (json_int_t)s.qlog_delivered, "qlog_dropped",
+					      (json_int_t)s.qlog_dropped, "workers", (int)s.workers));
+	fl_json_answer(res, o);
+}
+
+static void get_metrics(void *ctx, const struct fl_admin_request *req, struct fl_admin_response *res)
+{
+	static const char *const modes[] = { "run", "embedded", "demo" };
+	struct role *r = ctx;
+
+	(void)req;
+	fl_metric_family(&res->body, "fireline_build_info", FL_GAUGE, "Build and profile, value is 1.");
+	fl_metric_u64(&res->body, "fireline_build_info", "", FL_LABELS("version", FL_VERSION, "profile", modes[r->cfg->mode]), 1);
+	fl_server_metrics(r->server, &res->body);
+	pthread_mutex_lock(&r->lock);
+	fl_buf_add(&res->body, r->snap_metrics.p, r->snap_metrics.n);
+	pthread_mutex_unlock(&r->lock);
+	res->status = 200;
+	res->content_type = "text/plain; version=0.0.4";
+}
+
+static bool client_of(const char *text, struct fl_client *out)
+{
+	memset(out, 0, sizeof(*out));
+	if (inet_pton(AF_INET, text, out->addr) == 1)
+		return true;
+	out->v6 = true;
+	return inet_pton(AF_INET6, text, out->addr) == 1;
+}
+
+static json_t *because_json(const struct fl_view *v, struct fl_span key)
+{
+	struct fl_match m[64];
+	struct fl_walk w;
+	const struct fl_image_input *in;
+	char scope[FL_SCOPE_TEXT];
+	json_t *a = json_array();
+	size_t n;
+
+	fl_image_walk(v->image, key, &w);
+	n = fl_walk_inputs(v->image, &w, m, 64);
+	fl_image_inputs(v->image, &in);
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(a, json_pack("{s:s, s:s, s:I, s:o, s:s}", "list", in[m[i].input].list, "source", in[m[i].input].source, "version",
+						   (json_int_t)in[m[i].input].id.number, "entry", fl_json_key(fl_span(key.p, m[i].key_len)), "scope",
+						   fl_scope_format(m[i].scope, scope)));
+	return a;
+}
+
+static json_t *steps_json(const struct fl_decide_step *s, size_t n)
+{
+	static const char *const words[] = { "matched", "no match", "q_type does not fit", "list never held", "not reached" };
+	json_t *a = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(a, json_pack("{s:s?, s:s?, s:s, s:i, s:s, s:s}", "rule_group", s[i].rule_group, "rule", s[i].rule, "list", s[i].list,
+						   "priority", (int)s[i].priority, "action", fl_action_word(s[i].action), "result", words[s[i].what]));
+	return a;
+}
+
+static json_t *decision_json(const struct fl_decision *d, struct fl_span key)
+{
+	char scope[FL_SCOPE_TEXT];
+	const char *response = fl_block_response_word(d->response);
+	json_t *o = json_pack("{s:s, s:s?, s:b, s:s?}", "verdict", fl_action_word(d->action), "response", response, "degraded", d->degraded, "association",
+			      d->association);
+
+	if (o && d->list) {
+		json_object_set_new(o, "matched", json_pack("{s:o, s:s, s:i}", "entry", fl_json_key(fl_span(key.p, d->entry_len)), "scope",
+							    fl_scope_format(d->entry_scope, scope), "hop", (int)d->hop));
+		json_object_set_new(o, "rule", json_pack("{s:s?, s:s?, s:i, s:s, s:I}", "rule_group", d->rule_group, "rule", d->rule_name, "priority",
+							 d->rule ? (int)d->rule->priority : 0, "list", d->list, "list_version", (json_int_t)d->list_version));
+	}
+	return o;
+}
+
+static void get_explanation(void *ctx, const struct fl_admin_request *req, struct fl_admin_response *res)
+{
+	const char *name = req->query(req, "name"), *client = req->query(req, "client"), *type = req->query(req, "qtype");
+	struct role *r = ctx;
+	struct fl_decide_step steps[256];
+	struct fl_decision d;
+	struct fl_client c;
+	struct fl_rkey key;
+	enum fl_drop why;
+	uint16_t qtype = 1;
+	size_t n;
+	json_t *o;
+
+	why = fl_name_canon(r->names, fl_span_str(name ? name : ""), &key);
+	if (why != FL_DROP_COUNT && why != FL_DROP_SINGLE_LABEL) {
+		fl_json_problem(res, FL_EUSAGE, fl_drop_text(why));
+		return;
+	}
+	if (!client_of(client ? client : "127.0.0.1", &c) || (type && !fl_qtype_parse(type, &qtype))) {
+		fl_json_problem(res, FL_EUSAGE, "client must be an address, qtype a record type");
+		return;
+	}
+	pthread_mutex_lock(&r->lock);
+	n = fl_decide_explain(r->shown, &c, fl_rkey_span(&key), qtype, &d, steps, 256);
+	o = decision_json(&d, fl_rkey_span(&key));
+	if (o) {
+		json_object_set_new(o, "name", fl_json_key(fl_rkey_span(&key)));
+		json_object_set_new(o, "client", json_string(client ? client : "127.0.0.1"));
+		json_object_set_new(o, "qtype", json_string(type ? type : "A"));
+		json_object_set_new(o, "because", because_json(r->shown, fl_rkey_span(&key)));
+		json_object_set_new(o, "steps", steps_json(steps, n));
+		json_object_set_new(o, "as_of", fl_json_time(fl_now_unix(fl_clock_sys())));
+	}
+	pthread_mutex_unlock(&r->lock);
+	fl_json_answer(res, o);
+}
+
+static void get_ref(void *ctx, const struct fl_admin_request *req, struct fl_admin_response *res)
+{
+	struct role *r = ctx;
+	uint64_t ref;
+
+	if (!fl_unbase32_40(fl_span_str(req->path + strlen("/v1/refs/")), &ref)) {
+		fl_json_problem(res, FL_EUSAGE, "a reference is 8 characters of a-z and 2-7");
+		return;
+	}
+	if (fl_server_ref(r->server, ref, &res->body) < 0)
+		fl_json_problem(res, FL_ENOTFOUND, "not among the last 65,536 blocks of this enforcer; look for it in the query log");
+	else
+		res->status = 200;
+}
+
+static void get_tail(void *ctx, const struct fl_admin_request *req, struct fl_admin_response *res)
+{
+	struct role *r = ctx;
+
+	fl_tail_start(r->server, r->admin, req, res);
+}
+
+static const struct fl_admin_route routes[] = {
+	{ "GET", "/v1/status", false, get_status },	       { "GET", "/metrics", false, get_metrics },
+	{ "GET", "/v1/explanations", false, get_explanation }, { "GET", "/v1/refs/*", false, get_ref },
+	{ "GET", "/v1/tail", false, get_tail },
+};
+
+/* --- life --- */
+
+static void reload(struct role *r)
+{
+	struct fl_policy *policy = NULL, *old_policy = r->policy;
+	struct fl_config *next = NULL, *old = r->cfg;
+	struct fl_err err = { 0 };
+
+	if (fl_context_config(&r->args, &next) < 0 || fl_policy_new(next, &policy, &err) < 0) {
+		FL_LOG(FL_LOG_ERROR, "reload refused, the old policy stays", FL_F_STR("why", err.text));
+		fl_config_free(next);
+		return;
+	}
+	if (fl_server_reload(r->server, next, &err) < 0) {
+		FL_LOG(FL_LOG_ERROR, "reload refused, the old policy stays", FL_F_STR("why", err.text));
+		fl_policy_free(policy);
+		fl_config_free(next);
+		return;
+	}
+	r->policy = policy;
+	r->cfg = next;
+	fl_follow_reload(r->follow, next);
+	show(r, fl_follow_image(r->follow));
+	fl_policy_free(old_policy); /* no view of it is left */
+	fl_config_free(old);
+	FL_LOG(FL_LOG_NOTICE, "configuration reloaded");
+}
+
+static int open_follow(struct role *r, struct fl_err *err)
+{
+	struct fl_follow_config fc = { .cfg = r->cfg, .sets = &r->sets, .clock = fl_clock_sys(), .random = fl_random_sys(), .on_image = on_image, .ctx = r };
+	int ret = fl_disk_posix_open(r->cfg->state, &r->state, err);
+
+	if (ret == 0)
+		ret = fl_context_sets(r->cfg, &r->sets, err);
+	if (ret == 0)
+		ret = fl_context_bus(r->cfg, "fireline-enforce", &r->bus, err);
+	if (ret == 0)
+		ret = fl_policy_new(r->cfg, &r->policy, err);
+	fc.bus = r->bus;
+	fc.state = r->state;
+	if (ret == 0)
+		ret = fl_follow_open(&fc, &r->follow, err);
+	return ret;
+}
+
+static int open_server(struct role *r, struct fl_err *err)
+{
+	struct fl_server_config sc = { .cfg = r->cfg, .clock = fl_clock_sys(), .random = fl_random_sys(), .runtime = r->cfg->runtime };
+	struct fl_sockets sockets;
+	int ret = 0;
+
+	if (!fl_sockets_import(&sockets))
+		ret = fl_sockets_open(r->cfg, &sockets, err);
+	if (ret == 0 && r->cfg->query_log_enabled)
+		ret = fl_context_bus(r->cfg, "fireline-query-log", &r->log_bus, err);
+	if (ret == 0 && !r->cfg->upstream_builtin)
+		ret = fl_upstream_net_open(&sc.upstream, err);
+	if (ret < 0)
+		return ret;
+	sc.udp_fds = sockets.udp;
+	sc.n_udp = sockets.n_udp;
+	sc.tcp_fds = sockets.tcp;
+	sc.n_tcp = sockets.n_tcp;
+	sc.bus = r->log_bus;
+	ret = fl_server_start(&sc, &r->server, err);
+	if (ret == 0)
+		show(r, fl_follow_image(r->follow));
+	return ret;
+}
+
+static void close_all(struct role *r)
+{
+	if (r->admin)
+		fl_admin_close(r->admin);
+	if (r->server)
+		fl_server_stop(r->server, 2000);
+	fl_view_free(r->shown);
+	fl_follow_close(r->follow);
+	fl_policy_free(r->policy);
+	if (r->bus)
+		fl_bus_close(r->bus);
+	if (r->log_bus)
+		fl_bus_close(r->log_bus);
+	fl_context_sets_done(&r->sets);
+	if (r->state)
+		r->state->ops->close(r->state);
+	fl_names_close(r->names);
+	fl_arena_done(&r->snap_arena);
+	fl_buf_done(&r->snap_metrics);
+	fl_loop_done(&r->loop);
+	fl_config_free(r->cfg);
+}
+
+/* A fresh install waits for first versions: until then lists never held fail open. */
+static void end_grace(struct role *r, fl_mono_ns now)
+{
+	if (!r->grace || now < r->grace_until)
+		return;
+	r->grace = false;
+	show(r, fl_follow_image(r->follow));
+}
+
+int fl_role_enforce(const struct fl_run_args *args)
+{
+	struct role r = { .args = *args, .lock = PTHREAD_MUTEX_INITIALIZER, .started = fl_now_mono(fl_clock_sys()), .grace = true };
+	struct fl_err err = { 0 };
+	fl_mono_ns wake = 0;
+	int ret = fl_context_config(args, &r.cfg);
+
+	if (ret < 0)
+		return 78;
+	fl_log_setup("enforce", (enum fl_log_level)r.cfg->log_level, (enum fl_log_format)r.cfg->log_format, 2);
+	fl_loop_block_signals();
+	r.grace_until = r.started + r.cfg->startup_grace_ms * FL_NS_PER_MS;
+	ret = fl_loop_init(&r.loop, true);
+	if (ret == 0)
+		ret = fl_names_open(r.cfg->psl_file, &r.names, &err);
+	if (ret == 0)
+		ret = open_follow(&r, &err);
+	if (ret == 0)
+		ret = open_server(&r, &err);
+	if (ret == 0)
+		snapshot(&r);
+	if (ret == 0)
+		ret = fl_context_admin(r.cfg, "enforce", routes, sizeof(routes) / sizeof(routes[0]), &r, &r.admin, &err);
+	if (ret < 0) {
+		FL_LOG(FL_LOG_ERROR, "cannot start", FL_F_STR("why", err.text));
+		close_all(&r);
+		return ret == FL_ECONFIG ? 78 : 69;
+	}
+	if (r.bus)
+		fl_loop_add_fd(&r.loop, r.bus->ops->wake_fd(r.bus), true);
+	FL_LOG(FL_LOG_INFO, "answering");
+	while (fl_loop_wait(&r.loop, wake)) {
+		fl_mono_ns now = fl_now_mono(fl_clock_sys());
+
+		if (atomic_exchange(&r.loop.reload, false))
+			reload(&r);
+		if (!r.topics_done)
+			r.topics_done = fl_context_topics(r.cfg, r.bus, &err) == 0;
+		end_grace(&r, now);
+		fl_follow_step(r.follow, now, &wake);
+		if (r.grace && r.grace_until < wake)
+			wake = r.grace_until;
+		snapshot(&r);
+	}
+	close_all(&r);
+	return 0;
+}
