@@ -87,6 +87,14 @@ static bool all_digits(struct fl_span s)
 	return true;
 }
 
+static bool digits_or_colons(struct fl_span s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] != ':' && (s.p[i] < '0' || s.p[i] > '9'))
+			return false;
+	return true;
+}
+
 static bool bracketed(struct fl_span s)
 {
 	const uint8_t *close = memchr(s.p, ']', s.n);
@@ -114,9 +122,11 @@ bool fl_address_literal(struct fl_span s)
 	if (!first)
 		return v4_loose(s);
 	last = memrchr(s.p, ':', s.n);
+	/* a port, or two: 1.2.3.4:22:443 is met in lists too */
+	if (v4_loose(fl_span(s.p, (size_t)(first - s.p))))
+		return digits_or_colons(fl_span(first, s.n - (size_t)(first - s.p)));
 	if (first == last)
-		return v4_loose(fl_span(s.p, (size_t)(first - s.p))) &&
-		       all_digits(fl_span(first + 1, s.n - (size_t)(first + 1 - s.p)));
+		return false;
 	/* 2a02:cf40:1::5:40669 is met in lists: a port without brackets */
 	return v6_strict(s) || (all_digits(fl_span(last + 1, s.n - (size_t)(last + 1 - s.p))) &&
 				v6_strict(fl_span(s.p, (size_t)(last - s.p))));

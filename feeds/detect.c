@@ -42,16 +42,22 @@ static bool is_binary(struct fl_span body)
 	return odd >= 8 && odd > n / 50;
 }
 
-/* A '[' may open an adblock header; JSON goes on with a value. */
+/* A '[' may open an adblock header or an address; JSON goes on with a value, and a number there ends at a comma. */
 static bool is_json(struct fl_span s)
 {
+	size_t n = 0;
+
 	if (s.p[0] == '{' || s.p[0] == '"')
 		return true;
 	if (s.p[0] != '[')
 		return false;
 	s = fl_span_trim(fl_span(s.p + 1, s.n - 1));
-	return s.n == 0 || s.p[0] == '\0' || strchr("\"{[]-0123456789", s.p[0]) || starts_ci(s, "null") ||
-	       starts_ci(s, "true") || starts_ci(s, "false");
+	if (s.n == 0 || (s.p[0] && strchr("\"{[]", s.p[0])) || starts_ci(s, "null") || starts_ci(s, "true") ||
+	    starts_ci(s, "false"))
+		return true;
+	while (n < s.n && s.p[n] && strchr("0123456789+-.eE \t\r\n", s.p[n]))
+		n++;
+	return n && n < s.n && (s.p[n] == ',' || s.p[n] == ']');
 }
 
 static bool has_html(struct fl_span s)
