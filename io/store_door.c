@@ -36,6 +36,7 @@ static void drop_link(struct door *d)
 {
 	fl__redis_link_free(d->link);
 	d->link = NULL;
+	fl_err_set(&d->why, FL_EUNAVAIL, "redis: %s: the connection was lost", d->target.shown);
 }
 
 /* ---- connecting ---- */

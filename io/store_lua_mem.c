@@ -119,7 +119,7 @@ static int run_command(lua_State *L, bool raise)
 	struct fl_span *argv;
 
 	if (n == 0) {
-		push_error(L, "Please specify at least one argument for this redis.call() call");
+		push_error(L, "Please specify at least one argument for this redis lib call");
 		return raise ? lua_error(L) : 1;
 	}
 	argv = call_args(L, &w->scratch, n);
@@ -140,6 +140,24 @@ static int redis_call(lua_State *L)
 static int redis_pcall(lua_State *L)
 {
 	return run_command(L, false);
+}
+
+/* pcall as Redis wraps it: an error table of redis.call arrives as its text. */
+static int plain_pcall(lua_State *L)
+{
+	luaL_checkany(L, 1);
+	if (lua_pcall(L, lua_gettop(L) - 1, LUA_MULTRET, 0) == 0) {
+		lua_pushboolean(L, 1);
+		lua_insert(L, 1);
+		return lua_gettop(L);
+	}
+	if (lua_type(L, -1) == LUA_TTABLE) {
+		lua_getfield(L, -1, "err");
+		lua_remove(L, lua_isstring(L, -1) ? -2 : -1);
+	}
+	lua_pushboolean(L, 0);
+	lua_insert(L, -2);
+	return 2;
 }
 
 static bool one_string(lua_State *L)
@@ -229,6 +247,8 @@ static void open_libs(lua_State *L)
 		lua_pushnil(L);
 		lua_setglobal(L, banned[i]);
 	}
+	lua_pushcfunction(L, plain_pcall);
+	lua_setglobal(L, "pcall");
 	lua_getglobal(L, LUA_MATHLIBNAME);
 	lua_pushnil(L);
 	lua_setfield(L, -2, "random");

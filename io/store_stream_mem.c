@@ -167,7 +167,7 @@ static size_t trim(struct fl__mem_stream *st, const struct trim *t)
 		n = first_at(st, t->minid);
 	if (t->roughly && t->limited && t->limit > 0 && n > (uint64_t)t->limit)
 		n = (size_t)t->limit;
-	if (t->roughly)
+	if (t->roughly && n < st->n)
 		n -= n % NODE_ENTRIES;
 	fl__mem_stream_trim(st, 0, n);
 	return n;
@@ -305,6 +305,10 @@ static void cmd_xadd(struct fl__mem_call *c)
 		return;
 	if (!o && x.nomk) {
 		fl__mem_nil(c);
+		return;
+	}
+	if (o && id_cmp(o->stream.last, (struct fl__mem_id){ UINT64_MAX, UINT64_MAX }) == 0) {
+		fl__mem_error(c, "ERR The stream has exhausted the last possible ID, unable to add more items");
 		return;
 	}
 	if (!next_id(o ? &o->stream : &empty, &x, c->w->now_ms, &id)) {
