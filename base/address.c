@@ -123,8 +123,9 @@ bool fl_address_literal(struct fl_span s)
 		return v4_loose(s);
 	last = memrchr(s.p, ':', s.n);
 	/* a port, or two: 1.2.3.4:22:443 is met in lists too */
-	if (v4_loose(fl_span(s.p, (size_t)(first - s.p))))
-		return digits_or_colons(fl_span(first, s.n - (size_t)(first - s.p)));
+	if (v4_loose(fl_span(s.p, (size_t)(first - s.p))) &&
+	    digits_or_colons(fl_span(first, s.n - (size_t)(first - s.p))))
+		return true;
 	if (first == last)
 		return false;
 	/* 2a02:cf40:1::5:40669 is met in lists: a port without brackets */

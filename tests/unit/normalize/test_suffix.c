@@ -1,0 +1,178 @@
+/* Public suffixes: which claims of a feed they refuse or narrow, and that the filter before libpsl never answers otherwise
+ * than libpsl would, over every rule of the packaged list. */
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+#include <unistd.h>
+
+#include "normalize/names.h"
+
+static struct fl_names *names;
+
+static void test_claims(void **state)
+{
+	static const struct {
+		const char *name;
+		uint8_t scope;
+		enum fl_drop why;
+		uint8_t out;
+	} rows[] = {
+		{ "example.com", 3, FL_DROP_COUNT, 3 },
+		{ "example.co.uk", 3, FL_DROP_COUNT, 3 },
+		{ "co.uk", 1, FL_DROP_ICANN_SUFFIX, 0 },
+		{ "co.uk", 3, FL_DROP_ICANN_SUFFIX, 0 },
+		{ "co.uk", 12, FL_DROP_COUNT, 12 },
+		{ "co.uk", 15, FL_DROP_COUNT, 12 },
+		{ "github.io", 1, FL_DROP_COUNT, 1 },
+		{ "github.io", 3, FL_DROP_COUNT, 1 },
+		{ "github.io", 2, FL_DROP_PRIVATE_SUFFIX, 0 },
+		{ "github.io", 12, FL_DROP_COUNT, 12 },
+		{ "someone.github.io", 3, FL_DROP_COUNT, 3 },
+		{ "ec2-3-84-126-255.compute-1.amazonaws.com", 1, FL_DROP_COUNT, 1 },
+		{ "ec2-3-84-126-255.compute-1.amazonaws.com", 3, FL_DROP_COUNT, 1 },
+		{ "a.ec2-3-84-126-255.compute-1.amazonaws.com", 3, FL_DROP_COUNT, 3 },
+		{ "www.ck", 3, FL_DROP_COUNT, 3 }, /* an exception of the list */
+		{ "anything.ck", 3, FL_DROP_ICANN_SUFFIX, 0 },
+		{ "bad.unheard-of-tld", 3, FL_DROP_COUNT, 3 },
+		{ "\xe5\x85\xac\xe5\x8f\xb8.cn", 3, FL_DROP_ICANN_SUFFIX, 0 },
+		{ "com", 1, FL_DROP_SINGLE_LABEL, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct fl_rkey key;
+		uint8_t scope = rows[i].scope;
+		bool narrowed = true;
+		enum fl_drop why = fl_name_claim(names, fl_span_str(rows[i].name), &scope, &narrowed, &key);
+
+		if (why != rows[i].why)
+			fail_msg("row %zu, %s: %s", i, rows[i].name, fl_drop_word(why));
+		if (why != FL_DROP_COUNT)
+			continue;
+		assert_int_equal(scope, rows[i].out);
+		assert_int_equal(narrowed, rows[i].out != rows[i].scope);
+	}
+}
+
+static void test_registrable(void **state)
+{
+	static const struct {
+		const char *name, *top; /* NULL: none */
+	} rows[] = {
+		{ "48656c6c6f.chunk1.tunnel.example", "tunnel.example" },
+		{ "www.example.co.uk", "example.co.uk" },
+		{ "example.co.uk", "example.co.uk" },
+		{ "a.b.github.io", "b.github.io" },
+		{ "github.io", NULL },
+		{ "co.uk", NULL },
+		{ "a.www.ck", "www.ck" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct fl_rkey key;
+		struct fl_span top;
+		char text[FL_NAME_TEXT];
+
+		assert_int_equal(fl_name_canon(names, fl_span_str(rows[i].name), &key), FL_DROP_COUNT);
+		assert_int_equal(fl_name_registrable(names, fl_rkey_span(&key), &top), rows[i].top != NULL);
+		if (rows[i].top)
+			assert_string_equal(fl_rkey_to_text(top, text), rows[i].top);
+	}
+}
+
+static void same_answer(const struct fl_names *n, const char *text)
+{
+	struct fl_rkey key;
+
+	if (fl__canon(n->idna, fl_span_str(text), true, &key) != FL_DROP_COUNT)
+		return;
+	for (struct fl_span k = fl_rkey_span(&key); k.n; k = fl_rkey_parent(k))
+		if (fl__suffix_kind(n->suffixes, k) != fl__suffix_kind_plain(n->suffixes, k))
+			fail_msg("%s: the filter and libpsl differ", text);
+}
+
+/* Every rule, what is above it, and two labels below it. */
+static void list_check(const char *path)
+{
+	FILE *f = fopen(path, "re");
+	struct fl_names *n;
+	struct fl_err err;
+	char line[512], name[640];
+	size_t rules = 0;
+
+	assert_non_null(f);
+	assert_int_equal(fl_names_open(path, &n, &err), 0);
+	while (fgets(line, sizeof(line), f)) {
+		const char *rule = line;
+
+		line[strcspn(line, " \t\r\n")] = '\0';
+		if (!*line || strncmp(line, "//", 2) == 0)
+			continue;
+		rule += strspn(rule, "!*.");
+		rules++;
+		same_answer(n, rule);
+		snprintf(name, sizeof(name), "b.a.%s", rule);
+		same_answer(n, name);
+	}
+	assert_true(rules > 5000);
+	fclose(f);
+	fl_names_close(n);
+}
+
+static void test_the_filter_agrees_with_libpsl(void **state)
+{
+	(void)state;
+	list_check("/usr/share/publicsuffix/public_suffix_list.dat");
+	if (access(FL_SHARED "/feeds/allow/public_suffix_list.dat", R_OK) == 0)
+		list_check(FL_SHARED "/feeds/allow/public_suffix_list.dat");
+}
+
+static void test_without_a_text_list_libpsl_answers(void **state)
+{
+	struct fl_names *n;
+	struct fl_err err;
+
+	(void)state;
+	assert_int_equal(fl_names_open("/usr/share/publicsuffix/public_suffix_list.dafsa", &n, &err), 0);
+	same_answer(n, "a.github.io");
+	same_answer(n, "a.co.uk");
+	fl_names_close(n);
+}
+
+static void test_a_bad_list_is_refused(void **state)
+{
+	char path[] = "/tmp/fl-psl-XXXXXX";
+	int fd = mkstemp(path);
+	struct fl_names *n;
+	struct fl_err err = { 0 };
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, "// nothing\n", 11), 11);
+	close(fd);
+	assert_int_equal(fl_names_open(path, &n, &err), FL_EFORMAT);
+	unlink(path);
+	assert_int_equal(fl_names_open(path, &n, &err), FL_ENOTFOUND);
+	assert_non_null(strstr(err.text, path));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_claims),
+		cmocka_unit_test(test_registrable),
+		cmocka_unit_test(test_the_filter_agrees_with_libpsl),
+		cmocka_unit_test(test_without_a_text_list_libpsl_answers),
+		cmocka_unit_test(test_a_bad_list_is_refused),
+	};
+	struct fl_err err;
+	int failed;
+
+	if (fl_names_open(NULL, &names, &err) < 0)
+		return 1;
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	fl_names_close(names);
+	return failed;
+}
