@@ -29,7 +29,6 @@ struct role {
 	struct fl_names *names;
 	fl_mono_ns started, grace_until;
 	bool grace;
-	bool topics_done;
 	pthread_mutex_t lock; /* of what the admin thread reads: */
 	struct fl_view *shown; /* a view of its own, for explain */
 	struct fl_follow_status snap;
@@ -41,14 +40,14 @@ struct role {
 
 /* --- views --- */
 
-static void show(struct role *r, struct fl_image *img)
+static bool show(struct role *r, struct fl_image *img)
 {
 	struct fl_view *next = NULL, *mine = NULL, *old;
 
 	if (fl_view_new(r->policy, img, r->grace, &next) < 0 || fl_view_new(r->policy, img, r->grace, &mine) < 0) {
 		fl_view_free(next);
 		FL_LOG(FL_LOG_ERROR, "out of memory: the last good view stays");
-		return;
+		return false;
 	}
 	if (r->server)
 		fl_server_set_view(r->server, next); /* returns when no worker can see the old one */
@@ -59,6 +58,7 @@ static void show(struct role *r, struct fl_image *img)
 	r->shown = mine;
 	pthread_mutex_unlock(&r->lock);
 	fl_view_free(old);
+	return true;
 }
 
 static void on_image(void *ctx, struct fl_image *img)
@@ -290,8 +290,9 @@ static void reload(struct role *r)
 	r->policy = policy;
 	r->cfg = next;
 	fl_follow_reload(r->follow, next);
-	show(r, fl_follow_image(r->follow));
-	fl_policy_free(old_policy); /* no view of it is left */
+	if (!show(r, fl_follow_image(r->follow)))
+		return; /* workers still read the old policy: it stays */
+	fl_policy_free(old_policy);
 	fl_config_free(old);
 	FL_LOG(FL_LOG_NOTICE, "configuration reloaded");
 }
@@ -407,8 +408,6 @@ int fl_role_enforce(const struct fl_run_args *args)
 
 		if (atomic_exchange(&r.loop.reload, false))
 			reload(&r);
-		if (!r.topics_done)
-			r.topics_done = fl_context_topics(r.cfg, r.bus, &err) == 0;
 		end_grace(&r, now);
 		fl_follow_step(r.follow, now, &wake);
 		if (r.grace && r.grace_until < wake)

@@ -16,6 +16,7 @@ struct role {
 	struct fl_publisher *pub;
 	struct fl_admin *admin;
 	bool topics_done;
+	fl_mono_ns topics_at;
 };
 
 /* A request on its way into the loop's thread. */
@@ -188,6 +189,17 @@ static int open_all(struct role *r, struct fl_err *err)
 	return ret;
 }
 
+/* create_topics: create. A broker that is away is asked again later; publishing does not wait for it. */
+static void make_topics(struct role *r)
+{
+	fl_mono_ns now = fl_now_mono(fl_clock_sys());
+
+	if (r->topics_done || now < r->topics_at)
+		return;
+	r->topics_at = now + 5 * FL_NS_PER_S;
+	r->topics_done = fl_context_topics(r->cfg, r->bus, NULL) == 0;
+}
+
 int fl_role_publish(const struct fl_run_args *args)
 {
 	struct role r = { .args = *args };
@@ -212,8 +224,7 @@ int fl_role_publish(const struct fl_run_args *args)
 	while (fl_loop_wait(&r.loop, wake)) {
 		if (atomic_exchange(&r.loop.reload, false))
 			reload(&r);
-		if (!r.topics_done)
-			r.topics_done = fl_context_topics(r.cfg, r.bus, &err) == 0;
+		make_topics(&r);
 		/* a store that reconnects has another descriptor */
 		fl_loop_set_fd(&r.loop, store_slot, r.sets.store->ops->wake_fd(r.sets.store));
 		fl_publisher_step(r.pub, fl_now_mono(fl_clock_sys()), &wake);

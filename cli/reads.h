@@ -1,0 +1,20 @@
+/* What can be read of lists straight from the store: used by role api. Answers are JSON; entries and differences are streams, so that a million names
+ * need no memory. */
+#pragma once
+#include "admin/admin.h"
+#include "model/config.h"
+#include "sets/sets.h"
+
+/* A thread's own store door is made for a stream and lives as long as it. */
+struct fl_reads {
+	const struct fl_config *cfg;
+	struct fl_sets sets; /* of the admin thread */
+};
+
+void fl_reads_lists(struct fl_reads *r, struct fl_admin_response *res);
+/** /v1/domain-lists/NAME[/versions|/diff|/entries] */
+void fl_reads_list(struct fl_reads *r, const struct fl_admin_request *req, struct fl_admin_response *res);
+/** Adds to each row of `because` since when, until when, and the findings behind it. */
+void fl_reads_enrich(struct fl_reads *r, void *because_json);
+/** Sets that the store has and the configuration does not name, as {"lists":[...],"sources":[...]}. */
+void *fl_reads_orphans(struct fl_reads *r);

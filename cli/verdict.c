@@ -1,0 +1,104 @@
+#include "cli/verdict.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { OUTBOX_STUCK = 100 };
+
+static void problem(json_t *problems, const char *what, const char *hint, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+static void problem(json_t *problems, const char *what, const char *hint, const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	json_array_append_new(problems, json_pack("{s:s, s:s, s:s}", "what", what, "text", text, "hint", hint));
+}
+
+static const char *str(const json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return s ? s : "";
+}
+
+static void judge_feeds(json_t *problems, const json_t *ingest)
+{
+	const json_t *feeds = json_object_get(ingest, "feeds"), *f;
+	char hint[160];
+	size_t i;
+
+	json_array_foreach (feeds, i, f) {
+		const char *state = str(f, "state");
+
+		snprintf(hint, sizeof(hint), "fireline feed ls; fireline feed refresh %.60s", str(f, "feed"));
+		if (strcmp(state, "degraded") == 0 || strcmp(state, "held") == 0 || strcmp(state, "stale") == 0)
+			problem(problems, "feed", hint, "%s %s: %s; the last good copy stays in force", str(f, "feed"), state, str(f, "reason"));
+		else if (str(f, "reason")[0])
+			problem(problems, "feed", hint, "%s: %s", str(f, "feed"), str(f, "reason"));
+	}
+	if (json_is_true(json_object_get(json_object_get(ingest, "findings"), "clock_skewed")))
+		problem(problems, "clock", "set the clocks", "this host's clock and the store's are more than 60 s apart: nothing expires");
+	if (str(json_object_get(ingest, "findings"), "problem")[0])
+		problem(problems, "findings", "", "%s", str(json_object_get(ingest, "findings"), "problem"));
+}
+
+static void judge_publish(json_t *problems, const json_t *publish)
+{
+	const json_t *lists = json_object_get(publish, "lists"), *l;
+	size_t i;
+
+	json_array_foreach (lists, i, l) {
+		json_int_t outbox = json_integer_value(json_object_get(l, "outbox")), pinned = json_integer_value(json_object_get(l, "pinned"));
+
+		if (str(l, "problem")[0])
+			problem(problems, "publish", "", "%s: %s", str(l, "list"), str(l, "problem"));
+		if (outbox > OUTBOX_STUCK)
+			problem(problems, "bus", "is Kafka reachable?", "%s: %lld versions wait for Kafka", str(l, "list"), (long long)outbox);
+		if (pinned > 0)
+			problem(problems, "held", "fireline unhold LIST", "%s: %lld sources are pinned", str(l, "list"), (long long)pinned);
+	}
+}
+
+static void judge_enforce(json_t *problems, const json_t *enforce)
+{
+	const json_t *lists = json_object_get(enforce, "lists"), *l;
+	size_t i;
+
+	if (json_is_false(json_object_get(enforce, "store_up")))
+		problem(problems, "store", "is Redis reachable?", "the enforcer cannot reach Redis; it serves what it holds");
+	if (json_is_false(json_object_get(enforce, "bus_up")))
+		problem(problems, "bus", "is Kafka reachable?", "the enforcer cannot reach Kafka; it finds new versions by asking Redis");
+	if (str(enforce, "problem")[0])
+		problem(problems, "disk", "", "%s", str(enforce, "problem"));
+	json_array_foreach (lists, i, l) {
+		const char *state = str(l, "state");
+
+		if (strcmp(state, "DEGRADED") == 0 || strcmp(state, "STALE") == 0)
+			problem(problems, "list", "fireline list show LIST; fireline recover LIST", "%s %s: %s", str(l, "list"), state, str(l, "reason"));
+	}
+}
+
+json_t *fl_verdict_join(json_t *take_roles, json_t *take_orphans)
+{
+	json_t *problems = json_array(), *o;
+	const char *name;
+	json_t *role;
+	size_t i;
+
+	json_object_foreach (take_roles, name, role)
+		if (json_is_null(role))
+			problem(problems, "role", "is it running?", "role %s does not answer", name);
+	judge_feeds(problems, json_object_get(take_roles, "ingest"));
+	judge_publish(problems, json_object_get(take_roles, "publish"));
+	judge_enforce(problems, json_object_get(take_roles, "enforce"));
+	json_array_foreach (json_object_get(take_orphans, "lists"), i, o)
+		problem(problems, "orphan", "fireline list purge LIST", "list %s is in the store, but not in the configuration", json_string_value(o));
+	json_array_foreach (json_object_get(take_orphans, "sources"), i, o)
+		problem(problems, "orphan", "fireline feed purge NAME", "source %s is in the store, but not in the configuration", json_string_value(o));
+	return json_pack("{s:s, s:o, s:o, s:o}", "state", json_array_size(problems) ? "DEGRADED" : "OK", "problems", problems, "roles", take_roles, "orphans",
+			 take_orphans);
+}
