@@ -1,4 +1,5 @@
-/* The store door's common calls: what is the same over Redis and over its twin. The doors are store_redis.c and store_mem.c. */
+/* The store door's common calls: what is the same over Redis and over its twin. The doors are store_redis.c and
+ * store_mem.c. */
 #include "io/store.h"
 #include "io/store_error.h"
 
@@ -8,19 +9,21 @@
 
 enum { CMD_ARGS_MAX = 64 };
 
-int fl_store_call(struct fl_store *s, const struct fl_cmd *cmds, size_t n, struct fl_arena *arena, struct fl_reply **out,
-		  struct fl_err *err)
+int fl_store_call(struct fl_store *s, const struct fl_cmd *cmds, size_t n, struct fl_arena *arena,
+		  struct fl_reply **out, struct fl_err *err)
 {
 	return s->ops->call(s, cmds, n, arena, out, err);
 }
 
 int fl_store_eval(struct fl_store *s, const struct fl_script *script, const struct fl_span *keys, size_t n_keys,
-		  const struct fl_span *args, size_t n_args, struct fl_arena *arena, struct fl_reply *out, struct fl_err *err)
+		  const struct fl_span *args, size_t n_args, struct fl_arena *arena, struct fl_reply *out,
+		  struct fl_err *err)
 {
 	return s->ops->eval(s, script, keys, n_keys, args, n_args, arena, out, err);
 }
 
-int fl_store_cmd(struct fl_store *s, struct fl_arena *arena, struct fl_reply *out, struct fl_err *err, const char *first, ...)
+int fl_store_cmd(struct fl_store *s, struct fl_arena *arena, struct fl_reply *out, struct fl_err *err,
+		 const char *first, ...)
 {
 	struct fl_span argv[CMD_ARGS_MAX];
 	struct fl_cmd cmd = { argv, 0 };

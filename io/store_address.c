@@ -1,5 +1,5 @@
-/* Where the Redis server is: redis://host:port/db, unix:///path?db=N, and sockets that connect without blocking. Secrets have settings
- * of their own and are refused inside a URL, which ends up in logs. */
+/* Where the Redis server is: redis://host:port/db, unix:///path?db=N, and sockets that connect without blocking.
+ * Secrets have settings of their own and are refused inside a URL, which ends up in logs. */
 #include "io/store_redis.h"
 
 #include <errno.h>
@@ -58,10 +58,12 @@ static bool port_fits(const char *s)
 /* "host", "host:port", "[v6]:port", and "/db" behind */
 static int tcp_parse(struct fl__redis_target *t, const char *rest, struct fl_err *err)
 {
-	const char *slash = strchr(rest, '/'), *end = slash ? slash : rest + strlen(rest), *host = rest, *host_end, *port;
+	const char *slash = strchr(rest, '/'), *end = slash ? slash : rest + strlen(rest), *host = rest, *host_end,
+		   *port;
 
 	if (memchr(rest, '@', (size_t)(end - rest)))
-		return fl_err_set(err, FL_ECONFIG, "redis url: user and password do not belong in it; they have settings of their own");
+		return fl_err_set(err, FL_ECONFIG,
+				  "redis url: user and password do not belong in it; they have settings of their own");
 	if (*host == '[') {
 		host++;
 		host_end = memchr(host, ']', (size_t)(end - host));
@@ -72,7 +74,8 @@ static int tcp_parse(struct fl__redis_target *t, const char *rest, struct fl_err
 		port = host_end;
 	}
 	if (!host_end || host_end == host || host_end - host > 253 || (port != end && *port != ':'))
-		return fl_err_set(err, FL_ECONFIG, "redis url: no host, or something odd behind it (redis://host:port/db)");
+		return fl_err_set(err, FL_ECONFIG,
+				  "redis url: no host, or something odd behind it (redis://host:port/db)");
 	t->host = strndup(host, (size_t)(host_end - host));
 	t->port = port == end ? strdup("6379") : strndup(port + 1, (size_t)(end - port - 1));
 	if (!t->host || !t->port)
@@ -92,7 +95,8 @@ static int url_parse(struct fl__redis_target *t, const char *url, struct fl_err 
 		return unix_parse(t, url + 7, err);
 	if (strncmp(url, "rediss://", 9) == 0)
 		return fl_err_set(err, FL_ECONFIG,
-				  "redis url: rediss:// (TLS) is not in this build: use a Unix socket, or a TLS proxy on this host and redis://");
+				  "redis url: rediss:// (TLS) is not in this build: use a Unix socket, or a TLS proxy "
+				  "on this host and redis://");
 	return fl_err_set(err, FL_ECONFIG, "redis url: it begins with redis:// or unix://");
 }
 
@@ -106,7 +110,8 @@ int fl__redis_target_init(struct fl__redis_target *t, const struct fl_store_redi
 {
 	int ret;
 
-	*t = (struct fl__redis_target){ .connect_timeout_ms = cfg->connect_timeout_ms > 0 ? cfg->connect_timeout_ms : 2000,
+	*t = (struct fl__redis_target){ .connect_timeout_ms =
+						cfg->connect_timeout_ms > 0 ? cfg->connect_timeout_ms : 2000,
 					.timeout_ms = cfg->timeout_ms > 0 ? cfg->timeout_ms : 5000 };
 	ret = url_parse(t, cfg->url ? cfg->url : "", err);
 	if (ret == 0 && cfg->username && *cfg->username && (!cfg->password || !*cfg->password))
@@ -216,7 +221,9 @@ static socklen_t unix_address(const char *path, struct sockaddr_storage *out)
 
 static int resolve(const struct fl__redis_target *t, int flags, struct addrinfo **out)
 {
-	struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = flags | AI_NUMERICSERV };
+	struct addrinfo hints = { .ai_family = AF_UNSPEC,
+				  .ai_socktype = SOCK_STREAM,
+				  .ai_flags = flags | AI_NUMERICSERV };
 
 	return getaddrinfo(t->host, t->port, &hints, out);
 }
@@ -264,7 +271,7 @@ int fl__redis_dial(const struct fl__redis_target *t)
 	if (t->peer_len)
 		return dial((const struct sockaddr *)&t->peer, t->peer_len);
 	if (resolve(t, AI_NUMERICHOST, &all) != 0)
-		return -1; /* a name: the first call will have resolved it */
+		return FL__REDIS_NO_ADDRESS; /* a name: the first call resolves it */
 	for (const struct addrinfo *a = all; a && fd < 0; a = a->ai_next)
 		fd = dial(a->ai_addr, a->ai_addrlen);
 	freeaddrinfo(all);

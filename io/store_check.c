@@ -1,6 +1,8 @@
-/* What a person must know before trusting a Redis server: whether it evicts, and what a crash of it loses. By CONFIG GET, or by INFO
- * where an ACL forbids that. */
+/* What a person must know before trusting a Redis server: whether it evicts, and what a crash of it loses. By CONFIG
+ * GET, or by INFO where an ACL forbids that. */
 #include "io/store.h"
+
+#include <stdio.h>
 
 enum { POLICY, APPENDONLY, APPENDFSYNC, SETTINGS };
 
@@ -60,15 +62,19 @@ static int ask_info(struct fl_store *s, struct fl_arena *arena, struct fl_span v
 static const char *warning_of(const struct fl_span v[SETTINGS])
 {
 	if (v[POLICY].n == 0)
-		return "this Redis user may read neither CONFIG nor INFO: whether the server evicts keys, and keeps them over a restart, is not known";
+		return "this Redis user may read neither CONFIG nor INFO: whether the server evicts keys, and keeps "
+		       "them over a restart, is not known";
 	if (fl_span_eqs(v[APPENDONLY], "no"))
-		return "Redis keeps no append-only file (appendonly no): a restart loses acknowledged versions; set appendonly yes";
+		return "Redis keeps no append-only file (appendonly no): a restart loses acknowledged versions; set "
+		       "appendonly yes";
 	if (v[APPENDONLY].n == 0)
-		return "whether Redis keeps an append-only file is not known: this user may read neither CONFIG nor INFO";
+		return "whether Redis keeps an append-only file is not known: this user may read neither CONFIG nor "
+		       "INFO";
 	if (v[APPENDFSYNC].n == 0)
 		return "appendfsync is not known, since this Redis user may not read CONFIG: it should be always";
 	if (fl_span_eqs(v[APPENDFSYNC], "everysec"))
-		return "appendfsync everysec: a power cut can take the last second of acknowledged versions; always keeps them";
+		return "appendfsync everysec: a power cut can take the last second of acknowledged versions; always "
+		       "keeps them";
 	if (!fl_span_eqs(v[APPENDFSYNC], "always"))
 		return "appendfsync no: a power cut can take many seconds of acknowledged versions; always keeps them";
 	return "";
@@ -85,8 +91,10 @@ int fl_store_redis_check(struct fl_store *s, char *warning, size_t cap, struct f
 	if (ret < 0)
 		goto out;
 	if (v[POLICY].n && !fl_span_eqs(v[POLICY], "noeviction")) {
-		ret = fl_err_set(err, FL_EREFUSED, "redis evicts keys (maxmemory-policy %.*s), which would eat versions: set it to noeviction",
-				 v[POLICY].n > 40 ? 40 : (int)v[POLICY].n, (const char *)v[POLICY].p);
+		ret = fl_err_set(
+			err, FL_EREFUSED,
+			"redis evicts keys (maxmemory-policy %.*s), which would eat versions: set it to noeviction",
+			v[POLICY].n > 40 ? 40 : (int)v[POLICY].n, (const char *)v[POLICY].p);
 		goto out;
 	}
 	if (cap)

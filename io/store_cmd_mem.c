@@ -1,5 +1,6 @@
-/* The twin's commands: dispatch, replies, arguments. The commands stand by family in store_key_mem.c, store_server_mem.c,
- * store_string_mem.c, store_hash_mem.c, store_zset_mem.c, store_stream_mem.c; error texts are those of Redis 7.0. Start at fl__mem_run. */
+/* The twin's commands: dispatch, replies, arguments. The commands stand by family in store_key_mem.c,
+ * store_server_mem.c, store_string_mem.c, store_hash_mem.c, store_zset_mem.c, store_stream_mem.c; error texts are those
+ * of Redis 7.0. Start at fl__mem_run. */
 #include "io/store_mem.h"
 
 #include <ctype.h>
@@ -7,8 +8,9 @@
 #include <stdarg.h>
 #include <strings.h>
 
-static const struct fl__mem_cmd *const families[] = { fl__mem_key_cmds,	 fl__mem_server_cmds, fl__mem_string_cmds, fl__mem_hash_cmds,
-						      fl__mem_set_cmds, fl__mem_zset_cmds,   fl__mem_stream_cmds };
+static const struct fl__mem_cmd *const families[] = { fl__mem_key_cmds,   fl__mem_server_cmds, fl__mem_string_cmds,
+						      fl__mem_hash_cmds,  fl__mem_set_cmds,    fl__mem_zset_cmds,
+						      fl__mem_stream_cmds };
 
 /* ---- replies ---- */
 
@@ -153,7 +155,8 @@ bool fl__mem_double(struct fl_span s, double *out)
 	return true;
 }
 
-/* One [...] of a pattern at *p (behind the bracket); moves *p behind it. An unclosed one ends with the pattern, as in Redis. */
+/* One [...] of a pattern at *p (behind the bracket); moves *p behind it. An unclosed one ends with the pattern, as in
+ * Redis. */
 static bool match_class(struct fl_span pat, size_t *p, uint8_t ch)
 {
 	bool negate = *p < pat.n && pat.p[*p] == '^', hit = false;
@@ -261,14 +264,15 @@ static void unknown(struct fl__mem_call *c, bool in_script)
 		return;
 	}
 	for (size_t i = 1; i < c->argc && n < 128; i++)
-		n += (size_t)snprintf(args + n, sizeof(args) - n, "'%.*s' ", (int)(c->argv[i].n < 128 - n ? c->argv[i].n : 128 - n),
+		n += (size_t)snprintf(args + n, sizeof(args) - n, "'%.*s' ",
+				      (int)(c->argv[i].n < 128 - n ? c->argv[i].n : 128 - n),
 				      (const char *)c->argv[i].p);
 	fl__mem_error(c, "ERR unknown command '%.*s', with args beginning with: %s", fl__mem_shown(c->argv[0]),
 		      (const char *)c->argv[0].p, args);
 }
 
-void fl__mem_run(struct fl_store_mem *w, const struct fl_span *argv, size_t argc, bool in_script, struct fl_arena *arena,
-		 struct fl_reply *out)
+void fl__mem_run(struct fl_store_mem *w, const struct fl_span *argv, size_t argc, bool in_script,
+		 struct fl_arena *arena, struct fl_reply *out)
 {
 	struct fl__mem_call c = { w, arena, argv, argc, out, "" };
 	const struct fl__mem_cmd *cmd = find_cmd(argv[0]);

@@ -1,5 +1,6 @@
-/* The twin's keyspace: objects, their expiry, deep copies for snapshots. Expiry is by sweep: next_expire says when the earliest key
- * could go, and the first call after it drops all that have; so a key that is there is alive, for every reader. */
+/* The twin's keyspace: objects, their expiry, deep copies for snapshots. Expiry is by sweep: next_expire says when the
+ * earliest key could go, and the first call after it drops all that have; so a key that is there is alive, for every
+ * reader. */
 #include "io/store_mem.h"
 
 static void drop_str(struct fl__mem_item *it)

@@ -1,6 +1,6 @@
-/* The Redis door: connects lazily, at most every 100 ms, drops the link after any failure, and says of each failure whether anything can
- * have been carried out. Scripts go by digest, which SCRIPT LOAD tells once for each body. Not thread-safe: one door a thread.
- * Start at redis_call and redis_eval. */
+/* The Redis door: connects lazily, at most every 100 ms, drops the link after any failure, and says of each failure
+ * whether anything can have been carried out. Scripts go by digest, which SCRIPT LOAD tells once for each body. Not
+ * thread-safe: one door a thread. Start at redis_call and redis_eval. */
 #include "io/store.h"
 
 #include "io/store_error.h"
@@ -66,8 +66,21 @@ void fl__redis_hello_init(struct fl__redis_hello *h, const struct fl__redis_targ
 	h->cmds[h->n++] = (struct fl_cmd){ a, 1 };
 }
 
-/* The server's first words. The PING shows a server that is loading or full before it could swallow a real command; a user who may not
- * ping is fine. */
+static bool begins(const struct fl_reply *r, const char *word)
+{
+	return r->type == FL_REPLY_ERROR && r->s.n >= strlen(word) && memcmp(r->s.p, word, strlen(word)) == 0;
+}
+
+/* Any error to AUTH and SELECT; to PING those that every command would get ("ERR": too many clients). */
+static bool refuses(const struct fl_reply *r, bool ping)
+{
+	if (!ping)
+		return r->type == FL_REPLY_ERROR;
+	return begins(r, "LOADING ") || begins(r, "NOAUTH ") || begins(r, "ERR ");
+}
+
+/* The server's first words. The PING shows a server that is loading or full before it could swallow a real command; a
+ * user who may not ping is fine. */
 static int greet(struct door *d, struct fl__redis_link *l, struct fl_err *err)
 {
 	struct fl_reply r[FL__REDIS_HELLO_MAX];
@@ -82,13 +95,11 @@ static int greet(struct door *d, struct fl__redis_link *l, struct fl_err *err)
 		goto out;
 	}
 	for (size_t i = 0; i < hello.n; i++) {
-		bool ping = i + 1 == hello.n;
-
-		if (r[i].type != FL_REPLY_ERROR || (ping && (r[i].s.n < 8 || memcmp(r[i].s.p, "LOADING ", 8) != 0) &&
-						    (r[i].s.n < 7 || memcmp(r[i].s.p, "NOAUTH ", 7) != 0)))
+		if (!refuses(&r[i], i + 1 == hello.n))
 			continue;
-		ret = fl_err_set(err, FL_EUNAVAIL, "redis: %s: %.*s refused: %.*s", d->target.shown, (int)hello.cmds[i].argv[0].n,
-				 (const char *)hello.cmds[i].argv[0].p, r[i].s.n > 300 ? 300 : (int)r[i].s.n, (const char *)r[i].s.p);
+		ret = fl_err_set(err, FL_EUNAVAIL, "redis: %s: %.*s refused: %.*s", d->target.shown,
+				 (int)hello.cmds[i].argv[0].n, (const char *)hello.cmds[i].argv[0].p,
+				 r[i].s.n > 300 ? 300 : (int)r[i].s.n, (const char *)r[i].s.p);
 		break;
 	}
 out:
@@ -150,15 +161,12 @@ static int exchange(struct door *d, const struct fl_cmd *cmds, size_t n, struct 
 /* A replica, or one without its master: the name may lead elsewhere by now, so the next call connects anew. */
 static void leave_replica(struct door *d, const struct fl_reply *r)
 {
-	static const char *const words[] = { "READONLY ", "MASTERDOWN " };
-
-	for (size_t i = 0; i < 2; i++)
-		if (r->type == FL_REPLY_ERROR && r->s.n > strlen(words[i]) && memcmp(r->s.p, words[i], strlen(words[i])) == 0)
-			drop_link(d);
+	if (begins(r, "READONLY ") || begins(r, "MASTERDOWN "))
+		drop_link(d);
 }
 
-static int redis_call(struct fl_store *s, const struct fl_cmd *cmds, size_t n, struct fl_arena *arena, struct fl_reply **out,
-		      struct fl_err *err)
+static int redis_call(struct fl_store *s, const struct fl_cmd *cmds, size_t n, struct fl_arena *arena,
+		      struct fl_reply **out, struct fl_err *err)
 {
 	struct door *d = door_of(s);
 	struct fl_reply *v = fl_arena_array(arena, n, sizeof(*v));
@@ -207,9 +215,10 @@ static const struct known_script *keep_script(struct door *d, struct fl_span bod
 	return k;
 }
 
-/* *out NULL: not known by digest (no memory, or a user who may not load), so send the body. Nothing of the script has run, whatever
- * happens here. */
-static int learn_script(struct door *d, struct fl_span body, struct fl_arena *arena, const struct known_script **out, struct fl_err *err)
+/* *out NULL: not known by digest (no memory, or a user who may not load), so send the body. Nothing of the script has
+ * run, whatever happens here. */
+static int learn_script(struct door *d, struct fl_span body, struct fl_arena *arena, const struct known_script **out,
+			struct fl_err *err)
 {
 	struct fl_span argv[] = { fl_span_str("SCRIPT"), fl_span_str("LOAD"), body };
 	struct fl_cmd cmd = { argv, 3 };
@@ -227,13 +236,9 @@ static int learn_script(struct door *d, struct fl_span body, struct fl_arena *ar
 	return ret;
 }
 
-static bool is_noscript(const struct fl_reply *r)
-{
-	return r->type == FL_REPLY_ERROR && r->s.n >= 8 && memcmp(r->s.p, "NOSCRIPT", 8) == 0;
-}
-
 static int redis_eval(struct fl_store *s, const struct fl_script *script, const struct fl_span *keys, size_t n_keys,
-		      const struct fl_span *args, size_t n_args, struct fl_arena *arena, struct fl_reply *out, struct fl_err *err)
+		      const struct fl_span *args, size_t n_args, struct fl_arena *arena, struct fl_reply *out,
+		      struct fl_err *err)
 {
 	struct door *d = door_of(s);
 	struct fl_span body = fl_span_str(script->body), *argv;
@@ -243,7 +248,9 @@ static int redis_eval(struct fl_store *s, const struct fl_script *script, const 
 	char count[24];
 	int ret;
 
-	argv = n_keys > SIZE_MAX / 4 || n_args > SIZE_MAX / 4 ? NULL : fl_arena_array(arena, 3 + n_keys + n_args, sizeof(*argv));
+	argv = n_keys > SIZE_MAX / 4 || n_args > SIZE_MAX / 4
+		       ? NULL
+		       : fl_arena_array(arena, 3 + n_keys + n_args, sizeof(*argv));
 	if (!argv)
 		return fl_err_set(err, FL_ENOMEM, "redis: out of memory");
 	ret = learn_script(d, body, arena, &known, err);
@@ -259,7 +266,7 @@ static int redis_eval(struct fl_store *s, const struct fl_script *script, const 
 		memcpy(argv + 3 + n_keys, args, n_args * sizeof(*argv));
 	cmd = (struct fl_cmd){ argv, 3 + n_keys + n_args };
 	ret = exchange(d, &cmd, 1, arena, &r, err);
-	if (ret == 0 && known && is_noscript(&r)) { /* the server was started again: it has not run */
+	if (ret == 0 && known && begins(&r, "NOSCRIPT")) { /* the server was started again: it has not run */
 		argv[0] = fl_span_str("EVAL");
 		argv[1] = body;
 		ret = exchange(d, &cmd, 1, arena, &r, err);

@@ -6,7 +6,7 @@
 /** An error reply that says "not now, nothing was carried out": the same work again later is right. */
 static inline bool fl__store_error_passes(struct fl_span text)
 {
-	static const char *const words[] = { "OOM",	  "MISCONF",	"LOADING",    "READONLY", "BUSY",
+	static const char *const words[] = { "OOM",        "MISCONF",    "LOADING",     "READONLY", "BUSY",
 					     "MASTERDOWN", "NOREPLICAS", "CLUSTERDOWN", "NOAUTH" };
 	const uint8_t *space = text.n ? memchr(text.p, ' ', text.n) : NULL;
 	struct fl_span word = fl_span(text.p, space ? (size_t)(space - text.p) : text.n);

@@ -220,13 +220,20 @@ static void cmd_sadd(struct fl__mem_call *c)
 }
 
 const struct fl__mem_cmd fl__mem_hash_cmds[] = {
-	{ "hset", -4, cmd_hset, 0 },	   { "hsetnx", 4, cmd_hsetnx, 0 }, { "hget", 3, cmd_hget, 0 },
-	{ "hmget", -3, cmd_hmget, 0 },	   { "hgetall", 2, cmd_hgetall, 0 }, { "hdel", -3, cmd_hdel, 0 },
-	{ "hexists", 3, cmd_hexists, 0 },  { "hlen", 2, cmd_hlen, 0 },	   { "hincrby", 4, cmd_hincrby, 0 },
-	{ "hkeys", 2, cmd_hkeys, 0 },	   { NULL, 0, NULL, 0 },
+	{ "hset", -4, cmd_hset, 0 },
+	{ "hsetnx", 4, cmd_hsetnx, 0 },
+	{ "hget", 3, cmd_hget, 0 },
+	{ "hmget", -3, cmd_hmget, 0 },
+	{ "hgetall", 2, cmd_hgetall, 0 },
+	{ "hdel", -3, cmd_hdel, 0 },
+	{ "hexists", 3, cmd_hexists, 0 },
+	{ "hlen", 2, cmd_hlen, 0 },
+	{ "hincrby", 4, cmd_hincrby, 0 },
+	{ "hkeys", 2, cmd_hkeys, 0 },
+	{ NULL, 0, NULL, 0 },
 };
 
 const struct fl__mem_cmd fl__mem_set_cmds[] = {
-	{ "sadd", -3, cmd_sadd, 0 },	       { "srem", -3, cmd_srem, 0 },   { "smembers", 2, cmd_smembers, 0 },
-	{ "sismember", 3, cmd_sismember, 0 },  { "scard", 2, cmd_scard, 0 },  { NULL, 0, NULL, 0 },
+	{ "sadd", -3, cmd_sadd, 0 },          { "srem", -3, cmd_srem, 0 },  { "smembers", 2, cmd_smembers, 0 },
+	{ "sismember", 3, cmd_sismember, 0 }, { "scard", 2, cmd_scard, 0 }, { NULL, 0, NULL, 0 },
 };

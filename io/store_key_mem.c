@@ -44,7 +44,8 @@ static bool expire_conditions(struct fl__mem_call *c, int *out)
 		} else if (fl__mem_is(c->argv[i], "lt")) {
 			f |= COND_LT;
 		} else {
-			fl__mem_error(c, "ERR Unsupported option %.*s", fl__mem_shown(c->argv[i]), (const char *)c->argv[i].p);
+			fl__mem_error(c, "ERR Unsupported option %.*s", fl__mem_shown(c->argv[i]),
+				      (const char *)c->argv[i].p);
 			return false;
 		}
 	}
@@ -182,7 +183,8 @@ static bool scan_args(struct fl__mem_call *c, struct scan *s)
 	return true;
 }
 
-/* The cursor is the seq of the next item, so that a key that stays through the whole scan is met, whatever else comes and goes. */
+/* The cursor is the seq of the next item, so that a key that stays through the whole scan is met, whatever else comes
+ * and goes. */
 static void cmd_scan(struct fl__mem_call *c)
 {
 	const struct fl__mem_map *m = &c->w->keys;
@@ -212,8 +214,8 @@ static void cmd_scan(struct fl__mem_call *c)
 }
 
 const struct fl__mem_cmd fl__mem_key_cmds[] = {
-	{ "del", -2, cmd_del, 0 },	   { "unlink", -2, cmd_del, 0 },    { "exists", -2, cmd_exists, 0 },
-	{ "expire", -3, cmd_expire, 0 },   { "pexpire", -3, cmd_pexpire, 0 }, { "persist", 2, cmd_persist, 0 },
-	{ "pttl", 2, cmd_pttl, 0 },	   { "ttl", 2, cmd_ttl, 0 },	    { "type", 2, cmd_type, 0 },
-	{ "keys", 2, cmd_keys, 0 },	   { "scan", -2, cmd_scan, 0 },	    { NULL, 0, NULL, 0 },
+	{ "del", -2, cmd_del, 0 },       { "unlink", -2, cmd_del, 0 },      { "exists", -2, cmd_exists, 0 },
+	{ "expire", -3, cmd_expire, 0 }, { "pexpire", -3, cmd_pexpire, 0 }, { "persist", 2, cmd_persist, 0 },
+	{ "pttl", 2, cmd_pttl, 0 },      { "ttl", 2, cmd_ttl, 0 },          { "type", 2, cmd_type, 0 },
+	{ "keys", 2, cmd_keys, 0 },      { "scan", -2, cmd_scan, 0 },       { NULL, 0, NULL, 0 },
 };

@@ -1,8 +1,9 @@
-/* The twin's scripts: Lua 5.1 in the cage that Redis 7 puts it in. Conversions between Lua and replies, error texts and the ban on
- * globals are Redis' own, since what passes here must pass there. A script that fails keeps what it has written.
+/* The twin's scripts: Lua 5.1 in the cage that Redis 7 puts it in. Conversions between Lua and replies, error texts and
+ * the ban on globals are Redis' own, since what passes here must pass there. A script that fails keeps what it has
+ * written.
  *
- * Chunks run with a proxy as their global table: reading goes on to the real one (where KEYS and ARGV are set for each run), a name
- * that is not there and any write are errors. Start at fl__mem_lua_eval. */
+ * Chunks run with a proxy as their global table: reading goes on to the real one (where KEYS and ARGV are set for each
+ * run), a name that is not there and any write are errors. Start at fl__mem_lua_eval. */
 #include "io/store_mem.h"
 
 #include <lauxlib.h>
@@ -234,7 +235,10 @@ static void open_libs(lua_State *L)
 	static const struct {
 		const char *name;
 		lua_CFunction open;
-	} libs[] = { { "", luaopen_base }, { LUA_TABLIBNAME, luaopen_table }, { LUA_STRLIBNAME, luaopen_string }, { LUA_MATHLIBNAME, luaopen_math } };
+	} libs[] = { { "", luaopen_base },
+		     { LUA_TABLIBNAME, luaopen_table },
+		     { LUA_STRLIBNAME, luaopen_string },
+		     { LUA_MATHLIBNAME, luaopen_math } };
 	/* What Redis has not, and randomness: a run must repeat itself. */
 	static const char *const banned[] = { "dofile", "loadfile", "print", "newproxy", "module", "require", "_G" };
 
@@ -264,9 +268,12 @@ static void open_libs(lua_State *L)
 
 static void open_redis(lua_State *L)
 {
-	static const luaL_Reg fns[] = { { "call", redis_call },		       { "pcall", redis_pcall },
-					{ "error_reply", redis_error_reply },  { "status_reply", redis_status_reply },
-					{ "log", redis_log },		       { NULL, NULL } };
+	static const luaL_Reg fns[] = { { "call", redis_call },
+					{ "pcall", redis_pcall },
+					{ "error_reply", redis_error_reply },
+					{ "status_reply", redis_status_reply },
+					{ "log", redis_log },
+					{ NULL, NULL } };
 	static const char *const levels[] = { "LOG_DEBUG", "LOG_VERBOSE", "LOG_NOTICE", "LOG_WARNING" };
 
 	lua_newtable(L);
@@ -421,7 +428,8 @@ static int on_error(lua_State *L)
 	if (lua_type(L, 1) != LUA_TTABLE) {
 		const char *text = lua_tostring(L, 1);
 
-		push_field(L, "err", fl_span_str(lua_pushfstring(L, "ERR %s", text ? text : "(error object is not a string)")));
+		push_field(L, "err",
+			   fl_span_str(lua_pushfstring(L, "ERR %s", text ? text : "(error object is not a string)")));
 	} else {
 		lua_pushvalue(L, 1);
 	}
@@ -447,7 +455,8 @@ static void error_reply(lua_State *L, const struct fl_script *script, struct fl_
 	if (lua_type(L, -2) == LUA_TSTRING)
 		text = lua_tostring(L, -2);
 	if (lua_isnumber(L, -1))
-		whole = lua_pushfstring(L, "%s script: %s, on @user_script:%d.", text, script->name, (int)lua_tointeger(L, -1));
+		whole = lua_pushfstring(L, "%s script: %s, on @user_script:%d.", text, script->name,
+					(int)lua_tointeger(L, -1));
 	else
 		whole = text;
 	text_reply(arena, FL_REPLY_ERROR, fl_span_str(whole), out);
@@ -475,7 +484,8 @@ void fl__mem_lua_eval(struct fl_store_mem *w, const struct fl_script *script, co
 	set_strings(L, "ARGV", args, n_args);
 	lua_pushcfunction(L, on_error);
 	if (luaL_loadbuffer(L, script->body, strlen(script->body), "@user_script") != 0) {
-		const char *text = lua_pushfstring(L, "ERR Error compiling script (new function): %s", lua_tostring(L, -1));
+		const char *text =
+			lua_pushfstring(L, "ERR Error compiling script (new function): %s", lua_tostring(L, -1));
 
 		text_reply(arena, FL_REPLY_ERROR, fl_span_str(text), out);
 	} else if (lua_pcall(L, 0, 1, -2) != 0) {

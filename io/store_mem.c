@@ -1,5 +1,6 @@
-/* The twin in memory: a world (one server) and its doors (clients). Commands are in store_cmd_mem.c and the families it names, scripts
- * in store_lua_mem.c. Faults are asked of the plan before the lock is taken, so that a plan may look at the world or move it. */
+/* The twin in memory: a world (one server) and its doors (clients). Commands are in store_cmd_mem.c and the families it
+ * names, scripts in store_lua_mem.c. Faults are asked of the plan before the lock is taken, so that a plan may look at
+ * the world or move it. */
 #include "io/store_mem.h"
 
 #include <assert.h>
@@ -14,7 +15,7 @@ struct fl__mem_door {
 	struct fl_store_mem *w; /* NULL: the world is gone */
 	struct fl__mem_door *next;
 	char *prefix;
-	bool listening; /* since the first question for wakes, as the real door subscribes then */
+	bool listening;                       /* since the first question for wakes, as the real door subscribes then */
 	struct fl__mem_str *wakes[WAKES_MAX]; /* a ring; the oldest gives way */
 	size_t head, count;
 };
@@ -101,8 +102,8 @@ static int lost(const char *what, struct fl_err *err)
 	return fl_err_set(err, FL_EUNKNOWN, "redis: %s: the reply was lost", what);
 }
 
-static int mem_call(struct fl_store *s, const struct fl_cmd *cmds, size_t n, struct fl_arena *arena, struct fl_reply **out,
-		    struct fl_err *err)
+static int mem_call(struct fl_store *s, const struct fl_cmd *cmds, size_t n, struct fl_arena *arena,
+		    struct fl_reply **out, struct fl_err *err)
 {
 	struct fl__mem_door *d = door_of(s);
 	struct fl_reply *v = fl_arena_array(arena, n, sizeof(*v));
@@ -133,7 +134,8 @@ static int mem_call(struct fl_store *s, const struct fl_cmd *cmds, size_t n, str
 }
 
 static int mem_eval(struct fl_store *s, const struct fl_script *script, const struct fl_span *keys, size_t n_keys,
-		    const struct fl_span *args, size_t n_args, struct fl_arena *arena, struct fl_reply *out, struct fl_err *err)
+		    const struct fl_span *args, size_t n_args, struct fl_arena *arena, struct fl_reply *out,
+		    struct fl_err *err)
 {
 	struct fl__mem_door *d = door_of(s);
 	enum fl_fault fault;

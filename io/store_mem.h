@@ -2,8 +2,9 @@
  *
  *   world --keys--> map --item--> obj { string | hash | set | zset | stream }, with an expiry
  *
- * One container serves keyspace, hash, set and zset: a map that iterates in the order of insertion, so that a run repeats itself.
- * A test tool: running out of memory ends the process. Single-threaded inside; the doors take the world's lock. */
+ * One container serves keyspace, hash, set and zset: a map that iterates in the order of insertion, so that a run
+ * repeats itself. A test tool: running out of memory ends the process. Single-threaded inside; the doors take the
+ * world's lock. */
 #pragma once
 #include <pthread.h>
 
@@ -24,7 +25,7 @@ struct fl__mem_item {
 	union {
 		struct fl__mem_obj *obj; /* keyspace */
 		struct fl__mem_str *str; /* hash */
-		double score;		 /* zset */
+		double score;            /* zset */
 	};
 	size_t n;
 	uint8_t key[];
@@ -85,7 +86,7 @@ struct fl__mem_obj {
 	enum fl__mem_type type;
 	int64_t expire_ms; /* unix; -1: never */
 	struct fl__mem_str *str;
-	struct fl__mem_map map;	     /* hash, set, zset */
+	struct fl__mem_map map;      /* hash, set, zset */
 	struct fl__mem_item **order; /* zset: by score, then member */
 	size_t order_cap;
 	struct fl__mem_stream stream;
@@ -96,7 +97,7 @@ struct fl_store_mem {
 	pthread_mutex_t lock;
 	struct fl_clock *clock;
 	struct fl__mem_map keys;
-	int64_t now_ms;	     /* taken once a call or script, so that time stands still inside a script */
+	int64_t now_ms;      /* taken once a call or script, so that time stands still inside a script */
 	int64_t next_expire; /* no key expires before; INT64_MAX: none will */
 	bool has_saved;
 	struct fl__mem_map saved;
@@ -143,8 +144,8 @@ extern const struct fl__mem_cmd fl__mem_key_cmds[], fl__mem_server_cmds[], fl__m
 	fl__mem_set_cmds[], fl__mem_zset_cmds[], fl__mem_stream_cmds[];
 
 /** Carry out one command; the reply is in arena. */
-void fl__mem_run(struct fl_store_mem *w, const struct fl_span *argv, size_t argc, bool in_script, struct fl_arena *arena,
-		 struct fl_reply *out);
+void fl__mem_run(struct fl_store_mem *w, const struct fl_span *argv, size_t argc, bool in_script,
+		 struct fl_arena *arena, struct fl_reply *out);
 
 void fl__mem_int(struct fl__mem_call *c, int64_t i);
 void fl__mem_nil(struct fl__mem_call *c);

@@ -1,5 +1,6 @@
-/* One connection to Redis: commands out, replies in. The home of hiredis, of which it uses the formatter and the reader; what hiredis
- * has read is copied into the caller's arena. Everything waits until a deadline at most, and takes in REPLY_MAX bytes a call at most. */
+/* One connection to Redis: commands out, replies in. The home of hiredis, of which it uses the formatter and the
+ * reader; what hiredis has read is copied into the caller's arena. Everything waits until a deadline at most, and takes
+ * in REPLY_MAX bytes a call at most. */
 #include "io/store_redis.h"
 
 #include <errno.h>
@@ -10,12 +11,28 @@
 
 enum { FILL_BYTES = 64 * 1024, CMD_ARGS = 32 };
 #define REPLY_MAX ((size_t)1 << 30)
+#define ELEMENTS_MAX 4000000 /* hiredis believes an array's header and allocates what it says */
 
 struct fl__redis_link {
 	int fd;
 	redisReader *reader;
+	const redisReplyObjectFunctions *own; /* hiredis' */
+	redisReplyObjectFunctions fns;        /* the same, with arrays bounded */
 	uint8_t in[FILL_BYTES];
 };
+
+#if HIREDIS_MAJOR >= 1
+typedef size_t array_size;
+#else
+typedef int array_size;
+#endif
+
+static void *bounded_array(const redisReadTask *task, array_size n)
+{
+	const struct fl__redis_link *l = task->privdata;
+
+	return (int64_t)n < 0 || (int64_t)n > ELEMENTS_MAX ? NULL : l->own->createArray(task, n);
+}
 
 struct fl__redis_link *fl__redis_link_new(int take_fd)
 {
@@ -25,11 +42,17 @@ struct fl__redis_link *fl__redis_link_new(int take_fd)
 		l->fd = take_fd;
 		l->reader = redisReaderCreate();
 	}
-	if (l && l->reader)
-		return l;
-	free(l);
-	close(take_fd);
-	return NULL;
+	if (!l || !l->reader) {
+		free(l);
+		close(take_fd);
+		return NULL;
+	}
+	l->own = l->reader->fn;
+	l->fns = *l->own;
+	l->fns.createArray = bounded_array;
+	l->reader->fn = &l->fns;
+	l->reader->privdata = l;
+	return l;
 }
 
 void fl__redis_link_free(struct fl__redis_link *l)
@@ -198,8 +221,8 @@ static int send_all(struct fl__redis_link *l, struct fl_span out, size_t first, 
 	return 0;
 }
 
-static int read_all(struct fl__redis_link *l, size_t n, fl_mono_ns deadline, struct fl_arena *arena, struct fl_reply *out,
-		    struct fl_err *err)
+static int read_all(struct fl__redis_link *l, size_t n, fl_mono_ns deadline, struct fl_arena *arena,
+		    struct fl_reply *out, struct fl_err *err)
 {
 	size_t got = 0, bytes = 0;
 
@@ -225,8 +248,8 @@ static int read_all(struct fl__redis_link *l, size_t n, fl_mono_ns deadline, str
 	}
 }
 
-int fl__redis_link_exchange(struct fl__redis_link *l, const struct fl_cmd *cmds, size_t n, int timeout_ms, struct fl_arena *arena,
-			    struct fl_reply *out, struct fl_err *err)
+int fl__redis_link_exchange(struct fl__redis_link *l, const struct fl_cmd *cmds, size_t n, int timeout_ms,
+			    struct fl_arena *arena, struct fl_reply *out, struct fl_err *err)
 {
 	fl_mono_ns deadline = fl__redis_now() + timeout_ms * FL_NS_PER_MS;
 	struct fl_buf buf = { 0 };

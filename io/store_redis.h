@@ -5,8 +5,8 @@
  *   store_door.c     the door: when to connect, scripts by digest, what a failure means
  *   store_wake.c     the subscription: a second link that nobody waits for
  *
- * hiredis' own connection calls are not used: its write(2) raises SIGPIPE, its timeouts are per read, and it cannot tell how much of a
- * pipeline has left, which is what separates FL_EUNAVAIL from FL_EUNKNOWN. */
+ * hiredis' own connection calls are not used: its write(2) raises SIGPIPE, its timeouts are per read, and it cannot
+ * tell how much of a pipeline has left, which is what separates FL_EUNAVAIL from FL_EUNKNOWN. */
 #pragma once
 #include <sys/socket.h>
 
@@ -14,7 +14,7 @@
 
 struct fl__redis_target {
 	char *host, *port; /* TCP */
-	char *path;	   /* Unix socket; NULL: TCP */
+	char *path;        /* Unix socket; NULL: TCP */
 	char *username, *password;
 	unsigned db;
 	int connect_timeout_ms, timeout_ms;
@@ -29,7 +29,9 @@ int fl__redis_target_init(struct fl__redis_target *t, const struct fl_store_redi
 void fl__redis_target_done(struct fl__redis_target *t);
 /** A connected, non-blocking socket, within connect_timeout_ms (a resolver may add its own time). Sets peer. */
 int fl__redis_connect(struct fl__redis_target *t, int *fd, struct fl_err *err);
-/** Begin to connect without any wait; a descriptor, or -1. Needs peer, a Unix socket or a numeric address. */
+enum { FL__REDIS_NO_ADDRESS = -2 };
+/** Begin to connect without any wait; a descriptor, -1, or FL__REDIS_NO_ADDRESS: neither a peer yet, nor a Unix socket
+ * or a number. */
 int fl__redis_dial(const struct fl__redis_target *t);
 /** Wait for events on fd until the deadline; false at the deadline. */
 bool fl__redis_wait(int fd, short events, fl_mono_ns deadline);
@@ -51,8 +53,8 @@ int fl__redis_link_next(struct fl__redis_link *l, struct fl_arena *arena, struct
 /** Nothing should be readable between calls: if something is, the server has closed. */
 bool fl__redis_link_is_stale(const struct fl__redis_link *l);
 /** Send and wait for n replies. FL_EUNAVAIL: not even the first command has left whole; FL_EUNKNOWN: after that. */
-int fl__redis_link_exchange(struct fl__redis_link *l, const struct fl_cmd *cmds, size_t n, int timeout_ms, struct fl_arena *arena,
-			    struct fl_reply *out, struct fl_err *err);
+int fl__redis_link_exchange(struct fl__redis_link *l, const struct fl_cmd *cmds, size_t n, int timeout_ms,
+			    struct fl_arena *arena, struct fl_reply *out, struct fl_err *err);
 
 enum { FL__REDIS_HELLO_MAX = 3 };
 struct fl__redis_hello { /* AUTH, SELECT and PING, as far as they are needed */

@@ -40,13 +40,16 @@ static void cmd_flushall(struct fl__mem_call *c)
 
 static void cmd_config(struct fl__mem_call *c)
 {
-	static const char *const settings[][2] = { { "maxmemory-policy", "noeviction" }, { "appendonly", "yes" }, { "appendfsync", "always" } };
+	static const char *const settings[][2] = { { "maxmemory-policy", "noeviction" },
+						   { "appendonly", "yes" },
+						   { "appendfsync", "always" } };
 	enum { N = sizeof(settings) / sizeof(settings[0]) };
 	struct fl_reply *v;
 	size_t n = 0;
 
 	if (!fl__mem_is(c->argv[1], "get")) {
-		fl__mem_error(c, "ERR unknown subcommand '%.*s'. Try CONFIG HELP.", fl__mem_shown(c->argv[1]), (const char *)c->argv[1].p);
+		fl__mem_error(c, "ERR unknown subcommand '%.*s'. Try CONFIG HELP.", fl__mem_shown(c->argv[1]),
+			      (const char *)c->argv[1].p);
 		return;
 	}
 	v = fl__mem_array(c, 2 * (size_t)N);
@@ -65,9 +68,11 @@ static void cmd_config(struct fl__mem_call *c)
 
 static void cmd_info(struct fl__mem_call *c)
 {
-	fl__mem_bulk(c, fl_span_str("# Server\r\nredis_version:7.0.15\r\nredis_mode:standalone\r\n\r\n# Memory\r\nused_memory:0\r\nmaxmemory:0\r\n"
-				    "maxmemory_policy:noeviction\r\n\r\n# Persistence\r\nloading:0\r\naof_enabled:1\r\n\r\n"
-				    "# Replication\r\nrole:master\r\nconnected_slaves:0\r\n"));
+	fl__mem_bulk(
+		c, fl_span_str("# Server\r\nredis_version:7.0.15\r\nredis_mode:standalone\r\n\r\n# "
+			       "Memory\r\nused_memory:0\r\nmaxmemory:0\r\n"
+			       "maxmemory_policy:noeviction\r\n\r\n# Persistence\r\nloading:0\r\naof_enabled:1\r\n\r\n"
+			       "# Replication\r\nrole:master\r\nconnected_slaves:0\r\n"));
 }
 
 /* No replicas, so none has acknowledged, and none will however long one waits. */

@@ -1,5 +1,5 @@
-/* The twin's streams: entries sorted by id, appended at the end only. "~" trims whole hundreds, which is what it promises: at
- * least so many stay. */
+/* The twin's streams: entries sorted by id, appended at the end only. "~" trims whole hundreds, which is what it
+ * promises: at least so many stay. */
 #include "io/store_mem.h"
 
 #include "base/text.h"
@@ -26,7 +26,8 @@ static bool id_parse(struct fl_span s, uint64_t missing_seq, struct fl__mem_id *
 
 	out->seq = missing_seq;
 	*has_seq = dash != NULL;
-	return fl_u64_parse(fl_span(s.p, n), &out->ms) && (!dash || fl_u64_parse(fl_span(dash + 1, s.n - n - 1), &out->seq));
+	return fl_u64_parse(fl_span(s.p, n), &out->ms) &&
+	       (!dash || fl_u64_parse(fl_span(dash + 1, s.n - n - 1), &out->seq));
 }
 
 /* An end of a range: -, +, (id, id. False, and the error written, when it is none. */
@@ -102,7 +103,8 @@ struct trim {
 	struct fl__mem_id minid;
 };
 
-/* MAXLEN|MINID [=|~] threshold at argv[*i]; moves *i to the last word taken. False, and the error written, otherwise. */
+/* MAXLEN|MINID [=|~] threshold at argv[*i]; moves *i to the last word taken. False, and the error written, otherwise.
+ */
 static bool trim_arg(struct fl__mem_call *c, size_t *i, struct trim *t)
 {
 	enum trim_kind kind = fl__mem_is(c->argv[*i], "maxlen") ? TRIM_MAXLEN : TRIM_MINID;
@@ -406,7 +408,7 @@ static void cmd_xlen(struct fl__mem_call *c)
 }
 
 const struct fl__mem_cmd fl__mem_stream_cmds[] = {
-	{ "xadd", -5, cmd_xadd, 0 },	       { "xrange", -4, cmd_xrange, 0 }, { "xrevrange", -4, cmd_xrevrange, 0 },
-	{ "xdel", -3, cmd_xdel, 0 },	       { "xlen", 2, cmd_xlen, 0 },	{ "xtrim", -4, cmd_xtrim, 0 },
+	{ "xadd", -5, cmd_xadd, 0 }, { "xrange", -4, cmd_xrange, 0 }, { "xrevrange", -4, cmd_xrevrange, 0 },
+	{ "xdel", -3, cmd_xdel, 0 }, { "xlen", 2, cmd_xlen, 0 },      { "xtrim", -4, cmd_xtrim, 0 },
 	{ NULL, 0, NULL, 0 },
 };

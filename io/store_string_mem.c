@@ -166,6 +166,7 @@ static void cmd_incrby(struct fl__mem_call *c)
 }
 
 const struct fl__mem_cmd fl__mem_string_cmds[] = {
-	{ "get", 2, cmd_get, 0 },   { "set", -3, cmd_set, 0 },	    { "setex", 4, cmd_setex, 0 }, { "strlen", 2, cmd_strlen, 0 },
-	{ "incr", 2, cmd_incr, 0 }, { "incrby", 3, cmd_incrby, 0 }, { NULL, 0, NULL, 0 },
+	{ "get", 2, cmd_get, 0 },       { "set", -3, cmd_set, 0 },  { "setex", 4, cmd_setex, 0 },
+	{ "strlen", 2, cmd_strlen, 0 }, { "incr", 2, cmd_incr, 0 }, { "incrby", 3, cmd_incrby, 0 },
+	{ NULL, 0, NULL, 0 },
 };

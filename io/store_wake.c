@@ -1,4 +1,5 @@
-/* The subscription: a second link on which PREFIXwake is listened to. Nobody waits for it; each question moves it one step:
+/* The subscription: a second link on which PREFIXwake is listened to. Nobody waits for it; each question moves it one
+ * step:
  *
  *   down --dial--> connecting --writable: AUTH, SELECT, SUBSCRIBE--> greeted --subscribed--> confirmed
  *     ^-------------------- any trouble; again after RETRY_NS ----------------------------------'
@@ -38,9 +39,11 @@ static void start(struct fl__redis_sub *s, const struct fl__redis_target *t, fl_
 
 	if (now < s->next_try)
 		return;
+	fd = fl__redis_dial(t);
+	if (fd == FL__REDIS_NO_ADDRESS)
+		return; /* costs nothing to ask again */
 	s->next_try = now + RETRY_NS;
 	s->deadline = now + t->connect_timeout_ms * FL_NS_PER_MS;
-	fd = fl__redis_dial(t);
 	if (fd >= 0)
 		s->link = fl__redis_link_new(fd);
 }
@@ -100,7 +103,8 @@ static int take(struct fl__redis_sub *s, const struct fl_reply *r, char *name, s
 	if (fl_span_eqs(r->v[0].s, "subscribe"))
 		s->confirmed = true;
 	payload = r->v[2].s;
-	if (!fl_span_eqs(r->v[0].s, "message") || payload.n == 0 || payload.n >= cap || memchr(payload.p, '\0', payload.n))
+	if (!fl_span_eqs(r->v[0].s, "message") || payload.n == 0 || payload.n >= cap ||
+	    memchr(payload.p, '\0', payload.n))
 		return 0;
 	memcpy(name, payload.p, payload.n);
 	name[payload.n] = '\0';

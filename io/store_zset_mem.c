@@ -1,5 +1,5 @@
-/* The twin's sorted sets: a map of member to score, and beside it `order`, its items by score, then member. Invariant: order holds
- * exactly the map's live items. */
+/* The twin's sorted sets: a map of member to score, and beside it `order`, its items by score, then member. Invariant:
+ * order holds exactly the map's live items. */
 #include "io/store_mem.h"
 
 #include <math.h>

@@ -1,5 +1,5 @@
-/* The store's contract: the rows of store_rows.h, run against the twin and against a real redis-server, must give the replies that
- * stand there. Without a redis-server the twin's half still runs. */
+/* The store's contract: the rows of store_rows.h, run against the twin and against a real redis-server, must give the
+ * replies that stand there. Without a redis-server the twin's half still runs. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -98,7 +98,8 @@ static size_t split(struct fl_arena *arena, const char *line, struct fl_span *wo
 
 static void run_script(struct fl_store *s, const char *body, struct fl_arena *arena, struct fl_buf *out)
 {
-	const struct fl_span keys[] = { fl_span_str("k1"), fl_span_str("k2") }, args[] = { fl_span_str("a1"), fl_span_str("7") };
+	const struct fl_span keys[] = { fl_span_str("k1"), fl_span_str("k2") },
+			     args[] = { fl_span_str("a1"), fl_span_str("7") };
 	const struct fl_script script = { "script", body };
 	struct fl_err err = { 0 };
 	struct fl_reply r;
@@ -157,7 +158,8 @@ static void run_rows(struct fl_store *s, struct fl_clock_mem *mem)
 		else
 			run_command(s, line + (line[0] == '~' || line[0] == '^'), line[0], &arena, &got);
 		if (strcmp(fl_buf_cstr(&got), rows[i].reply) != 0) {
-			print_error("row %zu: %s\n  wanted %s\n  got    %s\n", i, line, rows[i].reply, (const char *)got.p);
+			print_error("row %zu: %s\n  wanted %s\n  got    %s\n", i, line, rows[i].reply,
+				    (const char *)got.p);
 			wrong++;
 		}
 		if (getenv("FL_SHOW_ROWS"))
@@ -187,8 +189,12 @@ static void test_rows_mem(void **state)
 
 static struct fl_store *open_real(const struct fl_test_redis *r, const char *user, const char *password)
 {
-	const struct fl_store_redis_config cfg = { .url = r->url, .username = user, .password = password, .prefix = "{fl}:",
-						   .connect_timeout_ms = 5000, .timeout_ms = 10000 };
+	const struct fl_store_redis_config cfg = { .url = r->url,
+						   .username = user,
+						   .password = password,
+						   .prefix = "{fl}:",
+						   .connect_timeout_ms = 5000,
+						   .timeout_ms = 10000 };
 	struct fl_store *s = NULL;
 	struct fl_err err = { 0 };
 
@@ -234,7 +240,8 @@ static int get_x(struct fl_store *s, char out[32])
 	struct fl_reply r;
 	int ret = fl_store_cmd(s, &arena, &r, &err, "GET", "x", (char *)NULL);
 
-	snprintf(out, 32, "%.*s", ret == 0 && r.type == FL_REPLY_STRING ? (int)r.s.n : 0, ret == 0 && r.s.n ? (const char *)r.s.p : "");
+	snprintf(out, 32, "%.*s", ret == 0 && r.type == FL_REPLY_STRING ? (int)r.s.n : 0,
+		 ret == 0 && r.s.n ? (const char *)r.s.p : "");
 	fl_arena_done(&arena);
 	return ret;
 }
@@ -253,8 +260,8 @@ static int set_x_soon(struct fl_store *s, const char *value)
 	return ret;
 }
 
-/* A server that is killed is an error that says whether anything can have happened, and its return is found by itself; scripts
- * that it has forgotten are sent again. */
+/* A server that is killed is an error that says whether anything can have happened, and its return is found by itself;
+ * scripts that it has forgotten are sent again. */
 static void test_reconnect(void **state)
 {
 	static const char *const options[] = { "--appendonly", "yes", "--appendfsync", "always", NULL };
@@ -293,8 +300,8 @@ static void test_reconnect(void **state)
 	fl_test_redis_stop(&r);
 }
 
-/* A server that is stopped (SIGSTOP) gives no reply: the outcome is unknown within the time set, and what it does later is not mistaken
- * for the reply to the next question. */
+/* A server that is stopped (SIGSTOP) gives no reply: the outcome is unknown within the time set, and what it does later
+ * is not mistaken for the reply to the next question. */
 static void test_lost_reply(void **state)
 {
 	struct fl_err err = { 0 };
@@ -305,7 +312,9 @@ static void test_lost_reply(void **state)
 
 	(void)state;
 	start_or_skip(&r, NULL);
-	cfg = (struct fl_store_redis_config){ .url = r.url, .prefix = "{fl}:", .connect_timeout_ms = 300, .timeout_ms = 300 };
+	cfg = (struct fl_store_redis_config){
+		.url = r.url, .prefix = "{fl}:", .connect_timeout_ms = 300, .timeout_ms = 300
+	};
 	assert_int_equal(fl_store_redis_open(&cfg, &s, &err), 0);
 	assert_int_equal(set_x(s, "1", &err), 0);
 	assert_int_equal(kill(r.pid, SIGSTOP), 0);
@@ -343,8 +352,8 @@ static void test_oom_passes(void **state)
 
 static void test_password(void **state)
 {
-	static const char *const options[] = { "--requirepass", "secret", "--user",  "fire", "on",
-					       ">line",		"~*",	  "&{fl}:*", "+@all", "-@dangerous", NULL };
+	static const char *const options[] = { "--requirepass", "secret", "--user",      "fire", "on", ">line", "~*",
+					       "&{fl}:*",       "+@all",  "-@dangerous", NULL };
 	struct fl_err err = { 0 };
 	char warning[256] = "";
 	struct fl_test_redis r;
@@ -357,7 +366,8 @@ static void test_password(void **state)
 	fl_store_close(s);
 	s = open_real(&r, "fire", "line");
 	assert_int_equal(set_x(s, "2", &err), 0);
-	assert_int_equal(fl_store_redis_check(s, warning, sizeof(warning), &err), 0); /* CONFIG and INFO are forbidden to it */
+	assert_int_equal(fl_store_redis_check(s, warning, sizeof(warning), &err),
+			 0); /* CONFIG and INFO are forbidden to it */
 	assert_non_null(strstr(warning, "not known"));
 	fl_store_close(s);
 	s = open_real(&r, NULL, "wrong");
@@ -562,10 +572,12 @@ static void test_urls(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rows_mem),   cmocka_unit_test(test_rows_real),  cmocka_unit_test(test_reconnect),
-		cmocka_unit_test(test_lost_reply), cmocka_unit_test(test_oom_passes), cmocka_unit_test(test_password),
-		cmocka_unit_test(test_check),	   cmocka_unit_test(test_wakes_mem),  cmocka_unit_test(test_wakes_real),
-		cmocka_unit_test(test_large_values), cmocka_unit_test(test_urls),
+		cmocka_unit_test(test_rows_mem),   cmocka_unit_test(test_rows_real),
+		cmocka_unit_test(test_reconnect),  cmocka_unit_test(test_lost_reply),
+		cmocka_unit_test(test_oom_passes), cmocka_unit_test(test_password),
+		cmocka_unit_test(test_check),      cmocka_unit_test(test_wakes_mem),
+		cmocka_unit_test(test_wakes_real), cmocka_unit_test(test_large_values),
+		cmocka_unit_test(test_urls),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

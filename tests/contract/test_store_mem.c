@@ -180,7 +180,8 @@ static void test_scan_meets_all(void **state)
 			if (n % 8 != 0) { /* most of what was met leaves */
 				struct fl_reply r;
 
-				assert_int_equal(fl_store_cmd(f->s, &f->arena, &r, &f->err, "DEL", key, (char *)NULL), 0);
+				assert_int_equal(fl_store_cmd(f->s, &f->arena, &r, &f->err, "DEL", key, (char *)NULL),
+						 0);
 			}
 		}
 	} while (strcmp(cursor, "0") != 0);
@@ -238,8 +239,9 @@ static void test_usage(void **state)
 int main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
-	const struct CMUnitTest tests[] = { T(test_faults),		T(test_snapshot), T(test_corrupt), T(test_counts),
-					    T(test_scan_meets_all), T(test_time_is_the_clock), T(test_doors), T(test_usage) };
+	const struct CMUnitTest tests[] = { T(test_faults), T(test_snapshot),       T(test_corrupt),
+					    T(test_counts), T(test_scan_meets_all), T(test_time_is_the_clock),
+					    T(test_doors),  T(test_usage) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -39,8 +39,9 @@ bool fl_test_redis_present(void)
 /* In the child; returns only when it cannot be started. */
 static void run_server(const struct fl_test_redis *r)
 {
-	const char *argv[ARGS_MAX] = { "redis-server", "--port",	"0",  "--unixsocket", r->socket, "--dir", r->dir,
-				       "--save",       "",	"--daemonize", "no", "--logfile",    "redis.log" };
+	const char *argv[ARGS_MAX] = { "redis-server", "--port", "0", "--unixsocket", r->socket, "--dir",
+				       r->dir,         "--save", "",  "--daemonize",  "no",      "--logfile",
+				       "redis.log" };
 	size_t n = 13;
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
@@ -63,8 +64,8 @@ static bool answers(const char *path)
 	bool up = false;
 
 	snprintf(un.sun_path, sizeof(un.sun_path), "%s", path);
-	if (fd >= 0 && connect(fd, (struct sockaddr *)&un, sizeof(un)) == 0 && send(fd, "PING\r\n", 6, MSG_NOSIGNAL) == 6 &&
-	    poll(&p, 1, 1000) > 0)
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&un, sizeof(un)) == 0 &&
+	    send(fd, "PING\r\n", 6, MSG_NOSIGNAL) == 6 && poll(&p, 1, 1000) > 0)
 		up = recv(fd, text, sizeof(text) - 1, 0) > 0 && strncmp(text, "-LOADING", 8) != 0;
 	if (fd >= 0)
 		close(fd);
