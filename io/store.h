@@ -32,7 +32,8 @@ struct fl_store_ops {
 	 * 0; FL_EUNAVAIL: nothing was carried out; FL_EUNKNOWN: the connection was lost after sending. */
 	int (*call)(struct fl_store *s, const struct fl_cmd *cmds, size_t n, struct fl_arena *arena, struct fl_reply **out,
 		    struct fl_err *err);
-	/* EVALSHA, and EVAL when the script is not known there. A script's error reply is FL_ECORRUPT with its text. */
+	/* EVALSHA, and EVAL when the script is not known there. A script's error reply is FL_ECORRUPT with its text, but
+	 * FL_EUNAVAIL where the server did not run it (fl_store_cmd). */
 	int (*eval)(struct fl_store *s, const struct fl_script *script, const struct fl_span *keys, size_t n_keys,
 		    const struct fl_span *args, size_t n_args, struct fl_arena *arena, struct fl_reply *out, struct fl_err *err);
 	/* Wakes (PUBLISH on `PREFIXwake`, payload = set name) since the last call; 1 and the name, or 0. Never waits. While the
@@ -47,7 +48,8 @@ struct fl_store {
 	const char *prefix; /* "{fl}:" */
 };
 
-/** One command from C strings. Errors of the server are FL_ECORRUPT with its text (OOM and MISCONF: FL_EUNAVAIL). */
+/** One command from C strings. Errors of the server are FL_ECORRUPT with its text (OOM, MISCONF, LOADING,
+ * READONLY, BUSY and the like say "not now, nothing was done": FL_EUNAVAIL). */
 int fl_store_cmd(struct fl_store *s, struct fl_arena *arena, struct fl_reply *out, struct fl_err *err, const char *first, ...)
 	__attribute__((sentinel));
 int fl_store_call(struct fl_store *s, const struct fl_cmd *cmds, size_t n, struct fl_arena *arena, struct fl_reply **out,
@@ -84,7 +86,7 @@ typedef enum fl_fault fl_fault_plan(void *ctx, const char *what);
 void fl_store_mem_faults(struct fl_store_mem *w, fl_fault_plan *plan, void *ctx);
 /** The server forgets everything (FLUSHALL). */
 void fl_store_mem_flush(struct fl_store_mem *w);
-/** Keep a copy of the whole content, and put it back: a failover that loses the last writes. Scripts survive. */
+/** Keep a copy of the whole content, and put it back: a failover that loses the last writes. Scripts survive. restore needs a snapshot. */
 void fl_store_mem_snapshot(struct fl_store_mem *w);
 void fl_store_mem_restore(struct fl_store_mem *w);
 /** Number of keys with this prefix, and total bytes of keys and values: for tests of retention. */
