@@ -1,6 +1,8 @@
 #include "cli/json.h"
 
+#include <pwd.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/text.h"
 
@@ -131,4 +133,15 @@ int64_t fl_json_get_int(const json_t *o, const char *key, int64_t dflt)
 bool fl_json_get_bool(const json_t *o, const char *key)
 {
 	return json_is_true(json_object_get(o, key));
+}
+
+const char *fl_request_actor(const struct fl_admin_request *req)
+{
+	const char *named = req->query(req, "actor");
+	struct passwd pw, *found = NULL;
+	char buf[1024];
+
+	if (!named || getpwuid_r(geteuid(), &pw, buf, sizeof(buf), &found) != 0 || !found)
+		return req->actor;
+	return strcmp(found->pw_name, req->actor) == 0 || strcmp(req->actor, "root") == 0 ? named : req->actor;
 }

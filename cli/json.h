@@ -22,3 +22,5 @@ json_t *fl_json_body(const struct fl_admin_request *req, struct fl_admin_respons
 const char *fl_json_get_str(const json_t *o, const char *key, const char *dflt);
 int64_t fl_json_get_int(const json_t *o, const char *key, int64_t dflt);
 bool fl_json_get_bool(const json_t *o, const char *key);
+/** Who asks: the peer, or whom the api role names when the peer is our own user. */
+const char *fl_request_actor(const struct fl_admin_request *req);

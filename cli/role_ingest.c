@@ -171,7 +171,7 @@ static void do_purge(struct call *c)
 	const char *from = c->req->path + strlen("/v1/feeds/"), *end = strchr(from, '/');
 	const char *name = fl_arena_strn(c->req->arena, from, (size_t)(end - from));
 	struct fl_err err = { 0 };
-	int ret = name ? fl_source_purge(c->r->findings, name, c->req->actor, "purge", &err) : FL_ENOMEM;
+	int ret = name ? fl_source_purge(c->r->findings, name, fl_request_actor(c->req), "purge", &err) : FL_ENOMEM;
 
 	if (ret < 0)
 		fl_json_problem(c->res, ret, err.text);
@@ -184,7 +184,7 @@ static void do_finding(struct call *c)
 	struct fl_finding_outcome o;
 	struct fl_err err = { 0 };
 	const char *dry = c->req->query(c->req, "dry_run");
-	int ret = fl_findings_inject(c->r->findings, "cli", c->req->body, dry != NULL, c->req->actor, &o, &err);
+	int ret = fl_findings_inject(c->r->findings, "cli", c->req->body, dry != NULL, fl_request_actor(c->req), &o, &err);
 
 	if (ret < 0)
 		fl_json_problem(c->res, ret, err.text);
@@ -218,7 +218,7 @@ static void do_entries(struct call *c)
 	if (!v || n == 0)
 		ret = fl_err_set(&err, FL_EUSAGE, "names must be a list of one name or more");
 	else
-		ret = fl_operator_change(c->r->findings, fl_json_get_str(body, "list", ""), fl_json_get_bool(body, "add"), v, n, c->req->actor,
+		ret = fl_operator_change(c->r->findings, fl_json_get_str(body, "list", ""), fl_json_get_bool(body, "add"), v, n, fl_request_actor(c->req),
 					 fl_json_get_str(body, "reason", ""), &version, &err);
 	if (ret < 0)
 		fl_json_problem(c->res, ret, err.text);

@@ -130,7 +130,7 @@ static void do_publication(struct call *c)
 	r.source = fl_json_get_str(body, "source", NULL);
 	r.include_findings = fl_json_get_bool(body, "include_findings");
 	r.without = without_of(body, c->req->arena);
-	r.actor = c->req->actor;
+	r.actor = fl_request_actor(c->req);
 	r.reason = fl_json_get_str(body, "reason", "");
 	r.dry_run = fl_json_get_bool(body, "dry_run");
 	ret = fl_publisher_request(c->r->pub, &r, c->req->arena, &a, &err);

@@ -1,0 +1,312 @@
+#include "cli/client.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "base/time.h"
+#include "cli/config.h"
+
+enum { STREAM_LINE_MAX = 1 << 20 };
+
+/* Where the daemon's sockets are. */
+struct where {
+	char admin[512], runtime[512];
+};
+
+static void beside(const char *socket, struct where *w)
+{
+	const char *slash = strrchr(socket, '/');
+
+	snprintf(w->admin, sizeof(w->admin), "%s", socket);
+	snprintf(w->runtime, sizeof(w->runtime), "%.*s", slash ? (int)(slash - socket) : 1, slash ? socket : ".");
+}
+
+static void find_daemon(struct fl_cli *c, struct where *w)
+{
+	const char *socket = c->socket ? c->socket : getenv("FIRELINE_SOCKET");
+	struct fl_config *cfg = NULL;
+	struct fl_diag diag = { 0 };
+	char demo[128];
+
+	if (socket && socket[0]) {
+		beside(socket, w);
+		return;
+	}
+	if ((c->config_path || getenv("FIRELINE_CONFIG") || access("/etc/fireline/fireline.yaml", R_OK) == 0) && fl_config_load(c->config_path, &cfg, &diag) == 0) {
+		snprintf(w->admin, sizeof(w->admin), "%s", cfg->admin_socket);
+		snprintf(w->runtime, sizeof(w->runtime), "%s", cfg->runtime);
+		fl_config_free(cfg);
+		fl_diag_done(&diag);
+		return;
+	}
+	fl_diag_done(&diag);
+	beside("/run/fireline/admin.sock", w);
+	snprintf(demo, sizeof(demo), "/tmp/fireline-demo-%u/run/admin.sock", (unsigned)geteuid());
+	if (access(w->admin, F_OK) != 0 && access(demo, F_OK) == 0)
+		beside(demo, w);
+}
+
+static int unreachable(const struct where *w, const struct fl_err *err)
+{
+	return fl_cli_fail(FL_EXIT_UNREACHABLE, "FL3001", "is fireline running here? -c FILE or -s SOCKET names another place", "no answer at %s: %s", w->admin, err->text);
+}
+
+static int exit_of_status(int status, const char *code)
+{
+	if (strcmp(code, "FL2301") == 0)
+		return FL_EXIT_FAILED;
+	switch (status) {
+	case 400:
+		return FL_EXIT_USAGE;
+	case 403:
+		return FL_EXIT_NOT_PERMITTED;
+	case 413:
+	case 422:
+		return FL_EXIT_INPUT;
+	case 503:
+	case 502:
+	case 504:
+		return FL_EXIT_UNREACHABLE;
+	case 409:
+		return FL_EXIT_TEMPORARY;
+	default:
+		return FL_EXIT_FAILED;
+	}
+}
+
+static int print_problem(const struct fl_admin_answer *a)
+{
+	json_t *p = json_loadb((const char *)a->body.p, a->body.n, 0, NULL);
+	const char *code = fl_str(p, "code"), *detail = fl_str(p, "detail");
+	int ret = exit_of_status(a->status, code);
+
+	if (detail[0])
+		fl_cli_fail((enum fl_exit)ret, code[0] ? code : "FL5000", fl_str(p, "hint"), "%s", detail);
+	else
+		fl_cli_fail((enum fl_exit)ret, "FL5000", NULL, "the daemon answered %d", a->status);
+	json_decref(p);
+	return ret;
+}
+
+static int call(struct fl_cli *c, const char *role, const char *method, const char *target, struct fl_span body, struct fl_admin_answer *a)
+{
+	struct fl_err err = { 0 }, err2 = { 0 };
+	struct where w;
+	char path[600];
+	int ret;
+
+	find_daemon(c, &w);
+	ret = fl_admin_call(w.admin, method, target, body, c->timeout_ms, NULL, NULL, a, &err);
+	if (ret == FL_EUNAVAIL && role) {
+		snprintf(path, sizeof(path), "%s/%s.sock", w.runtime, role);
+		ret = fl_admin_call(path, method, target, body, c->timeout_ms, NULL, NULL, a, &err2);
+	}
+	return ret < 0 ? unreachable(&w, &err) : 0;
+}
+
+int fl_client_call_raw(struct fl_cli *c, const char *role, const char *method, const char *target, struct fl_span body, json_t **out)
+{
+	struct fl_admin_answer a = { 0 };
+	int ret = call(c, role, method, target, body, &a);
+
+	*out = NULL;
+	if (ret == 0 && (a.status < 200 || a.status > 299))
+		ret = print_problem(&a);
+	else if (ret == 0) {
+		*out = json_loadb((const char *)a.body.p, a.body.n, 0, NULL);
+		if (!*out)
+			ret = fl_cli_fail(FL_EXIT_FAILED, "FL5000", NULL, "the daemon's answer is no JSON");
+	}
+	fl_buf_done(&a.body);
+	return ret;
+}
+
+int fl_client_call(struct fl_cli *c, const char *role, const char *method, const char *target, json_t *take_body, json_t **out)
+{
+	char *text = take_body ? json_dumps(take_body, JSON_COMPACT) : NULL;
+	int ret = fl_client_call_raw(c, role, method, target, fl_span_str(text), out);
+
+	free(text);
+	json_decref(take_body);
+	return ret;
+}
+
+/* --- streams --- */
+
+struct lines {
+	struct fl_buf rest;
+	int (*on_line)(void *ctx, struct fl_span line);
+	void *ctx;
+};
+
+static int on_data(void *ctx, struct fl_span data)
+{
+	struct lines *l = ctx;
+	size_t from = 0;
+	int ret = 0;
+
+	fl_buf_add(&l->rest, data.p, data.n);
+	for (;;) {
+		const uint8_t *nl = l->rest.n > from ? memchr(l->rest.p + from, '\n', l->rest.n - from) : NULL;
+		size_t n;
+
+		if (!nl || ret < 0)
+			break;
+		n = (size_t)(nl - (l->rest.p + from));
+		ret = l->on_line(l->ctx, fl_span(l->rest.p + from, n));
+		from += n + 1;
+	}
+	if (from) {
+		memmove(l->rest.p, l->rest.p + from, l->rest.n - from);
+		l->rest.n -= from;
+	}
+	return l->rest.failed || l->rest.n > STREAM_LINE_MAX ? FL_ELIMIT : ret;
+}
+
+int fl_client_stream(struct fl_cli *c, const char *role, const char *target, bool direct, int (*on_line)(void *ctx, struct fl_span line), void *ctx)
+{
+	struct lines l = { .on_line = on_line, .ctx = ctx };
+	struct fl_admin_answer a = { 0 };
+	struct fl_err err = { 0 };
+	struct where w;
+	char path[600];
+	int ret;
+
+	find_daemon(c, &w);
+	snprintf(path, sizeof(path), "%s/%s.sock", w.runtime, role);
+	ret = fl_admin_call(direct ? path : w.admin, "GET", target, fl_span(NULL, 0), direct ? 0 : c->timeout_ms, on_data, &l, &a, &err);
+	if (ret == FL_EUNAVAIL)
+		ret = unreachable(&w, &err);
+	else if (ret < 0)
+		ret = FL_EXIT_FAILED;
+	else if (a.status != 200) {
+		if (!a.body.n)
+			fl_buf_add(&a.body, l.rest.p, l.rest.n);
+		ret = print_problem(&a);
+	}
+	fl_buf_done(&l.rest);
+	fl_buf_done(&a.body);
+	return ret;
+}
+
+const char *fl_client_target(struct fl_cli *c, const char *path, ...)
+{
+	struct fl_buf b = { 0 };
+	const char *key, *out;
+	va_list ap;
+	char sep = '?';
+
+	fl_buf_str(&b, path);
+	va_start(ap, path);
+	while ((key = va_arg(ap, const char *))) {
+		const char *value = va_arg(ap, const char *);
+
+		if (!value)
+			continue;
+		fl_buf_printf(&b, "%c%s=", sep, key);
+		for (const unsigned char *s = (const unsigned char *)value; *s; s++) {
+			if ((*s >= '0' && *s <= '9') || (*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || strchr("-._~", *s))
+				fl_buf_u8(&b, *s);
+			else
+				fl_buf_printf(&b, "%%%02X", *s);
+		}
+		sep = '&';
+	}
+	va_end(ap);
+	out = fl_arena_strn(&c->arena, (const char *)b.p, b.n);
+	fl_buf_done(&b);
+	return out;
+}
+
+/* --- output --- */
+
+void fl_client_envelope(const char *kind, json_t *data)
+{
+	char when[FL_TIME_TEXT];
+	struct timespec ts;
+	json_t *o;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	o = json_pack("{s:s, s:s, s:s, s:O, s:[]}", "kind", kind, "api_version", "v1", "generated_at",
+		      fl_time_format((fl_unix_us)ts.tv_sec * FL_US_PER_S + ts.tv_nsec / 1000, when), "data", data, "warnings");
+	json_dumpf(o, stdout, JSON_INDENT(2));
+	fputc('\n', stdout);
+	json_decref(o);
+}
+
+bool fl_client_print(const struct fl_cli *c, const char *kind, json_t *data)
+{
+	json_t *items = json_object_get(data, "items"), *row;
+	size_t i;
+
+	if (c->out == FL_OUT_JSON) {
+		fl_client_envelope(kind, data);
+		return true;
+	}
+	if (c->out != FL_OUT_NDJSON)
+		return false;
+	if (json_is_array(items)) {
+		json_array_foreach (items, i, row) {
+			json_dumpf(row, stdout, JSON_COMPACT);
+			fputc('\n', stdout);
+		}
+	} else {
+		json_dumpf(data, stdout, JSON_COMPACT);
+		fputc('\n', stdout);
+	}
+	return true;
+}
+
+const char *fl_human_count(uint64_t n, char buf[40])
+{
+	char digits[24];
+	int len = snprintf(digits, sizeof(digits), "%llu", (unsigned long long)n), at = 0;
+
+	for (int i = 0; i < len; i++) {
+		if (i && (len - i) % 3 == 0)
+			buf[at++] = ' ';
+		buf[at++] = digits[i];
+	}
+	buf[at] = '\0';
+	return buf;
+}
+
+const char *fl_human_ago(const char *rfc3339, char buf[40])
+{
+	static const struct {
+		int64_t s;
+		const char *unit;
+	} rows[] = { { 86400, "d" }, { 3600, "h" }, { 60, "min" }, { 1, "s" } };
+	fl_unix_us t;
+	int64_t ago;
+
+	if (!fl_time_parse(rfc3339, strlen(rfc3339), &t)) {
+		snprintf(buf, 40, "-");
+		return buf;
+	}
+	ago = time(NULL) - t / FL_US_PER_S;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (ago >= rows[i].s) {
+			snprintf(buf, 40, "%lld %s ago", (long long)(ago / rows[i].s), rows[i].unit);
+			return buf;
+		}
+	snprintf(buf, 40, "now");
+	return buf;
+}
+
+const char *fl_str(const json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return s ? s : "";
+}
+
+json_int_t fl_int(const json_t *o, const char *key)
+{
+	return json_integer_value(json_object_get(o, key));
+}

@@ -1,0 +1,38 @@
+/* The commands' functions; the table that names them is commands.c. */
+#pragma once
+#include <unistd.h>
+
+#include "cli/client.h"
+
+int fl_cmd_list_ls(struct fl_cli *c);
+int fl_cmd_list_show(struct fl_cli *c);
+int fl_cmd_list_names(struct fl_cli *c);
+int fl_cmd_list_add(struct fl_cli *c);
+int fl_cmd_list_rm(struct fl_cli *c);
+int fl_cmd_list_purge(struct fl_cli *c);
+int fl_cmd_log(struct fl_cli *c);
+int fl_cmd_diff(struct fl_cli *c);
+int fl_cmd_rollback(struct fl_cli *c);
+int fl_cmd_hold(struct fl_cli *c);
+int fl_cmd_unhold(struct fl_cli *c);
+int fl_cmd_recover(struct fl_cli *c);
+int fl_cmd_block(struct fl_cli *c);
+int fl_cmd_allow(struct fl_cli *c);
+int fl_cmd_feed_ls(struct fl_cli *c);
+int fl_cmd_feed_add(struct fl_cli *c);
+int fl_cmd_feed_test(struct fl_cli *c);
+int fl_cmd_feed_refresh(struct fl_cli *c);
+int fl_cmd_feed_purge(struct fl_cli *c);
+int fl_cmd_finding_inject(struct fl_cli *c);
+int fl_cmd_explain(struct fl_cli *c);
+int fl_cmd_status(struct fl_cli *c);
+int fl_cmd_tail(struct fl_cli *c);
+int fl_cmd_canon(struct fl_cli *c);
+int fl_cmd_run(struct fl_cli *c);
+int fl_cmd_demo(struct fl_cli *c);
+int fl_cmd_config_check(struct fl_cli *c);
+int fl_cmd_config_explain(struct fl_cli *c);
+int fl_cmd_version(struct fl_cli *c);
+int fl_cmd_help(struct fl_cli *c);
+/** Help of the whole, or of one command; for `help`. */
+int fl_cli_help(FILE *out, int argc, const char *const *argv);

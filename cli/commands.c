@@ -1,0 +1,79 @@
+/* The table of commands: one row makes parsing, help, and tests. */
+#include "cli/cmd.h"
+
+#define OPT_END { 0 }
+#define OPTS(...) .opts = (const struct fl_command_opt[]){ __VA_ARGS__, OPT_END }
+#define REASON { "reason", "TEXT", "why, for the log" }
+#define DRY { "dry-run", NULL, "only say what would happen" }
+
+static const struct fl_command table[] = {
+	{ .words = "demo", .args = "", .help = "See it work in seconds: offline, unprivileged, no configuration.", .run = fl_cmd_demo,
+	  OPTS({ "once", NULL, "prove one block, one allowed answer, one finding turned into a block, and their log records; then end" },
+	       { "query-log", "FILE", "with --once: keep those records as NDJSON" }, { "port", "PORT", "DNS port on 127.0.0.1 (default 5353, with --once a free one)" }) },
+	{ .words = "run", .args = "", .help = "Run all roles, or one of them.", .run = fl_cmd_run,
+	  OPTS({ "role", "ROLE", "ingest, publish, enforce or api (several with commas)" },
+	       { "embedded", NULL, "one host: a private Redis and a mock bus as children" }, { "demo-folder", "DIR", "internal: the demo's folder" }),
+	  .examples = "  fireline run -c /etc/fireline/fireline.yaml\n  fireline run --role enforce -c enforce.yaml\n" },
+	{ .words = "config check", .args = "[FILE]", .help = "Check a configuration; what is wrong is shown with file, line and column.", .max_args = 1,
+	  .run = fl_cmd_config_check },
+	{ .words = "config explain", .args = "[KEY]", .help = "What a key means, its default and its range.", .max_args = 1, .run = fl_cmd_config_explain },
+	{ .words = "feed ls", .args = "", .help = "Feeds with state, age and names.", .run = fl_cmd_feed_ls },
+	{ .words = "feed add", .args = "NAME", .help = "Print the YAML of a new feed, or write it to a conf.d folder.", .min_args = 1, .max_args = 1, .run = fl_cmd_feed_add,
+	  OPTS({ "url", "URL", "where it is" }, { "path", "FILE", "a local file" }, { "into", "LIST", "the list it feeds" },
+	       { "format", "F", "auto, domains, hosts, adblock" }, { "scope", "S", "exact, subdomains, subtree, as_written" }, { "every", "DUR", "how often" },
+	       { "write", "DIR", "write DIR/feed-NAME.yaml" }) },
+	{ .words = "feed test", .args = "URL|FILE|-", .help = "What would come of a feed; needs no daemon.", .min_args = 1, .max_args = 1, .run = fl_cmd_feed_test,
+	  OPTS({ "format", "F", "auto, domains, hosts, adblock" }, { "scope", "S", "of bare names: exact, subdomains, subtree" },
+	       { "entries", NULL, "print scope<TAB>name of each entry" }, { "rejects", NULL, "print line<TAB>reason<TAB>text of each refusal" },
+	       { "allow-private", NULL, "the server may have a private address" }) },
+	{ .words = "feed refresh", .args = "[NAME...]", .help = "Fetch now.", .max_args = -1, .run = fl_cmd_feed_refresh,
+	  OPTS({ "accept", NULL, "take what the guard would hold, this once" }) },
+	{ .words = "feed purge", .args = "NAME", .help = "Delete the sets of a source that the configuration no longer names.", .min_args = 1, .max_args = 1,
+	  .run = fl_cmd_feed_purge },
+	{ .words = "list ls", .args = "", .help = "Lists with version and size.", .run = fl_cmd_list_ls },
+	{ .words = "list show", .args = "LIST[@V]", .help = "One version: its inputs, cause and chain.", .min_args = 1, .max_args = 1, .run = fl_cmd_list_show },
+	{ .words = "list names", .args = "LIST[@V]", .help = "Its names with scope and source.", .min_args = 1, .max_args = 1, .run = fl_cmd_list_names,
+	  OPTS({ "grep", "TEXT", "only names that contain TEXT" }) },
+	{ .words = "list add", .args = "LIST NAME...", .help = "Add operator entries (name, *.name or *).", .min_args = 2, .max_args = -1, .run = fl_cmd_list_add,
+	  OPTS({ "for", "DUR", "until then; default: no end" }, REASON) },
+	{ .words = "list rm", .args = "LIST NAME...", .help = "Remove operator entries.", .min_args = 2, .max_args = -1, .run = fl_cmd_list_rm, OPTS(REASON) },
+	{ .words = "list purge", .args = "LIST", .help = "Delete a list that the configuration no longer names, all versions.", .min_args = 1, .max_args = 1,
+	  .run = fl_cmd_list_purge, OPTS(REASON, DRY) },
+	{ .words = "log", .args = "LIST[@V]", .help = "Versions of a list, newest first.", .min_args = 1, .max_args = 1, .run = fl_cmd_log,
+	  OPTS({ "limit", "N", "so many (-n; default 20)" }) },
+	{ .words = "diff", .args = "LIST [A..B]", .help = "What changed between two versions, by source.", .min_args = 1, .max_args = 2, .run = fl_cmd_diff,
+	  OPTS({ "stat", NULL, "only counts" }, { "grep", "TEXT", "only names that contain TEXT" }, { "exit-code", NULL, "20 when there are differences" }),
+	  .examples = "  fireline diff malware              the newest version against its parent\n  fireline diff malware 1836..1839\n" },
+	{ .words = "rollback", .args = "LIST", .help = "A new version with an older content; its feeds stay pinned until unhold.", .min_args = 1, .max_args = 1,
+	  .run = fl_cmd_rollback,
+	  OPTS({ "to", "V", "that version; default: the one before" }, { "include-findings", NULL, "findings and operator entries go back too" }, REASON, DRY) },
+	{ .words = "hold", .args = "LIST", .help = "Pin its feeds where they are.", .min_args = 1, .max_args = 1, .run = fl_cmd_hold,
+	  OPTS({ "source", "NAME", "only this source" }, REASON, DRY) },
+	{ .words = "unhold", .args = "LIST", .help = "Let its sources move again.", .min_args = 1, .max_args = 1, .run = fl_cmd_unhold,
+	  OPTS({ "source", "NAME", "only this source" }, REASON, DRY) },
+	{ .words = "recover", .args = "LIST", .help = "After a store lost history: go on from what it has now. A version above all known ones.", .min_args = 1, .max_args = 1,
+	  .run = fl_cmd_recover, OPTS({ "without", "SOURCE", "leave this source out" }, REASON, DRY) },
+	{ .words = "block", .args = "NAME...", .help = "Block now, before all rules.", .min_args = 1, .max_args = -1, .run = fl_cmd_block,
+	  OPTS({ "for", "DUR", "until then" }, { "permanent", NULL, "no end" }, { "remove", NULL, "take it back" }, REASON) },
+	{ .words = "allow", .args = "NAME...", .help = "Allow now, before all rules.", .min_args = 1, .max_args = -1, .run = fl_cmd_allow,
+	  OPTS({ "for", "DUR", "until then" }, { "permanent", NULL, "no end" }, { "remove", NULL, "take it back" }, REASON) },
+	{ .words = "finding inject", .args = "FILE|-", .help = "Take a security finding now.", .min_args = 1, .max_args = 1, .run = fl_cmd_finding_inject, OPTS(DRY) },
+	{ .words = "explain", .args = "NAME|REF", .help = "Why a name is answered as it is.", .min_args = 1, .max_args = 1, .run = fl_cmd_explain,
+	  OPTS({ "client", "IP", "asked by this client (default 127.0.0.1)" }, { "qtype", "T", "record type (default A)" },
+	       { "exit-code", NULL, "10 for BLOCK, 11 for ALERT" }) },
+	{ .words = "status", .args = "", .help = "What works and what does not; exit 3 when degraded.", .run = fl_cmd_status },
+	{ .words = "tail", .args = "", .help = "The query log, live.", .run = fl_cmd_tail,
+	  OPTS({ "action", "A", "BLOCK, ALERT, ALLOW or NONE" }, { "list", "LIST", "matched by this list" }, { "client", "IP", "of this client" },
+	       { "name", "GLOB", "names that fit" }, { "qtype", "T", "of this type" }, { "limit", "N", "end after so many (-n)" }) },
+	{ .words = "canon", .args = "[NAME...]", .help = "Filter: a name or URL a line in, its canonical form or !reason out.", .max_args = -1, .run = fl_cmd_canon,
+	  OPTS({ "registrable", NULL, "print the registrable domain" }, { "psl-file", "FILE", "another public suffix list" }) },
+	{ .words = "version", .args = "", .help = "Print the version.", .run = fl_cmd_version },
+	{ .words = "help", .args = "[COMMAND]", .help = "Print help.", .max_args = 2, .run = fl_cmd_help },
+};
+
+enum { N_COMMANDS = sizeof(table) / sizeof(table[0]) };
+
+const struct fl_command *fl_command_at(size_t i)
+{
+	return i < N_COMMANDS ? &table[i] : NULL;
+}
