@@ -8,7 +8,7 @@
 
 enum { DEPTH_MAX = 64, SIZE_MAX_BYTES = 16 << 20 };
 
-json_t *fl__json_get(const json_t *obj, const char *key, size_t n)
+json_t *fl__finding_member(const json_t *obj, const char *key, size_t n)
 {
 	const char *k;
 	json_t *v;
@@ -23,7 +23,7 @@ json_t *fl__json_get(const json_t *obj, const char *key, size_t n)
 
 static bool has_key(const json_t *obj, const char *key)
 {
-	return fl__json_get(obj, key, strlen(key)) != NULL;
+	return fl__finding_member(obj, key, strlen(key)) != NULL;
 }
 
 /* jansson recurses as deep as the text says, up to a limit of its own; ours comes first. */
@@ -51,7 +51,7 @@ static bool too_deep(struct fl_span s)
 	return false;
 }
 
-json_t *fl__json_load(struct fl_span text, struct fl_err *err)
+json_t *fl__finding_load(struct fl_span text, struct fl_err *err)
 {
 	json_error_t je;
 	json_t *doc;
@@ -117,12 +117,12 @@ static int batch_take(struct batch *b, const json_t *obj, size_t index)
 /* The findings of a document: an envelope's detail, an array of findings, or the document itself. */
 static int batch_read(struct batch *b, const json_t *doc)
 {
-	const json_t *detail = fl__json_get(doc, "detail", 6), *list;
+	const json_t *detail = fl__finding_member(doc, "detail", 6), *list;
 	size_t n;
 
 	if (json_is_object(detail))
 		doc = detail;
-	list = fl__json_get(doc, "findings", 8);
+	list = fl__finding_member(doc, "findings", 8);
 	n = json_is_array(list) ? json_array_size(list) : 1;
 	b->out.v = fl_arena_array(b->arena, n ? n : 1, sizeof(*b->out.v));
 	if (!b->out.v)
@@ -146,7 +146,7 @@ int fl_finding_parse(struct fl_span json, struct fl_arena *arena, struct fl_find
 
 	if (json.n >= 3 && memcmp(json.p, "\xef\xbb\xbf", 3) == 0)
 		json = fl_span(json.p + 3, json.n - 3);
-	doc = fl__json_load(json, err);
+	doc = fl__finding_load(json, err);
 	if (!doc)
 		return FL_EFORMAT;
 	ret = batch_read(&b, doc);

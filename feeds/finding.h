@@ -5,9 +5,9 @@
 #include <jansson.h>
 
 /** Member by name without case; NULL when absent or obj is no object. */
-json_t *fl__json_get(const json_t *obj, const char *key, size_t n);
+json_t *fl__finding_member(const json_t *obj, const char *key, size_t n);
 /** Bounded in size and depth; NULL and *err otherwise. */
-json_t *fl__json_load(struct fl_span text, struct fl_err *err);
+json_t *fl__finding_load(struct fl_span text, struct fl_err *err);
 /** One finding of a known shape. Strings are copied into arena. */
 int fl__finding_read(const json_t *obj, const char *shape, struct fl_arena *arena, struct fl_finding *out,
 		     struct fl_err *err);

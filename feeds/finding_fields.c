@@ -67,7 +67,7 @@ static void path_each(struct reading *r, const json_t *v, const char *path, take
 	while (v && *path && r->ret == 0) {
 		size_t n = strcspn(path, ".[");
 
-		v = fl__json_get(v, path, n);
+		v = fl__finding_member(v, path, n);
 		path += n;
 		if (path[0] == '[') {
 			size_t count = json_is_array(v) ? json_array_size(v) : 0;
@@ -89,7 +89,7 @@ static const json_t *path_get(const json_t *v, const char *path)
 	while (v && *path) {
 		size_t n = strcspn(path, ".");
 
-		v = fl__json_get(v, path, n);
+		v = fl__finding_member(v, path, n);
 		path += n + (path[n] == '.');
 	}
 	return v;
@@ -198,7 +198,7 @@ static void take_value(struct reading *r, const json_t *v)
 
 	if (!json_is_string(v) || json_string_length(v) == 0)
 		return;
-	doc = fl__json_load(fl_span(json_string_value(v), json_string_length(v)), NULL);
+	doc = fl__finding_load(fl_span(json_string_value(v), json_string_length(v)), NULL);
 	if (!doc)
 		return;
 	path_each(r, doc, "sample", take_sample);
