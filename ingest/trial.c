@@ -56,14 +56,23 @@ static void judge(struct fl_feed_trial *t, uint64_t min_names)
 		t->refused = false;
 }
 
+/* Readers that compare names within a body do it in canonical form. */
+static enum fl_drop canon(const void *names, struct fl_span name, struct fl_rkey *out)
+{
+	return fl_name_canon(names, name, out);
+}
+
 int fl__feed_read(const struct fl_names *names, const struct fl_feed_options *opt, struct fl_span body, uint64_t min_names, const struct fl_tuple *attrs,
 		  fl_feed_reject *reject, void *ctx, struct fl_set *set, struct fl_feed_trial *out, struct fl_err *err)
 {
 	struct reading r = { .z = { .names = names, .attrs = *attrs }, .reject = reject, .ctx = ctx };
+	struct fl_feed_options lent = *opt;
 	int ret;
 
+	lent.canon = canon;
+	lent.canon_ctx = names;
 	memset(out, 0, sizeof(*out));
-	ret = fl_feed_parse(body, opt, take, rejected_line, &r, &out->parsed, err);
+	ret = fl_feed_parse(body, &lent, take, rejected_line, &r, &out->parsed, err);
 	if (ret == 0)
 		ret = fl_normalize_finish(&r.z);
 	if (ret < 0) {
