@@ -4,6 +4,9 @@ target_compile_options(fl_flags INTERFACE
   -Wall -Wextra -Wshadow -Wstrict-prototypes -Wvla -Wmissing-prototypes -Wno-missing-field-initializers
   -include ${PROJECT_SOURCE_DIR}/base/banned.h)
 target_compile_definitions(fl_flags INTERFACE _GNU_SOURCE FL_VERSION="${PROJECT_VERSION}")
+if(FL_TESTS)
+  target_compile_definitions(fl_flags INTERFACE FL_MUTANTS)
+endif()
 if(FL_WERROR)
   target_compile_options(fl_flags INTERFACE -Werror)
 endif()

@@ -2,6 +2,8 @@
  * of the protocol): numbers are compared within one epoch only; identity is the chain; a recovery is a person's decision and is followed only forward. */
 #include "enforcer/follow_int.h"
 
+#include "base/mutant.h"
+
 static bool over_names(const struct fl_recovered *r, const struct fl_epoch *e)
 {
 	for (uint32_t i = 0; i < r->n_over && i < FL_RECOVERED_OVER_MAX; i++)
@@ -17,6 +19,8 @@ enum fl_verdict fl__judge(const struct fl_image_list *held, const struct fl_list
 	if (!held || held->id.number == 0)
 		return FL_V_FIRST;
 	same_epoch = fl_epoch_eq(&held->id.epoch, &v->id.epoch);
+	if (FL_MUTANT(FL_MUTANT_NUMBER_IDENTITY))
+		return v->id.number == held->id.number ? FL_V_HELD : v->id.number < held->id.number ? FL_V_OLD : FL_V_NEXT;
 	recovery = v->recovered.version > held->recovered.version &&
 		   (v->id.number > held->id.number || (!same_epoch && over_names(&v->recovered, &held->id.epoch)));
 	if (same_epoch && v->id.number == held->id.number)

@@ -3,6 +3,7 @@
  * event is sent again, and once an hour anyway. */
 #include "publisher/state.h"
 
+#include "base/mutant.h"
 #include "base/text.h"
 
 void fl__relay_know(struct fl_pub_list *l, const struct fl_version_id *id)
@@ -173,6 +174,8 @@ static int send_one(struct fl_publisher *p, struct fl_pub_list *l, const struct 
 		return ret;
 	}
 	*f = (struct fl_in_flight){ .used = true, .resend = resend, .tag = p->next_tag++, .entry = *e };
+	if (FL_MUTANT(FL_MUTANT_TRIM_EARLY) && !resend)
+		fl_outbox_trim(p->c.sets, l->name, e, 1, NULL);
 	return 1;
 }
 
@@ -187,7 +190,7 @@ static void resend_head(struct fl_publisher *p, struct fl_pub_list *l, fl_mono_n
 		l->resend_at = now + FL_RESEND_GRACE_MS * FL_NS_PER_MS; /* let our own reader catch up first */
 		l->hourly_at = now + FL_RESEND_MS * FL_NS_PER_MS;
 	}
-	if (!(differs && now >= l->resend_at) && now < l->hourly_at)
+	if (FL_MUTANT(FL_MUTANT_STALE_RELAY) || (!(differs && now >= l->resend_at) && now < l->hourly_at))
 		return;
 	memcpy(e.chain, l->head.id.chain, sizeof(e.chain));
 	snprintf(e.id, sizeof(e.id), "resend");
