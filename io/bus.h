@@ -87,15 +87,15 @@ void fl_bus_mem_free(struct fl_bus_mem *w);
 struct fl_bus *fl_bus_mem_open(struct fl_bus_mem *w, const char *topic_prefix);
 enum fl_bus_fault {
 	FL_BUS_OK,
-	FL_BUS_DOWN,	  /* FL_EUNAVAIL, or the produce is reported failed and not stored */
+	FL_BUS_DOWN,	  /* FL_EUNAVAIL, or (every second time) the produce is reported failed and not stored */
 	FL_BUS_LOST_ACK,  /* stored, reported failed */
 	FL_BUS_LOST,	  /* reported stored, and lost (a consumer never sees it) */
 	FL_BUS_REPEAT,	  /* stored twice */
-	FL_BUS_REORDER,	  /* stored before the record before it */
+	FL_BUS_REORDER,	  /* stored before the record before it, unless a consumer has had that one */
 	FL_BUS_CORRUPT,	  /* one bit of the value flipped */
-	FL_BUS_DELAY,	  /* visible and reported only later */
+	FL_BUS_DELAY,	  /* visible and reported only 2 s later, also when the door is closed meanwhile */
 };
-/** Asked at produce ("produce") and fetch ("fetch"). */
+/** Asked at produce ("produce") and fetch ("fetch"); topic with its prefix, here and in fl_bus_mem_count. */
 typedef enum fl_bus_fault fl_bus_fault_plan(void *ctx, const char *what, const char *topic);
 void fl_bus_mem_faults(struct fl_bus_mem *w, fl_bus_fault_plan *plan, void *ctx);
 /** Forget every record of a topic and start at offset 0 (a new broker). */

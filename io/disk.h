@@ -43,12 +43,13 @@ struct fl_disk_mem;
 struct fl_disk_mem *fl_disk_mem_new(void);
 void fl_disk_mem_free(struct fl_disk_mem *w);
 struct fl_disk *fl_disk_mem_open(struct fl_disk_mem *w);
-/** kill -9: nothing that append took is lost. Open files and maps of crashed doors are dead. */
+/** kill -9: nothing that append took is lost. Doors opened before it, and their files, are dead: every call fails and changes nothing, but close. */
 void fl_disk_mem_kill(struct fl_disk_mem *w);
 /** Power cut: of each file's unsynced tail a part given by keep(ctx, unsynced bytes) stays. */
 typedef size_t fl_disk_keep(void *ctx, size_t unsynced);
 void fl_disk_mem_power_cut(struct fl_disk_mem *w, fl_disk_keep *keep, void *ctx);
-/* 0, or the code the call fails with; an append that fails may have written a part. what: "append", "sync", "rename", "open", "read", "map". */
+/* 0, or the code the call fails with; an append that fails may have written a part. what: "append", "sync", "rename",
+ * "open", "read", "map", "truncate", "remove", "list". */
 typedef int fl_disk_fault_plan(void *ctx, const char *what, const char *path);
 void fl_disk_mem_faults(struct fl_disk_mem *w, fl_disk_fault_plan *plan, void *ctx);
 bool fl_disk_mem_corrupt(struct fl_disk_mem *w, const char *path, size_t bit);
