@@ -181,10 +181,9 @@ const char *fl_did_you_mean(const char *word, const char *const *candidates, siz
 	return best;
 }
 
-/* Length of the UTF-8 sequence at s (RFC 3629), 0 when it is not one. */
-static size_t utf8_len(const uint8_t *s, size_t n)
+size_t fl_utf8_len(const uint8_t *s, size_t n)
 {
-	uint8_t c = s[0];
+	uint8_t c = n ? s[0] : 0xff;
 	size_t len = c < 0x80 ? 1 : c >= 0xc2 && c <= 0xdf ? 2 : c >= 0xe0 && c <= 0xef ? 3 : c >= 0xf0 && c <= 0xf4 ? 4 : 0;
 
 	if (len == 0 || len > n)
@@ -232,7 +231,7 @@ void fl_json_string(struct fl_buf *out, struct fl_span s)
 			i++;
 			continue;
 		}
-		len = utf8_len(s.p + i, s.n - i);
+		len = fl_utf8_len(s.p + i, s.n - i);
 		if (len)
 			fl_buf_add(out, s.p + i, len);
 		else

@@ -19,6 +19,8 @@ bool fl_u64_parse(struct fl_span s, uint64_t *out);
 size_t fl_edit_distance(const char *a, const char *b);
 /** The candidate nearest to word, or NULL when none is within 1 + length / 3. */
 const char *fl_did_you_mean(const char *word, const char *const *candidates, size_t n);
+/** Length of the UTF-8 sequence at s (RFC 3629); 0 when there is none. */
+size_t fl_utf8_len(const uint8_t *s, size_t n);
 /** A JSON string with its quotes (RFC 8259). Bytes that are not UTF-8 become U+FFFD, one each. */
 void fl_json_string(struct fl_buf *out, struct fl_span s);
 /** Glob with * and ? over the whole text, case-sensitive. */

@@ -1,0 +1,205 @@
+/* What no row can say alone: references, pairs of keys, derived defaults, built-in lists. Policy is in config_policy.c. Start at fl__check. */
+#include "cli/config_table.h"
+
+#include <unistd.h>
+
+#include "base/text.h"
+#include "feeds/feeds.h"
+
+static const char *const builtins[] = { FL_LIST_OPERATOR_ALLOW, FL_LIST_OPERATOR_BLOCK, FL_LIST_FINDINGS_BLOCK, FL_LIST_FINDINGS_ALERT };
+enum { N_BUILTINS = sizeof(builtins) / sizeof(builtins[0]) };
+
+static bool is_builtin(const char *name)
+{
+	for (size_t i = 0; i < N_BUILTINS; i++)
+		if (strcmp(builtins[i], name) == 0)
+			return true;
+	return false;
+}
+
+/* Built-in lists stand behind the configured ones. */
+static void add_builtin_lists(struct fl__load *l)
+{
+	struct fl_config *c = l->cfg;
+	struct fl_cfg_list *v = fl__load_array(l, c->n_lists + N_BUILTINS, sizeof(*v));
+
+	for (size_t i = 0; i < c->n_lists; i++)
+		if (is_builtin(c->lists[i].name))
+			fl__load_error(l, fl__load_node(l, &c->lists[i].name), "it exists in every deployment, and needs no definition",
+				       "'%s' is the name of a built-in list", c->lists[i].name);
+	if (!v)
+		return;
+	if (c->n_lists)
+		memcpy(v, c->lists, c->n_lists * sizeof(*v));
+	for (size_t i = 0; i < N_BUILTINS; i++) {
+		v[c->n_lists + i] = (struct fl_cfg_list){ .builtin = true };
+		fl__defaults(l, "domain_lists[]", &v[c->n_lists + i]);
+		v[c->n_lists + i].name = builtins[i];
+	}
+	c->lists = v;
+	c->n_lists += N_BUILTINS;
+}
+
+/* Lists that are asked for by name; the hint is the nearest there is. */
+static void check_list_exists(struct fl__load *l, const char *const *field, const char *who)
+{
+	const struct fl_config *c = l->cfg;
+	const char **names;
+	const char *hint;
+
+	if (**field == '\0' || fl_config_list(c, *field))
+		return;
+	names = fl_arena_array(&l->scratch, c->n_lists, sizeof(*names));
+	if (!names)
+		return;
+	for (size_t i = 0; i < c->n_lists; i++)
+		names[i] = c->lists[i].name;
+	hint = fl__load_suggest(l, *field, names, c->n_lists);
+	fl__load_error(l, fl__load_node(l, field), hint ? hint : "add it to domain_lists", "%s names the list '%.80s', which does not exist", who, *field);
+}
+
+static void check_feed_source(struct fl__load *l, const struct fl_cfg_feed *f)
+{
+	const struct fl_yaml_node *name = fl__load_node(l, &f->name);
+
+	if (f->url[0] && f->path[0])
+		fl__load_error(l, fl__load_node(l, &f->path), "leave one of them out", "feed '%s' has both url and path", f->name);
+	else if (name && !f->url[0] && !f->path[0])
+		fl__load_error(l, name, "where does it come from?", "feed '%s' has neither url nor path", f->name);
+	if (f->watch && !f->path[0])
+		fl__load_error(l, fl__load_node(l, &f->watch), "only a path can be watched", "watch without path");
+	if (f->n_headers && !f->url[0])
+		fl__load_error(l, fl__load_node(l, &f->headers), NULL, "headers_file without url");
+}
+
+static void check_feed(struct fl__load *l, struct fl_cfg_feed *f)
+{
+	const struct fl_cfg_list *list;
+
+	check_list_exists(l, &f->into, "the feed");
+	list = fl_config_list(l->cfg, f->into);
+	if (list && list->builtin)
+		fl__load_error(l, fl__load_node(l, &f->into), "a list of its own, beside it in the rule group, does the same", "no feed may write into '%s'",
+			       f->into);
+	check_feed_source(l, f);
+	if (f->format == FL_FORMAT_DOMAINS && !fl__load_node(l, &f->scope))
+		fl__load_error(l, fl__load_node(l, &f->format), "add scope: exact, subdomains, subtree or as_written",
+			       "format domains does not say whether a name covers what is below it");
+	if (!fl__load_node(l, &f->stale_after_ms))
+		f->stale_after_ms = 3 * f->every_ms > 3600000 ? 3 * f->every_ms : 3600000;
+	if (!list)
+		return;
+	if (!fl__load_node(l, &f->guard.max_added_ratio))
+		f->guard.max_added_ratio = list->guard.max_added_ratio;
+	if (!fl__load_node(l, &f->guard.max_removed_ratio))
+		f->guard.max_removed_ratio = list->guard.max_removed_ratio;
+}
+
+static void check_findings(struct fl__load *l)
+{
+	struct fl_cfg_findings *f = &l->cfg->findings;
+
+	check_list_exists(l, &f->into, "findings");
+	check_list_exists(l, &f->alert_into, "findings");
+	if (strcmp(f->into, f->alert_into) == 0)
+		fl__load_error(l, fl__load_node(l, fl__load_node(l, &f->alert_into) ? &f->alert_into : &f->into), "two lists: one rule blocks, the other alerts",
+			       "into and alert_into are the same list");
+	for (size_t i = 0; i < f->n_sources; i++) {
+		if (strcmp(f->sources[i].name, "cli") == 0)
+			fl__load_error(l, fl__load_node(l, &f->sources[i].name), NULL, "'cli' is the source of `fireline finding inject`");
+		for (size_t j = 0; j < i; j++)
+			if (f->sources[i].path[0] && strcmp(f->sources[i].path, f->sources[j].path) == 0)
+				fl__load_error(l, fl__load_node(l, &f->sources[i].path), NULL, "two sources read the same folder");
+	}
+}
+
+static void check_listen(struct fl__load *l)
+{
+	const struct fl_config *c = l->cfg;
+
+	for (size_t i = 0; i < c->n_listens; i++)
+		for (size_t j = 0; j < i; j++)
+			if (c->listens[i].address[0] && c->listens[i].tcp == c->listens[j].tcp && strcmp(c->listens[i].address, c->listens[j].address) == 0)
+				fl__load_error(l, fl__load_node(l, &c->listens[i].address), NULL, "two %s listeners on %s", c->listens[i].tcp ? "tcp" : "udp",
+					       c->listens[i].address);
+}
+
+static void check_upstreams(struct fl__load *l)
+{
+	const struct fl_config *c = l->cfg;
+	const struct fl_cfg_upstream *all = NULL;
+
+	for (size_t i = 0; i < c->n_upstreams; i++) {
+		if (all)
+			fl__load_warn(l, fl__load_node(l, &c->upstreams[i].name), "put it before", "'%s' is never asked: '%s' before it takes every name",
+				      c->upstreams[i].name, all->name);
+		else if (c->upstreams[i].n_zones == 0)
+			all = &c->upstreams[i];
+	}
+}
+
+static void check_cache(struct fl__load *l)
+{
+	const struct fl_config *c = l->cfg;
+
+	if (c->cache_min_ttl_ms > c->cache_max_ttl_ms)
+		fl__load_error(l, fl__load_node(l, fl__load_node(l, &c->cache_min_ttl_ms) ? &c->cache_min_ttl_ms : &c->cache_max_ttl_ms), NULL,
+			       "cache.min_ttl is longer than cache.max_ttl");
+}
+
+/* The host name's first label, as a name. */
+static const char *host_name(struct fl__load *l)
+{
+	char host[256] = "";
+	size_t n = 0;
+
+	gethostname(host, sizeof(host) - 1);
+	for (; host[n] && host[n] != '.' && n < 60; n++) {
+		char c = host[n] >= 'A' && host[n] <= 'Z' ? (char)(host[n] + 32) : host[n];
+
+		host[n] = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (c == '-' && n) ? c : n ? '-' : 'n';
+	}
+	host[n] = '\0';
+	return n ? fl__load_str(l, host) : "fireline";
+}
+
+static void check_names(struct fl__load *l)
+{
+	struct fl_config *c = l->cfg;
+
+	if (!c->node_name[0])
+		c->node_name = host_name(l);
+	if (!c->admin_socket[0])
+		c->admin_socket = fl__load_str(l, fl__load_hint(l, "%s/admin.sock", c->runtime));
+	if (!c->state[0] || !c->runtime[0])
+		fl__load_error(l, fl__load_node(l, c->state[0] ? &c->runtime : &c->state), NULL, "an empty path");
+	if (c->state[0] && strcmp(c->state, c->runtime) == 0)
+		fl__load_error(l, fl__load_node(l, fl__load_node(l, &c->runtime) ? &c->runtime : &c->state), "state is kept, runtime is a tmpfs",
+			       "state and runtime are the same folder");
+	if (strlen(c->runtime) > 80)
+		fl__load_error(l, fl__load_node(l, &c->runtime), "a socket's path has at most 107 octets", "runtime is too long for sockets in it");
+	if (strlen(c->admin_socket) > 107)
+		fl__load_error(l, fl__load_node(l, &c->admin_socket), "a socket's path has at most 107 octets", "the socket's path is too long");
+	if (!c->redis_url[0] && (c->redis_username[0] || c->redis_password_file[0]))
+		fl__load_warn(l, fl__load_node(l, c->redis_username[0] ? &c->redis_username : &c->redis_password_file), "set redis.url", "credentials without redis.url");
+	if (strlen(c->topic_prefix) > 100 || strspn(c->topic_prefix, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-") != strlen(c->topic_prefix))
+		fl__load_error(l, fl__load_node(l, &c->topic_prefix), "letters, digits, dots and hyphens; brokers confuse '_' and '.'", "'%.80s' is no topic prefix",
+			       c->topic_prefix);
+}
+
+void fl__check(struct fl__load *l)
+{
+	struct fl_config *c = l->cfg;
+
+	if (l->failed)
+		return;
+	add_builtin_lists(l);
+	check_names(l);
+	check_listen(l);
+	check_upstreams(l);
+	check_cache(l);
+	for (size_t i = 0; i < c->n_feeds; i++)
+		check_feed(l, (struct fl_cfg_feed *)&c->feeds[i]);
+	check_findings(l);
+	fl__check_policy(l);
+}

@@ -1,0 +1,177 @@
+/* Cross-checks of rules, groups and associations. */
+#include "cli/config_table.h"
+
+static void check_rule_list(struct fl__load *l, const struct fl_cfg_rule *r)
+{
+	const struct fl_config *c = l->cfg;
+	const char **names, *hint;
+
+	if (r->list[0] && !fl_config_list(c, r->list)) {
+		names = fl_arena_array(&l->scratch, c->n_lists, sizeof(*names));
+		if (!names)
+			return;
+		for (size_t i = 0; i < c->n_lists; i++)
+			names[i] = c->lists[i].name;
+		hint = fl__load_suggest(l, r->list, names, c->n_lists);
+		fl__load_error(l, fl__load_node(l, &r->list), hint ? hint : "add it to domain_lists", "rule '%s' names the list '%.80s', which does not exist",
+			       r->name, r->list);
+	}
+	if (r->action == FL_ACTION_BLOCK && r->list[0] && strcmp(r->list, c->findings.alert_into) == 0)
+		fl__load_error(l, fl__load_node(l, &r->list), "findings that shall only be logged go there: action ALERT, or findings.defaults.into here",
+			       "a BLOCK rule on the alert list of the findings");
+}
+
+static void check_override(struct fl__load *l, const struct fl_cfg_rule *r)
+{
+	const struct fl_yaml_node *domain = fl__load_node(l, &r->override_domain), *ttl = fl__load_node(l, &r->override_ttl);
+
+	if (r->block_response == FL_BLOCK_OVERRIDE && !r->override_domain[0] && !domain)
+		fl__load_error(l, fl__load_node(l, &r->block_response), "add block_override_domain", "OVERRIDE without a domain to point at");
+	else if (r->block_response != FL_BLOCK_OVERRIDE && (domain || ttl))
+		fl__load_error(l, domain ? domain : ttl, "set block_response: OVERRIDE", "an override without block_response: OVERRIDE");
+}
+
+static void check_rule(struct fl__load *l, struct fl_cfg_rule *r)
+{
+	const struct fl_yaml_node *response = fl__load_node(l, &r->block_response);
+
+	check_rule_list(l, r);
+	if (r->action == FL_ACTION_NONE)
+		return; /* missing or misspelt: said already */
+	if (r->action != FL_ACTION_BLOCK && response)
+		fl__load_error(l, response, "leave it out, or set action: BLOCK", "block_response in a rule that does not block");
+	else if (r->action == FL_ACTION_BLOCK && !response)
+		r->block_response = FL_BLOCK_NXDOMAIN;
+	if (r->continue_ && r->action != FL_ACTION_ALERT)
+		fl__load_error(l, fl__load_node(l, &r->continue_), NULL, "only an ALERT can go on to the next rule");
+	check_override(l, r);
+}
+
+static int by_rule_priority(const void *a, const void *b)
+{
+	const struct fl_cfg_rule *x = a, *y = b;
+
+	return (x->priority > y->priority) - (x->priority < y->priority);
+}
+
+static int by_group_priority(const void *a, const void *b)
+{
+	const struct fl_cfg_group_ref *x = a, *y = b;
+
+	return (x->priority > y->priority) - (x->priority < y->priority);
+}
+
+static void check_group(struct fl__load *l, const struct fl_cfg_rule_group *g)
+{
+	struct fl_cfg_rule *rules = (struct fl_cfg_rule *)g->rules;
+
+	for (size_t i = 0; i < g->n_rules; i++) {
+		check_rule(l, &rules[i]);
+		for (size_t j = 0; j < i && rules[i].priority; j++)
+			if (rules[i].priority == rules[j].priority) {
+				fl__load_error(l, fl__load_node(l, &rules[i].priority), "rules are asked in the order of their priorities: each needs its own",
+					       "rules '%s' and '%s' have the same priority", rules[j].name, rules[i].name);
+				break;
+			}
+	}
+	if (g->n_rules == 0 && fl__load_node(l, &g->rules))
+		fl__load_warn(l, fl__load_node(l, &g->name), NULL, "rule group '%s' has no rules", g->name);
+}
+
+static void check_group_name(struct fl__load *l, const struct fl_yaml_node *at, const char *name)
+{
+	const struct fl_config *c = l->cfg;
+	const char **names, *hint;
+
+	if (name[0] == '\0' || fl_config_rule_group(c, name))
+		return;
+	names = fl_arena_array(&l->scratch, c->n_rule_groups, sizeof(*names));
+	if (!names)
+		return;
+	for (size_t i = 0; i < c->n_rule_groups; i++)
+		names[i] = c->rule_groups[i].name;
+	hint = fl__load_suggest(l, name, names, c->n_rule_groups);
+	fl__load_error(l, at, hint ? hint : "add it to rule_groups", "there is no rule group '%.80s'", name);
+}
+
+static const struct fl_yaml_node *item(const struct fl_yaml_node *list, size_t i)
+{
+	const struct fl_yaml_node *c = list ? list->first : NULL;
+
+	while (c && i--)
+		c = c->next;
+	return c;
+}
+
+static void check_association(struct fl__load *l, const struct fl_cfg_association *a)
+{
+	struct fl_cfg_group_ref *groups = (struct fl_cfg_group_ref *)a->groups;
+
+	for (size_t i = 0; i < a->n_groups; i++) {
+		check_group_name(l, fl__load_node(l, &groups[i].name), groups[i].name);
+		for (size_t j = 0; j < i && groups[i].priority; j++)
+			if (groups[i].priority == groups[j].priority) {
+				fl__load_error(l, fl__load_node(l, &groups[i].priority), NULL, "groups '%s' and '%s' have the same priority", groups[j].name,
+					       groups[i].name);
+				break;
+			}
+	}
+}
+
+static bool same_network(const struct fl_cfg_network *a, const struct fl_cfg_network *b)
+{
+	return a->v6 == b->v6 && a->prefix == b->prefix && memcmp(a->addr, b->addr, 16) == 0;
+}
+
+/* The longest prefix decides, so two of the same length must not be the same. */
+static void check_overlap(struct fl__load *l, size_t ai, size_t ni)
+{
+	const struct fl_config *c = l->cfg;
+	const struct fl_cfg_association *a = &c->associations[ai];
+
+	for (size_t i = 0; i <= ai; i++) {
+		const struct fl_cfg_association *b = &c->associations[i];
+
+		for (size_t j = 0; j < (i == ai ? ni : b->n_networks); j++) {
+			const struct fl_yaml_node *at = item(fl__load_node(l, &a->networks), ni);
+
+			if (!same_network(&a->networks[ni], &b->networks[j]))
+				continue;
+			fl__load_error(l, at, "a client has one association: the one with the longest network", "network %s is in association '%s' already",
+				       at ? at->text : "", b->name);
+			return;
+		}
+	}
+}
+
+enum { NETWORKS_MAX = 20000 };
+
+void fl__check_policy(struct fl__load *l)
+{
+	struct fl_config *c = l->cfg;
+	size_t networks = 0;
+
+	for (size_t i = 0; i < c->n_rule_groups; i++)
+		check_group(l, &c->rule_groups[i]);
+	for (size_t i = 0; i < c->n_org_before; i++)
+		check_group_name(l, item(fl__load_node(l, &c->org_before), i), c->org_before[i]);
+	for (size_t i = 0; i < c->n_org_after; i++)
+		check_group_name(l, item(fl__load_node(l, &c->org_after), i), c->org_after[i]);
+	for (size_t i = 0; i < c->n_associations; i++) {
+		check_association(l, &c->associations[i]);
+		networks += c->associations[i].n_networks;
+	}
+	if (networks > NETWORKS_MAX)
+		fl__load_error(l, fl__load_node(l, &c->associations), NULL, "more than %d networks", NETWORKS_MAX);
+	for (size_t i = 0; i < c->n_associations && networks <= NETWORKS_MAX; i++)
+		for (size_t j = 0; j < c->associations[i].n_networks; j++)
+			check_overlap(l, i, j);
+	if (l->diag->errors)
+		return; /* the places are known by address: sort last, and only what is in force */
+	for (size_t i = 0; i < c->n_rule_groups; i++)
+		if (c->rule_groups[i].n_rules)
+			qsort((void *)c->rule_groups[i].rules, c->rule_groups[i].n_rules, sizeof(struct fl_cfg_rule), by_rule_priority);
+	for (size_t i = 0; i < c->n_associations; i++)
+		if (c->associations[i].n_groups)
+			qsort((void *)c->associations[i].groups, c->associations[i].n_groups, sizeof(struct fl_cfg_group_ref), by_group_priority);
+}

@@ -1,0 +1,301 @@
+/* The one table of the configuration. A new setting is a row here, a field in model/config.h, and a line in packaging/fireline.yaml. */
+#include "cli/config_table.h"
+
+#include "base/log.h"
+#include "feeds/feeds.h"
+
+#define AT(type, field) .off = offsetof(struct type, field), .size = sizeof(((struct type *)0)->field)
+#define CFG(field) AT(fl_config, field)
+#define ARRAY(type, field, n) .off = offsetof(struct type, field), .count = offsetof(struct type, n), .size = sizeof(((struct type *)0)->field)
+#define LIST(type, field, n, item) ARRAY(type, field, n), .elem = sizeof(struct item)
+
+static const struct fl_word protos[] = { { "udp", false }, { "tcp", true }, { NULL, 0 } };
+static const struct fl_word formats[] = {
+#define FL_X(name, word, text) { word, name },
+	FL_FORMATS(FL_X)
+#undef FL_X
+	{ NULL, 0 }
+};
+static const struct fl_word scopes[] = {
+	{ "exact", FL_SCOPE_EXACT }, { "subdomains", FL_SCOPE_SUBDOMAINS }, { "subtree", FL_SCOPE_SUBTREE }, { "as_written", 0 }, { NULL, 0 }
+};
+static const struct fl_word finding_types[] = { { "directory", FL_FINDINGS_DIRECTORY }, { NULL, 0 } };
+static const struct fl_word done_words[] = { { "move", true }, { "delete", false }, { NULL, 0 } };
+static const struct fl_word auto_only[] = { { "auto", 0 }, { NULL, 0 } };
+static const struct fl_word finding_actions[] = { { "block", FL_FINDING_BLOCK }, { "alert", FL_FINDING_ALERT }, { "ignore", FL_FINDING_IGNORE }, { NULL, 0 } };
+static const struct fl_word finding_scopes[] = { { "auto", 0 }, { "exact", 1 }, { "registrable", 2 }, { NULL, 0 } };
+static const struct fl_word actions[] = { { "ALLOW", FL_ACTION_ALLOW }, { "ALERT", FL_ACTION_ALERT }, { "BLOCK", FL_ACTION_BLOCK }, { NULL, 0 } };
+static const struct fl_word responses[] = {
+	{ "NXDOMAIN", FL_BLOCK_NXDOMAIN }, { "NODATA", FL_BLOCK_NODATA }, { "OVERRIDE", FL_BLOCK_OVERRIDE }, { NULL, 0 }
+};
+static const struct fl_word redirections[] = { { "INSPECT_REDIRECTION_DOMAIN", false }, { "TRUST_REDIRECTION_DOMAIN", true }, { NULL, 0 } };
+static const struct fl_word override_types[] = { { "CNAME", 0 }, { NULL, 0 } };
+static const struct fl_word ede_texts[] = { { "auto", FL_EDE_AUTO }, { "full", FL_EDE_FULL }, { "ref", FL_EDE_REF }, { "off", FL_EDE_OFF }, { NULL, 0 } };
+static const struct fl_word durabilities[] = { { "always", true }, { "everysec", false }, { NULL, 0 } };
+static const struct fl_word create_words[] = { { "off", 0 }, { "check", 1 }, { "create", 2 }, { NULL, 0 } };
+static const struct fl_word schemas[] = { { "route53", 0 }, { NULL, 0 } };
+static const struct fl_word metric_paths[] = { { "/metrics", 0 }, { NULL, 0 } };
+static const struct fl_word metric_auth[] = { { "none", 0 }, { NULL, 0 } };
+static const struct fl_word overload_words[] = { { "drop_allow_first", 0 }, { NULL, 0 } };
+static const struct fl_word strategies[] = { { "fastest", 0 }, { NULL, 0 } };
+static const struct fl_word levels[] = {
+	{ "debug", FL_LOG_DEBUG }, { "info", FL_LOG_INFO }, { "notice", FL_LOG_NOTICE }, { "warn", FL_LOG_WARN }, { "error", FL_LOG_ERROR }, { NULL, 0 }
+};
+static const struct fl_word log_formats[] = { { "auto", FL_LOG_AUTO }, { "text", FL_LOG_TEXT }, { "json", FL_LOG_JSON }, { NULL, 0 } };
+
+const struct fl_key fl__keys[] = {
+	{ "version", FL_KEY_NUMBER, .dflt = "1", .min = "1", .max = "1", .help = "Format of this file." },
+	{ "state", FL_KEY_PATH, CFG(state), .dflt = "/var/lib/fireline", .frozen = true, .help = "Folder of image, journal and spool." },
+	{ "runtime", FL_KEY_PATH, CFG(runtime), .dflt = "/run/fireline", .frozen = true, .help = "Folder of rings, sockets and pids; a tmpfs." },
+	{ "startup_grace", FL_KEY_DURATION, CFG(startup_grace_ms), .dflt = "60s", .min = "0s", .max = "1h",
+	  .help = "A fresh enforcer answers openly for so long while first versions arrive." },
+	{ "head_poll", FL_KEY_DURATION, CFG(head_poll_ms), .dflt = "10s", .min = "1s", .max = "10m",
+	  .help = "How often an enforcer asks Redis for heads, beside following Kafka: the silence of a dead relay looks like no news." },
+	{ "psl_file", FL_KEY_PATH, CFG(psl_file), .dflt = "", .help = "Public suffix list; empty: the packaged one." },
+	{ "block_ttl", FL_KEY_SECONDS, CFG(block_ttl), .dflt = "30s", .min = "0", .max = "86400",
+	  .help = "TTL of block answers; short, so that unblocking is quick." },
+
+	{ "node", FL_KEY_MAP, .help = "This host." },
+	{ "node.name", FL_KEY_NAME, CFG(node_name), .dflt_text = "the host name", .frozen = true, .help = "Name of this enforcer in status and query log." },
+	{ "node.site", FL_KEY_STRING, CFG(site), .dflt = "local", .frozen = true, .help = "Goes to the query log's `region`." },
+	{ "node.account_id", FL_KEY_ACCOUNT, CFG(account_id), .dflt = "000000000000", .frozen = true, .help = "Goes to the query log's `account_id`: 12 digits." },
+
+	{ "listen", FL_KEY_LIST, LIST(fl_config, listens, n_listens, fl_cfg_listen), .frozen = true, .help = "DNS listeners of the enforcer." },
+	{ "listen[].proto", FL_KEY_WORD, AT(fl_cfg_listen, tcp), .words = protos, .required = true, .frozen = true, .help = "Transport." },
+	{ "listen[].address", FL_KEY_ADDRESS, AT(fl_cfg_listen, address), .required = true, .frozen = true,
+	  .help = "Address and port, as \"0.0.0.0:53\" or \"[::]:53\"." },
+	{ "listen[].workers", FL_KEY_WORKERS, AT(fl_cfg_listen, workers), .dflt = "auto", .min = "1", .max = "64", .frozen = true,
+	  .help = "Threads of a UDP listener; auto: one a core." },
+	{ "listen[].idle_timeout", FL_KEY_DURATION, AT(fl_cfg_listen, idle_timeout_ms), .dflt = "10s", .min = "1s", .max = "10m", .frozen = true,
+	  .help = "An idle TCP connection is closed after this." },
+	{ "listen[].max_connections", FL_KEY_NUMBER, AT(fl_cfg_listen, max_connections), .dflt = "4096", .min = "1", .max = "65536", .frozen = true,
+	  .help = "TCP connections at once." },
+
+	{ "upstreams", FL_KEY_LIST, LIST(fl_config, upstreams, n_upstreams, fl_cfg_upstream), .help = "Forwarders; the first group whose zone holds the name is asked." },
+	{ "upstreams[].name", FL_KEY_NAME, AT(fl_cfg_upstream, name), .required = true, .help = "Name of the group." },
+	{ "upstreams[].zones", FL_KEY_ZONES, ARRAY(fl_cfg_upstream, zones, n_zones), .dflt_text = "every name", .help = "Names at and below these." },
+	{ "upstreams[].servers", FL_KEY_SERVERS, ARRAY(fl_cfg_upstream, servers, n_servers), .required = true, .help = "Addresses, port 53 unless given." },
+	{ "upstreams[].strategy", FL_KEY_WORD, .words = strategies, .dflt = "fastest", .help = "Order of the servers: by measured latency." },
+	{ "upstreams[].timeout", FL_KEY_DURATION, AT(fl_cfg_upstream, timeout_ms), .dflt = "2s", .min = "100ms", .max = "10s", .help = "Wait for one server." },
+	{ "upstreams[].retries", FL_KEY_NUMBER, AT(fl_cfg_upstream, retries), .dflt = "2", .min = "0", .max = "10", .help = "Further tries after the first." },
+
+	{ "cache", FL_KEY_MAP, .help = "Response cache. It holds upstream answers, never verdicts." },
+	{ "cache.size", FL_KEY_SIZE, CFG(cache_bytes), .dflt = "256MiB", .min = "1MiB", .max = "64GiB", .frozen = true, .help = "Memory." },
+	{ "cache.min_ttl", FL_KEY_DURATION, CFG(cache_min_ttl_ms), .dflt = "0s", .min = "0s", .max = "1h", .help = "A shorter TTL is raised to this." },
+	{ "cache.max_ttl", FL_KEY_DURATION, CFG(cache_max_ttl_ms), .dflt = "1d", .min = "1s", .max = "7d", .help = "A longer TTL is cut to this." },
+	{ "cache.negative_max_ttl", FL_KEY_DURATION, CFG(cache_negative_max_ttl_ms), .dflt = "15m", .min = "0s", .max = "3h",
+	  .help = "The same for NXDOMAIN and NODATA." },
+	{ "cache.serve_stale", FL_KEY_DURATION, CFG(serve_stale_ms), .dflt = "1d", .min = "0s", .max = "7d",
+	  .help = "Expired answers are served so long when no upstream answers; 0s: never." },
+
+	{ "domain_lists", FL_KEY_LIST, LIST(fl_config, lists, n_lists, fl_cfg_list),
+	  .help = "Domain lists, each versioned. operator-allow, operator-block, findings-block and findings-alert always exist." },
+	{ "domain_lists[].name", FL_KEY_NAME, AT(fl_cfg_list, name), .required = true, .help = "Name of the list." },
+	{ "domain_lists[].description", FL_KEY_STRING, AT(fl_cfg_list, description), .dflt = "", .help = "For people." },
+	{ "domain_lists[].entries", FL_KEY_ENTRIES, ARRAY(fl_cfg_list, entries, n_entries),
+	  .help = "Names written here: \"x.example\" (exact), \"*.x.example\" (subdomains only), \"*\" (everything)." },
+	{ "domain_lists[].default_ttl", FL_KEY_DURATION, AT(fl_cfg_list, default_ttl_ms), .dflt = "0s", .min = "0s", .max = "400d",
+	  .help = "An entry no source renews leaves after this; 0s: never." },
+	{ "domain_lists[].publish_guard", FL_KEY_MAP, .help = "Limits for the sources of this list: a source version outside them is held." },
+	{ "domain_lists[].publish_guard.max_added_ratio", FL_KEY_REAL, AT(fl_cfg_list, guard.max_added_ratio), .dflt = "1.0", .min = "0", .max = "1000",
+	  .help = "Added names over the source's last accepted set." },
+	{ "domain_lists[].publish_guard.max_removed_ratio", FL_KEY_REAL, AT(fl_cfg_list, guard.max_removed_ratio), .dflt = "0.30", .min = "0", .max = "1",
+	  .help = "Removed names over the source's last accepted set." },
+
+	{ "feeds", FL_KEY_LIST, LIST(fl_config, feeds, n_feeds, fl_cfg_feed), .help = "Where lists come from." },
+	{ "feeds[].name", FL_KEY_NAME, AT(fl_cfg_feed, name), .required = true, .help = "Name of the feed." },
+	{ "feeds[].url", FL_KEY_URL, AT(fl_cfg_feed, url), .dflt = "", .help = "http or https; this or path." },
+	{ "feeds[].path", FL_KEY_PATH, AT(fl_cfg_feed, path), .dflt = "", .help = "A local file; this or url." },
+	{ "feeds[].format", FL_KEY_WORD, AT(fl_cfg_feed, format), .words = formats, .dflt = "auto", .help = "Format of the body." },
+	{ "feeds[].scope", FL_KEY_WORD, AT(fl_cfg_feed, scope), .words = scopes, .dflt = "as_written",
+	  .help = "What a bare name speaks for. Must be given for format domains: it is never guessed." },
+	{ "feeds[].into", FL_KEY_NAME, AT(fl_cfg_feed, into), .required = true, .help = "The list it feeds." },
+	{ "feeds[].every", FL_KEY_DURATION, AT(fl_cfg_feed, every_ms), .dflt = "1h", .min = "1s", .max = "30d", .help = "How often it is fetched." },
+	{ "feeds[].jitter", FL_KEY_PERCENT, AT(fl_cfg_feed, jitter_percent), .dflt = "10%", .min = "0", .max = "50", .help = "Spread of `every`." },
+	{ "feeds[].confidence", FL_KEY_NUMBER, AT(fl_cfg_feed, confidence), .dflt = "0", .min = "0", .max = "100", .help = "1 to 100; 0: not stated." },
+	{ "feeds[].category", FL_KEY_CATEGORY, AT(fl_cfg_feed, category), .dflt = "none", .help = "What its names are." },
+	{ "feeds[].min_names", FL_KEY_NUMBER, AT(fl_cfg_feed, min_names), .dflt = "1", .min = "0", .max = "50000000",
+	  .help = "Fewer is a broken download: the old copy stays." },
+	{ "feeds[].max_bytes", FL_KEY_SIZE, AT(fl_cfg_feed, max_bytes), .dflt = "256MiB", .min = "1KiB", .max = "4GiB",
+	  .help = "A larger body, after unpacking, is refused: the old copy stays." },
+	{ "feeds[].timeout", FL_KEY_DURATION, AT(fl_cfg_feed, timeout_ms), .dflt = "2m", .min = "1s", .max = "1h", .help = "For one whole fetch." },
+	{ "feeds[].stale_after", FL_KEY_DURATION, AT(fl_cfg_feed, stale_after_ms), .dflt_text = "3 times every, at least 1h", .min = "1s", .max = "400d",
+	  .help = "Without a good fetch for so long the feed is STALE." },
+	{ "feeds[].remove_after_absent", FL_KEY_NUMBER, AT(fl_cfg_feed, remove_after_absent), .dflt = "1", .min = "1", .max = "1000",
+	  .help = "A name leaves when so many fetches in a row lack it." },
+	{ "feeds[].headers_file", FL_KEY_HEADERS, ARRAY(fl_cfg_feed, headers, n_headers), .help = "Request headers: name, and the file that holds the value." },
+	{ "feeds[].watch", FL_KEY_BOOL, AT(fl_cfg_feed, watch), .dflt = "false", .help = "Read a local file as soon as it changes." },
+	{ "feeds[].enabled", FL_KEY_BOOL, AT(fl_cfg_feed, enabled), .dflt = "true", .help = "false: not fetched, and its names leave the list." },
+	{ "feeds[].allow_private", FL_KEY_BOOL, AT(fl_cfg_feed, allow_private), .dflt = "false",
+	  .help = "Allow private, loopback and link-local addresses of the server." },
+	{ "feeds[].licence", FL_KEY_STRING, AT(fl_cfg_feed, licence), .dflt = "", .help = "Licence of the feed, for people." },
+	{ "feeds[].publish_guard", FL_KEY_MAP, .help = "Limits of this feed alone." },
+	{ "feeds[].publish_guard.max_added_ratio", FL_KEY_REAL, AT(fl_cfg_feed, guard.max_added_ratio), .dflt_text = "its list's", .min = "0", .max = "1000",
+	  .help = "As in domain_lists." },
+	{ "feeds[].publish_guard.max_removed_ratio", FL_KEY_REAL, AT(fl_cfg_feed, guard.max_removed_ratio), .dflt_text = "its list's", .min = "0", .max = "1",
+	  .help = "As in domain_lists." },
+
+	{ "findings", FL_KEY_MAP, .help = "Detections that become entries with an expiry." },
+	{ "findings.defaults", FL_KEY_MAP, .help = "For all findings." },
+	{ "findings.defaults.into", FL_KEY_NAME, CFG(findings.into), .dflt = FL_LIST_FINDINGS_BLOCK, .help = "List of what is to be blocked." },
+	{ "findings.defaults.alert_into", FL_KEY_NAME, CFG(findings.alert_into), .dflt = FL_LIST_FINDINGS_ALERT, .help = "List of what is to be logged only." },
+	{ "findings.defaults.min_severity", FL_KEY_REAL, CFG(findings.min_severity), .dflt = "4.0", .min = "0", .max = "10", .help = "Lower ones are passed over." },
+	{ "findings.defaults.ttl", FL_KEY_DURATION, CFG(findings.ttl_ms), .dflt = "14d", .min = "1m", .max = "400d", .help = "An entry leaves after this." },
+	{ "findings.defaults.scope", FL_KEY_WORD, .words = auto_only, .dflt = "auto", .help = "By type: the registrable domain for exfiltration, else exact." },
+	{ "findings.defaults.ignore_samples", FL_KEY_BOOL, CFG(findings.ignore_samples), .dflt = "true", .help = "Sample findings are passed over." },
+	{ "findings.sources", FL_KEY_LIST, LIST(fl_config, findings.sources, findings.n_sources, fl_cfg_findings_source), .help = "Where findings come from." },
+	{ "findings.sources[].name", FL_KEY_NAME, AT(fl_cfg_findings_source, name), .required = true, .help = "Name of the source." },
+	{ "findings.sources[].type", FL_KEY_WORD, AT(fl_cfg_findings_source, type), .words = finding_types, .required = true, .help = "Kind of source." },
+	{ "findings.sources[].path", FL_KEY_PATH, AT(fl_cfg_findings_source, path), .required = true, .help = "Folder that is watched." },
+	{ "findings.sources[].glob", FL_KEY_STRING, AT(fl_cfg_findings_source, glob), .dflt = "*.json", .help = "Names of the files." },
+	{ "findings.sources[].done", FL_KEY_WORD, AT(fl_cfg_findings_source, done_move), .words = done_words, .dflt = "move",
+	  .help = "What becomes of a file that was taken: moved to done/, or deleted." },
+	{ "findings.sources[].enabled", FL_KEY_BOOL, AT(fl_cfg_findings_source, enabled), .dflt = "true", .help = "false: not read." },
+	{ "findings.actions", FL_KEY_LIST, LIST(fl_config, findings.rules, findings.n_rules, fl_cfg_finding_rule),
+	  .help = "Policy by type, asked before the built-in one; the first that fits decides." },
+	{ "findings.actions[].type", FL_KEY_STRING, AT(fl_cfg_finding_rule, type), .required = true, .help = "Finding type, with * and ?." },
+	{ "findings.actions[].action", FL_KEY_WORD, AT(fl_cfg_finding_rule, action), .words = finding_actions, .dflt = "block", .help = "What it does." },
+	{ "findings.actions[].scope", FL_KEY_WORD, AT(fl_cfg_finding_rule, scope), .words = finding_scopes, .dflt = "auto", .help = "What the claim covers." },
+	{ "findings.actions[].ttl", FL_KEY_DURATION, AT(fl_cfg_finding_rule, ttl_ms), .dflt_text = "findings.defaults.ttl", .min = "1m", .max = "400d",
+	  .help = "An entry leaves after this." },
+
+	{ "rule_groups", FL_KEY_LIST, LIST(fl_config, rule_groups, n_rule_groups, fl_cfg_rule_group), .help = "Rules, grouped; lowest priority number first." },
+	{ "rule_groups[].name", FL_KEY_NAME, AT(fl_cfg_rule_group, name), .required = true, .help = "Name of the group." },
+	{ "rule_groups[].rules", FL_KEY_LIST, LIST(fl_cfg_rule_group, rules, n_rules, fl_cfg_rule), .required = true,
+	  .help = "The first whose list covers the name and whose q_type fits decides." },
+	{ "rule_groups[].rules[].name", FL_KEY_NAME, AT(fl_cfg_rule, name), .required = true, .help = "Name of the rule." },
+	{ "rule_groups[].rules[].priority", FL_KEY_NUMBER, AT(fl_cfg_rule, priority), .required = true, .min = "1", .max = "1000000", .help = "Its place." },
+	{ "rule_groups[].rules[].domain_list", FL_KEY_NAME, AT(fl_cfg_rule, list), .required = true, .help = "The list it asks." },
+	{ "rule_groups[].rules[].action", FL_KEY_WORD, AT(fl_cfg_rule, action), .words = actions, .required = true, .help = "ALERT answers and logs." },
+	{ "rule_groups[].rules[].block_response", FL_KEY_WORD, AT(fl_cfg_rule, block_response), .words = responses, .dflt_text = "NXDOMAIN for BLOCK",
+	  .help = "The answer of a BLOCK." },
+	{ "rule_groups[].rules[].block_override_domain", FL_KEY_DOMAIN, AT(fl_cfg_rule, override_domain), .dflt_text = "none", .help = "Target of an OVERRIDE." },
+	{ "rule_groups[].rules[].block_override_dns_type", FL_KEY_WORD, .words = override_types, .dflt = "CNAME", .help = "Record type of an OVERRIDE." },
+	{ "rule_groups[].rules[].block_override_ttl", FL_KEY_SECONDS, AT(fl_cfg_rule, override_ttl), .dflt = "60", .min = "0", .max = "604800",
+	  .help = "TTL of an OVERRIDE." },
+	{ "rule_groups[].rules[].q_type", FL_KEY_QTYPES, ARRAY(fl_cfg_rule, q_types, n_q_types), .dflt_text = "all", .help = "One type or a list of them." },
+	{ "rule_groups[].rules[].domain_redirection_action", FL_KEY_WORD, AT(fl_cfg_rule, trust_redirection), .words = redirections,
+	  .dflt = "INSPECT_REDIRECTION_DOMAIN", .help = "Whether names behind a CNAME or DNAME are asked too." },
+	{ "rule_groups[].rules[].continue", FL_KEY_BOOL, AT(fl_cfg_rule, continue_), .dflt = "false", .help = "true: an ALERT goes on to the next rule." },
+
+	{ "organisation", FL_KEY_MAP, .help = "Rule groups round every client's own." },
+	{ "organisation.before", FL_KEY_NAMES, ARRAY(fl_config, org_before, n_org_before), .help = "Asked first." },
+	{ "organisation.after", FL_KEY_NAMES, ARRAY(fl_config, org_after, n_org_after), .help = "Asked last." },
+
+	{ "associations", FL_KEY_LIST, LIST(fl_config, associations, n_associations, fl_cfg_association),
+	  .help = "Which clients have which rule groups; the longest matching network decides." },
+	{ "associations[].name", FL_KEY_NAME, AT(fl_cfg_association, name), .required = true, .help = "Name of the association." },
+	{ "associations[].networks", FL_KEY_NETWORKS, ARRAY(fl_cfg_association, networks, n_networks), .required = true, .help = "Client networks." },
+	{ "associations[].rule_groups", FL_KEY_LIST, LIST(fl_cfg_association, groups, n_groups, fl_cfg_group_ref), .help = "Groups, by priority." },
+	{ "associations[].rule_groups[].name", FL_KEY_NAME, AT(fl_cfg_group_ref, name), .required = true, .help = "The group." },
+	{ "associations[].rule_groups[].priority", FL_KEY_NUMBER, AT(fl_cfg_group_ref, priority), .required = true, .min = "1", .max = "1000000", .help = "Its place." },
+	{ "associations[].fail_open", FL_KEY_BOOL, AT(fl_cfg_association, fail_open), .dflt = "false",
+	  .help = "When a rule names a list this enforcer never held: true passes the rule over, false answers SERVFAIL." },
+	{ "associations[].mutation_protection", FL_KEY_BOOL, .dflt = "false", .help = "Accepted as in AWS; the configuration is never changed by fireline anyway." },
+
+	{ "ede", FL_KEY_MAP, .help = "Extended DNS errors in block answers (RFC 8914), for clients that speak EDNS." },
+	{ "ede.text", FL_KEY_WORD, CFG(ede_text), .words = ede_texts, .dflt = "auto", .help = "auto: in full to private client addresses, the reference to others." },
+	{ "ede.contact", FL_KEY_STRING, CFG(ede_contact), .dflt = "", .help = "Whom a blocked person can ask." },
+
+	{ "redis", FL_KEY_MAP, .help = "The store." },
+	{ "redis.url", FL_KEY_REDIS, CFG(redis_url), .dflt = "", .frozen = true, .help = "redis://host:port/db or unix:///path; empty: none." },
+	{ "redis.username", FL_KEY_STRING, CFG(redis_username), .dflt = "", .frozen = true, .help = "ACL user; it needs the channels fl:*." },
+	{ "redis.password_file", FL_KEY_PATH, CFG(redis_password_file), .dflt = "", .frozen = true, .help = "File that holds the password." },
+	{ "redis.prefix", FL_KEY_PREFIX, CFG(redis_prefix), .dflt = "fl:", .frozen = true,
+	  .help = "Deployment name before all keys; it is put in braces, {fl}:, so that a cluster keeps the keys in one slot." },
+	{ "redis.binary", FL_KEY_PATH, CFG(redis_binary), .dflt = "", .frozen = true, .help = "redis-server for --embedded and demo; empty: searched." },
+	{ "redis.durability", FL_KEY_WORD, CFG(durability_always), .words = durabilities, .dflt = "always", .frozen = true,
+	  .help = "How Redis syncs: with always its reply is the promise." },
+	{ "redis.keep", FL_KEY_MAP, .help = "Retention of versions." },
+	{ "redis.keep.age", FL_KEY_DURATION, CFG(keep_age_ms), .dflt = "30d", .min = "1h", .max = "400d", .frozen = true, .help = "Versions older than this go." },
+	{ "redis.keep.bytes", FL_KEY_SIZE, CFG(keep_bytes), .dflt = "1GiB", .min = "1MiB", .max = "1024GiB", .frozen = true, .help = "And earlier, past so many bytes." },
+
+	{ "kafka", FL_KEY_MAP, .help = "The bus." },
+	{ "kafka.brokers", FL_KEY_BROKERS, CFG(kafka_brokers), .dflt = "", .frozen = true, .help = "Bootstrap servers; none: no bus." },
+	{ "kafka.topic_prefix", FL_KEY_STRING, CFG(topic_prefix), .dflt = "fireline.", .frozen = true, .help = "Before every topic." },
+	{ "kafka.create_topics", FL_KEY_WORD, CFG(create_topics), .words = create_words, .dflt = "check", .frozen = true,
+	  .help = "Whether missing topics are made, said, or passed over." },
+	{ "kafka.librdkafka", FL_KEY_OPTIONS, CFG(kafka_options), .frozen = true, .help = "Passed through to every client, names as in librdkafka's manual." },
+	{ "kafka.query_log", FL_KEY_OPTIONS, CFG(kafka_qlog_options), .frozen = true, .help = "The same, for the producer of the query log." },
+
+	{ "query_log", FL_KEY_MAP, .help = "One record an answered query." },
+	{ "query_log.enabled", FL_KEY_BOOL, CFG(query_log_enabled), .dflt = "true", .frozen = true, .help = "false: no records." },
+	{ "query_log.schema", FL_KEY_WORD, .words = schemas, .dflt = "route53", .help = "Shape of a record." },
+	{ "query_log.ring", FL_KEY_SIZE, CFG(ring_bytes), .dflt = "16MiB", .min = "64KiB", .max = "1GiB", .frozen = true,
+	  .help = "Ring of each answering thread, in `runtime`." },
+	{ "query_log.on_overload", FL_KEY_WORD, .words = overload_words, .dflt = "drop_allow_first", .help = "BLOCK and ALERT records go last." },
+	{ "query_log.sinks", FL_KEY_SINKS, .dflt_text = "kafka", .frozen = true,
+	  .help = "Where records go: {type: kafka}, and {type: file} with the keys of query_log.file." },
+	{ "query_log.file", FL_KEY_MAP, .help = "A local copy, rotated." },
+	{ "query_log.file.path", FL_KEY_PATH, CFG(query_log_file), .dflt = "", .frozen = true, .help = "The file; empty: none." },
+	{ "query_log.file.rotate", FL_KEY_SIZE, CFG(query_log_file_rotate), .dflt = "256MiB", .min = "64KiB", .max = "64GiB", .frozen = true, .help = "A new file after so many bytes." },
+	{ "query_log.file.keep", FL_KEY_NUMBER, CFG(query_log_file_keep), .dflt = "8", .min = "1", .max = "1000", .frozen = true, .help = "Files kept." },
+
+	{ "admin", FL_KEY_MAP, .help = "How commands and metrics reach the roles." },
+	{ "admin.unix_socket", FL_KEY_MAP, .help = "Commands. The peer's credentials decide: root and the group may change, others read." },
+	{ "admin.unix_socket.path", FL_KEY_PATH, CFG(admin_socket), .dflt_text = "RUNTIME/admin.sock", .frozen = true, .help = "The socket." },
+	{ "admin.unix_socket.mode", FL_KEY_MODE, CFG(admin_mode), .dflt = "0666", .frozen = true, .help = "Its permissions, octal." },
+	{ "admin.unix_socket.group", FL_KEY_STRING, CFG(admin_group), .dflt = "fireline", .frozen = true, .help = "The group that may change." },
+	{ "admin.metrics", FL_KEY_MAP, .help = "Prometheus metrics." },
+	{ "admin.metrics.address", FL_KEY_ADDRESS, CFG(metrics_address), .dflt_text = "off", .frozen = true, .help = "Where /metrics is served." },
+
+	{ "admin.metrics.path", FL_KEY_WORD, .words = metric_paths, .dflt = "/metrics", .frozen = true, .help = "Its path." },
+	{ "admin.metrics.auth", FL_KEY_WORD, .words = metric_auth, .dflt = "none", .frozen = true, .help = "Keep the address on loopback." },
+
+	{ "log", FL_KEY_MAP, .help = "fireline's own log, on stderr." },
+	{ "log.level", FL_KEY_WORD, CFG(log_level), .words = levels, .dflt = "info", .frozen = true, .help = "The least that is logged." },
+	{ "log.format", FL_KEY_WORD, CFG(log_format), .words = log_formats, .dflt = "auto", .frozen = true, .help = "auto: text on a terminal, else JSON." },
+};
+const size_t fl__keys_n = sizeof(fl__keys) / sizeof(fl__keys[0]);
+
+const char *fl__key_child(const struct fl_key *k, const char *prefix)
+{
+	size_t n = strlen(prefix);
+	const char *rest;
+
+	if (n == 0)
+		rest = k->path;
+	else if (strncmp(k->path, prefix, n) == 0 && k->path[n] == '.')
+		rest = k->path + n + 1;
+	else
+		return NULL;
+	return strchr(rest, '.') ? NULL : rest;
+}
+
+const struct fl_key *fl__key_find(const char *prefix, const char *name)
+{
+	for (size_t i = 0; i < fl__keys_n; i++) {
+		const char *child = fl__key_child(&fl__keys[i], prefix);
+
+		if (child && strcmp(child, name) == 0)
+			return &fl__keys[i];
+	}
+	return NULL;
+}
+
+const char *fl__key_later(const char *prefix, const char *name)
+{
+	static const struct {
+		const char *prefix, *name, *instead;
+	} later[] = {
+		{ "", "rate_limit", "leave it out; nothing limits clients yet" },
+		{ "", "traffic_record", "leave it out; traffic is not recorded yet" },
+		{ "domain_lists[]", "builtin", "leave it out; computed lists come later" },
+		{ "domain_lists[].publish_guard", "max_newly_blocked_clients", "max_added_ratio and max_removed_ratio are checked" },
+		{ "domain_lists[].publish_guard", "max_popular_names", "max_added_ratio and max_removed_ratio are checked" },
+		{ "domain_lists[].publish_guard", "popular_rank", "max_added_ratio and max_removed_ratio are checked" },
+		{ "domain_lists[].publish_guard", "window", "max_added_ratio and max_removed_ratio are checked" },
+		{ "domain_lists[].publish_guard", "on_trip", "a source version outside the limits is held" },
+		{ "feeds[]", "preset", "give url, format and scope" },
+		{ "query_log", "privacy", "client addresses are logged in full" },
+		{ "query_log.sinks[]", "filter", "every record goes to every sink" },
+		{ "admin", "http", "use the Unix socket" },
+		{ "listen[]", "cert_file", "udp and tcp are served" },
+		{ "listen[]", "key_file", "udp and tcp are served" },
+	};
+
+	for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++)
+		if (strcmp(later[i].prefix, prefix) == 0 && strcmp(later[i].name, name) == 0)
+			return later[i].instead;
+	return NULL;
+}

@@ -1,0 +1,224 @@
+/* Broken configurations: each names its place, and what to do about it. Lines and columns are counted as an editor does. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "cli/config.h"
+
+struct broken {
+	const char *text;
+	uint32_t line, column;
+	const char *says, *hint; /* parts of them; hint NULL: none asked for */
+};
+
+#define LISTS "domain_lists: [{name: malware}, {name: corp-allow}]\n"
+#define RULE(rest) LISTS "rule_groups:\n - name: base\n   rules:\n    - {name: r, priority: 1, " rest "}\n"
+#define FEED(rest) LISTS "feeds:\n - {name: f, " rest "}\n"
+
+static const struct broken rows[] = {
+	/* syntax */
+	{ "state: [\n", 2, 1, "flow sequence without a closing bracket", "never closed" },
+	{ "cache:\n\tsize: 1GiB\n", 2, 1, "a tab in the indentation", "spaces" },
+	{ "state: \"/a\nruntime: /b\n", 1, 8, "double-quoted", "closing quote" },
+	{ "state: /a\n  runtime: /b\n", 1, 8, "plain key", "':' missing" },
+	{ "state: /a\n---\nstate: /b\n", 2, 1, "second document", "conf.d" },
+	{ "- a\n- b\n", 1, 1, "a map of keys, not a list", "feeds:" },
+	{ "domain_lists: [{name: l, entries: [*.corp.example]}]\n", 1, 36, "alias", "quote it: \"*.corp.example\"" },
+	{ "state: &x /a\n", 1, 11, "anchors and tags", NULL },
+	{ "state: !!str /a\n", 1, 14, "anchors and tags", NULL },
+	{ "state: \x01/a\n", 1, 8, "octet 0x01", "UTF-8" },
+	{ "state: \xff\n", 1, 8, "octet 0xff", "UTF-8" },
+	/* keys */
+	{ "upstream: []\n", 1, 1, "unknown key 'upstream'", "did you mean 'upstreams'?" },
+	{ "cache: {sise: 1MiB}\n", 1, 9, "unknown key 'sise' in cache", "did you mean 'size'?" },
+	{ RULE("domain_list: malware, acton: BLOCK"), 5, 52, "unknown key 'acton' in rule_groups[].rules[]", "did you mean 'action'?" },
+	{ "cache:\n  size: 1MiB\n  size: 2MiB\n", 3, 3, "duplicate key 'size'", "already on line 2" },
+	{ "zzzzzz: 1\n", 1, 1, "unknown key 'zzzzzz'", "known here: version, state" },
+	{ "rate_limit: {}\n", 1, 1, "'rate_limit' belongs to a later release", "leave it out" },
+	{ LISTS "feeds: [{name: f, preset: urlhaus, into: malware, path: /x}]\n", 2, 19, "'preset' belongs to a later release", "give url" },
+	{ "domain_lists:\n - name: l\n   publish_guard: {on_trip: hold}\n", 3, 20, "'on_trip' belongs to a later release", NULL },
+	/* types and ranges */
+	{ "cache: 3\n", 1, 8, "'cache' wants a map, not a single value", NULL },
+	{ "feeds: x\n", 1, 8, "'feeds' wants a list of maps", "begins with '- '" },
+	{ "feeds: [x]\n", 1, 9, "an item of 'feeds' must be a map", NULL },
+	{ "cache: {size: big}\n", 1, 15, "'size' wants a size, not 'big'", "64MiB" },
+	{ "cache: {size: 1KiB}\n", 1, 15, "'size' is out of range", "1MiB to 64GiB" },
+	{ "startup_grace: 60\n", 1, 16, "'startup_grace' wants a duration, not '60'", "did you mean '60s'?" },
+	{ "startup_grace: 2h\n", 1, 16, "out of range: 2h", "0s to 1h" },
+	{ "query_log: {enabled: yes}\n", 1, 22, "'enabled' wants true or false, not 'yes'", "did you mean 'true'?" },
+	{ "query_log: {enabled: [true]}\n", 1, 22, "not a list", NULL },
+	{ "version: 2\n", 1, 10, "'version' is out of range", NULL },
+	{ "ede: {text: ful}\n", 1, 13, "'ful' is no text", "did you mean 'full'?" },
+	{ "log: {level: loud}\n", 1, 14, "'loud' is no level", "debug, info, notice, warn, error" },
+	{ "state: lib/fireline\n", 1, 8, "relative path", "from the root" },
+	{ "node: {account_id: 12}\n", 1, 20, "'account_id' wants an account number", "12 digits" },
+	{ "admin: {unix_socket: {mode: \"rw\"}}\n", 1, 30, "octal", "0660" },
+	{ "listen: [{proto: tls, address: \"127.0.0.1:53\"}]\n", 1, 18, "'tls' is no proto", "one of udp, tcp" },
+	{ "listen: [{proto: udp, address: \"127.0.0.1\"}]\n", 1, 33, "no address and port", "127.0.0.1:53" },
+	{ "listen: [{proto: udp}]\n", 1, 10, "'address' is missing in listen[]", NULL },
+	{ "listen: [{proto: udp, address: \"127.0.0.1:53\"}, {proto: udp, address: \"127.0.0.1:53\"}]\n", 1, 72, "two udp listeners", NULL },
+	{ "upstreams: [{name: u, servers: [dns.example]}]\n", 1, 33, "'dns.example' is no server address", "not a name" },
+	{ "upstreams: [{name: u, servers: [\"tls://192.0.2.1:853\"]}]\n", 1, 34, "later release", NULL },
+	{ "upstreams: [{name: u, servers: 192.0.2.1}]\n", 1, 32, "'servers' wants a list of addresses", "[\"192.0.2.1\"]" },
+	{ "upstreams: [{name: u, zones: [\"*.corp.example\"], servers: [\"192.0.2.1\"]}]\n", 1, 32, "no '*'", "corp.example" },
+	{ "cache: {min_ttl: 1h, max_ttl: 1m}\n", 1, 18, "min_ttl is longer than", NULL },
+	/* names */
+	{ "domain_lists: [{name: Malware}]\n", 1, 23, "'Malware' is no name", "did you mean 'malware'?" },
+	{ "domain_lists: [{name: a.b}]\n", 1, 23, "'a.b' is no name", "did you mean 'a-b'?" },
+	{ "domain_lists: [{name: a}, {name: a}]\n", 1, 34, "duplicate name 'a' in domain_lists", "already in" },
+	{ "domain_lists: [{name: operator-block}]\n", 1, 23, "built-in list", "needs no definition" },
+	{ "domain_lists: [{name: l, entries: [\"a..b\"]}]\n", 1, 37, "'a..b' is no domain name", NULL },
+	{ "domain_lists: [{name: l, entries: [\"192.0.2.1\"]}]\n", 1, 37, "an address literal", "associations" },
+	/* feeds */
+	{ FEED("path: /x, format: hosts, into: malwar"), 3, 45, "names the list 'malwar'", "did you mean 'malware'?" },
+	{ FEED("path: /x, url: \"https://a.example/\", format: hosts, into: malware"), 3, 20, "both url and path", NULL },
+	{ FEED("format: hosts, into: malware"), 3, 11, "neither url nor path", NULL },
+	{ FEED("path: /x, format: domains, into: malware"), 3, 32, "does not say whether", "scope: exact" },
+	{ FEED("path: /x, format: domain, scope: exact, into: malware"), 3, 32, "'domain' is no format", "did you mean 'domains'?" },
+	{ FEED("url: \"ftp://a.example/x\", format: hosts, into: malware"), 3, 20, "no http or https URL", NULL },
+	{ FEED("url: \"https://u:p@a.example/x\", format: hosts, into: malware"), 3, 20, "credentials in a URL", "headers_file" },
+	{ FEED("url: \"https://a.example/\", watch: true, format: hosts, into: malware"), 3, 48, "watch without path", NULL },
+	{ FEED("path: /x, format: hosts, into: findings-block"), 3, 45, "no feed may write into", NULL },
+	{ FEED("path: /x, format: hosts, into: malware, confidence: 101"), 3, 66, "out of range: 101", "0 to 100" },
+	{ FEED("path: /x, format: hosts, into: malware, category: fishing"), 3, 64, "'fishing' is no category", "did you mean 'phishing'?" },
+	{ FEED("path: /x, format: hosts, into: malware, jitter: 90%"), 3, 62, "out of range: 90%", NULL },
+	/* findings */
+	{ "findings: {defaults: {alert_into: findings-block}}\n", 1, 35, "the same list", NULL },
+	{ "findings: {sources: [{name: q, type: sqs, path: /x}]}\n", 1, 38, "'sqs' is no type", "only directory" },
+	{ "findings: {actions: [{type: x, action: drop}]}\n", 1, 40, "'drop' is no action", "block, alert, ignore" },
+	/* policy */
+	{ RULE("domain_list: malvare, action: BLOCK"), 5, 43, "names the list 'malvare'", "did you mean 'malware'?" },
+	{ RULE("domain_list: malware, action: block"), 5, 60, "'block' is no action", "did you mean 'BLOCK'?" },
+	{ RULE("domain_list: malware, action: ALLOW, block_response: NODATA"), 5, 83, "does not block", NULL },
+	{ RULE("domain_list: malware, action: BLOCK, block_response: OVERRIDE"), 5, 83, "without a domain", "block_override_domain" },
+	{ RULE("domain_list: malware, action: BLOCK, block_override_domain: a.example"), 5, 90, "without block_response", "OVERRIDE" },
+	{ RULE("domain_list: malware, action: BLOCK, continue: true"), 5, 77, "only an ALERT", NULL },
+	{ RULE("domain_list: malware, action: BLOCK, q_type: AAA"), 5, 75, "'AAA' is no query type", "did you mean 'AAAA'?" },
+	{ RULE("domain_list: findings-alert, action: BLOCK"), 5, 43, "alert list of the findings", NULL },
+	{ RULE("domain_list: malware, action: ALLOW}\n    - {name: s, priority: 1, domain_list: corp-allow, action: ALLOW"), 6, 27, "same priority", NULL },
+	{ LISTS "rule_groups: [{name: g}]\n", 2, 15, "'rules' is missing", NULL },
+	{ "organisation: {before: [basline]}\nrule_groups: [{name: baseline, rules: []}]\n", 1, 25, "no rule group 'basline'", "did you mean 'baseline'?" },
+	{ "associations: [{name: a, networks: [\"10.0.0.0/33\"]}]\n", 1, 38, "bad prefix length", "0 to 32" },
+	{ "associations: [{name: a, networks: [\"10.1.2.3/8\"]}]\n", 1, 38, "bits set behind its prefix", "did you mean '10.0.0.0/8'?" },
+	{ "associations: [{name: a, networks: [lan]}]\n", 1, 37, "'lan' is no network", NULL },
+	{ "associations:\n - {name: a, networks: [\"10.0.0.0/8\"]}\n - {name: b, networks: [\"10.0.0.0/8\"]}\n", 3, 26, "is in association 'a' already", NULL },
+	{ "associations: [{name: a, networks: [\"::/0\"], rule_groups: [{name: x, priority: 1}]}]\n", 1, 67, "no rule group 'x'", NULL },
+	/* doors */
+	{ "redis: {url: \"rediss://r.example:6380\"}\n", 1, 15, "TLS to Redis", "tunnel" },
+	{ "redis: {url: \"http://r.example\"}\n", 1, 15, "no Redis URL", "redis://host" },
+	{ "redis: {url: \"redis://u:p@r.example:6379\"}\n", 1, 15, "credentials in a URL", "password_file" },
+	{ "redis: {keep: {age: 30}}\n", 1, 21, "wants a duration", "30s" },
+	{ "kafka: {brokers: [kafka.example]}\n", 1, 19, "no host:port", "9092" },
+	{ "kafka: {librdkafka: {bootstrap.servers: x}}\n", 1, 22, "not to be set here", "kafka.brokers" },
+	{ "query_log: {sinks: [{type: dnstap}]}\n", 1, 28, "no type of sink", NULL },
+	{ "query_log: {sinks: [{type: kafka, filter: {}}]}\n", 1, 35, "'filter' belongs to a later release", NULL },
+	{ "query_log: {sinks: [{type: file, path: /x}]}\n", 1, 20, "without kafka", "{type: kafka}" },
+	{ "state: \"${FL_TEST_NO_SUCH_VARIABLE}\"\n", 1, 9, "FL_TEST_NO_SUCH_VARIABLE is not set", NULL },
+	{ "state: \"${x\"\n", 1, 9, "'${' without", "$${" },
+	{ "psl_file: /nonexistent/psl.dat\ndomain_lists: [{name: l, entries: [a.example]}]\n", 1, 11, "public suffix list", "publicsuffix" },
+};
+
+static void test_broken(void **state)
+{
+	size_t wrong = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct broken *r = &rows[i];
+		struct fl_diag diag = { 0 };
+		struct fl_config *c = NULL;
+		const struct fl_diag_item *d = NULL;
+		int ret = fl_config_load_text("x.yaml", fl_span_str(r->text), &c, &diag);
+
+		for (size_t k = 0; k < diag.n && !d; k++)
+			if (strstr(diag.v[k].text, r->says))
+				d = &diag.v[k];
+		if (ret != FL_ECONFIG || c || diag.errors != 1 || !d || d->line != r->line || d->column != r->column ||
+		    (r->hint && (!d->hint || !strstr(d->hint, r->hint)))) {
+			print_error("row %zu, wanted %u:%u %s (%s), got %d:\n", i, r->line, r->column, r->says, r->hint ? r->hint : "", ret);
+			fl_diag_print(&diag, stderr);
+			wrong++;
+		}
+		fl_diag_done(&diag);
+	}
+	assert_int_equal(wrong, 0);
+}
+
+static void test_all_errors_of_a_file(void **state)
+{
+	static const char text[] = "stat: /a\ncache: {size: x}\nlog: {level: loud}\n";
+	struct fl_diag diag = { 0 };
+	struct fl_config *c = NULL;
+	struct fl_buf out = { 0 };
+
+	(void)state;
+	assert_int_equal(fl_config_load_text("a.yaml", fl_span_str(text), &c, &diag), FL_ECONFIG);
+	fl_diag_format(&diag, &out);
+	assert_string_equal(fl_buf_cstr(&out), "a.yaml:1:1: error: unknown key 'stat'\n"
+					       "    stat: /a\n"
+					       "    ^~~~\n"
+					       "  did you mean 'state'?\n"
+					       "a.yaml:2:15: error: 'size' wants a size, not 'x'\n"
+					       "    cache: {size: x}\n"
+					       "                  ^\n"
+					       "  units are KiB, MiB and GiB, as in 64MiB\n"
+					       "a.yaml:3:14: error: 'loud' is no level\n"
+					       "    log: {level: loud}\n"
+					       "                 ^~~~\n"
+					       "  one of debug, info, notice, warn, error\n");
+	fl_buf_done(&out);
+	fl_diag_done(&diag);
+}
+
+static void test_more_than_fifty(void **state)
+{
+	struct fl_diag diag = { 0 };
+	struct fl_config *c = NULL;
+	struct fl_buf text = { 0 }, out = { 0 };
+
+	(void)state;
+	for (int i = 0; i < 70; i++)
+		fl_buf_printf(&text, "zz%d: 1\n", i);
+	assert_int_equal(fl_config_load_text("a.yaml", fl_buf_span(&text), &c, &diag), FL_ECONFIG);
+	fl_diag_format(&diag, &out);
+	assert_int_equal(diag.n, FL_DIAG_MAX);
+	assert_int_equal(diag.errors, 70);
+	assert_non_null(strstr(fl_buf_cstr(&out), "... and 20 more\n"));
+	fl_buf_done(&out);
+	fl_buf_done(&text);
+	fl_diag_done(&diag);
+}
+
+static void test_a_long_line_is_cut_round_the_caret(void **state)
+{
+	struct fl_diag diag = { 0 };
+	struct fl_config *c = NULL;
+	struct fl_buf text = { 0 };
+
+	(void)state;
+	fl_buf_str(&text, "ede: {contact: \"");
+	for (int i = 0; i < 300; i++)
+		fl_buf_str(&text, "é");
+	fl_buf_str(&text, "\", txet: full}\n");
+	assert_int_equal(fl_config_load_text("a.yaml", fl_buf_span(&text), &c, &diag), FL_ECONFIG);
+	assert_int_equal(diag.v[0].column, 320);
+	assert_string_equal(diag.v[0].hint, "did you mean 'text'?");
+	assert_true(strlen(diag.v[0].source) < 400);
+	assert_non_null(strstr(diag.v[0].source, "txet: full}"));
+	fl_buf_done(&text);
+	fl_diag_done(&diag);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_broken),
+		cmocka_unit_test(test_all_errors_of_a_file),
+		cmocka_unit_test(test_more_than_fifty),
+		cmocka_unit_test(test_a_long_line_is_cut_round_the_caret),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
