@@ -109,5 +109,13 @@ struct fl_match {
 };
 /** Does list `list` cover the name walked? A list covers it when any of its inputs does; within one input the nearest entry that has a bit for the question decides. */
 bool fl_walk_list(const struct fl_image *img, const struct fl_walk *w, int list, struct fl_match *out);
-/** All inputs (of all lists) that cover it, for the log and explain; at most cap. Also those whose nearest entry is an exception when `with_exceptions`. */
+/** All inputs (of all lists) that cover it, in input order, for the log; at most cap. */
 size_t fl_walk_inputs(const struct fl_image *img, const struct fl_walk *w, struct fl_match *out, size_t cap);
+/** The same with the inputs whose deciding entry is an exception, for explain: fl_match_covers tells them apart. */
+size_t fl_walk_claims(const struct fl_image *img, const struct fl_walk *w, struct fl_match *out, size_t cap);
+static inline bool fl_match_covers(const struct fl_walk *w, const struct fl_match *m)
+{
+	uint8_t bits = m->scope & (m->key_len == w->key.n ? FL_SCOPE_SELF_BITS : FL_SCOPE_BELOW_BITS);
+
+	return bits && !(bits & FL_SCOPE_EXCEPT_SUBTREE);
+}
