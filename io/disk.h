@@ -1,5 +1,5 @@
 /* Disk door: one folder (state or runtime), by system calls (disk_posix.c), and a twin in memory (disk_mem.c) that loses unsynced tails and tears
- * writes at a crash. Paths are relative, without "..". */
+ * writes at a crash. A path is one name in the folder. Symbolic links are not followed. */
 #pragma once
 #include "base/arena.h"
 #include "base/err.h"
@@ -27,7 +27,7 @@ struct fl_disk_ops {
 	/* Atomic replace; both in this folder. The folder is synced. */
 	int (*rename)(struct fl_disk *d, const char *from, const char *to, struct fl_err *err);
 	int (*remove)(struct fl_disk *d, const char *path, struct fl_err *err);
-	/* Names of files in the folder, NULL-ended, in arena. */
+	/* Names of the regular files in the folder in byte order, NULL-ended, in arena. */
 	int (*list)(struct fl_disk *d, struct fl_arena *arena, const char *const **out, struct fl_err *err);
 	void (*close)(struct fl_disk *d);
 };

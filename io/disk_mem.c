@@ -134,7 +134,7 @@ static int enter(struct fl_disk *d, const char *what, const char *path, struct f
 	struct door *door = (struct door *)d;
 
 	if (!fl__disk_path_ok(path))
-		return fl_err_set(err, FL_EUSAGE, "file '%.200s': not a path below the folder", path);
+		return fl_err_set(err, FL_EUSAGE, "file '%.200s': not a name in the folder", path);
 	if (door->life != door->w->life)
 		return fl_err_set(err, FL_EIO, "file '%s': the process that opened this door is dead", path);
 	return what ? plan(door->w, what, path, err) : 0;
@@ -302,22 +302,18 @@ static int mem_remove(struct fl_disk *d, const char *path, struct fl_err *err)
 	return 0;
 }
 
-/* As on the real disk: sorted, and only what lies in the folder itself. */
 static int mem_list(struct fl_disk *d, struct fl_arena *arena, const char *const **out, struct fl_err *err)
 {
 	struct fl_disk_mem *w = ((struct door *)d)->w;
 	const char **v;
-	size_t n = 0;
 	int ret = enter(d, "list", "folder", err);
 
 	if (ret < 0)
 		return ret;
 	v = fl_arena_array(arena, w->n + 1, sizeof(*v));
 	for (size_t i = 0; v && i < w->n; i++) {
-		if (strchr(w->v[i].path, '/'))
-			continue;
-		v[n] = fl_arena_str(arena, w->v[i].path);
-		if (!v[n++])
+		v[i] = fl_arena_str(arena, w->v[i].path);
+		if (!v[i])
 			v = NULL;
 	}
 	if (!v)

@@ -1,0 +1,70 @@
+/* A server-side fetcher must not be talked into asking the network it stands in: after RFC 6890 and the IANA registries of
+ * special-purpose addresses. IPv6 forms that name an IPv4 host (mapped, compatible, NAT64, 6to4) are judged by that.
+ * Start at fl__address_public(). */
+#include "io/http_address.h"
+
+#include <netinet/in.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+struct net4 {
+	uint32_t net;
+	int bits;
+};
+
+static const struct net4 special4[] = {
+	{ 0x00000000, 8 },  /* 0.0.0.0/8 this network */
+	{ 0x0a000000, 8 },  /* 10.0.0.0/8 private */
+	{ 0x64400000, 10 }, /* 100.64.0.0/10 shared by a carrier; some clouds' metadata */
+	{ 0x7f000000, 8 },  /* 127.0.0.0/8 loopback */
+	{ 0xa9fe0000, 16 }, /* 169.254.0.0/16 link-local, metadata */
+	{ 0xac100000, 12 }, /* 172.16.0.0/12 private */
+	{ 0xc0000000, 24 }, /* 192.0.0.0/24 protocol assignments, metadata of one cloud */
+	{ 0xc0000200, 24 }, /* 192.0.2.0/24 documentation */
+	{ 0xc0a80000, 16 }, /* 192.168.0.0/16 private */
+	{ 0xc6120000, 15 }, /* 198.18.0.0/15 benchmarks */
+	{ 0xc6336400, 24 }, /* 198.51.100.0/24 documentation */
+	{ 0xcb007100, 24 }, /* 203.0.113.0/24 documentation */
+	{ 0xe0000000, 4 },  /* 224.0.0.0/4 multicast */
+	{ 0xf0000000, 4 },  /* 240.0.0.0/4 reserved, broadcast */
+};
+
+static bool public4(uint32_t a)
+{
+	if (a == 0xa83f8110) /* 168.63.129.16: a public address that one cloud answers from the host */
+		return false;
+	for (size_t i = 0; i < sizeof(special4) / sizeof(special4[0]); i++)
+		if ((a ^ special4[i].net) >> (32 - special4[i].bits) == 0)
+			return false;
+	return true;
+}
+
+static uint32_t be32(const uint8_t *p)
+{
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+static bool public6(const uint8_t a[16])
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff }, nat64[12] = { 0, 0x64, 0xff, 0x9b };
+
+	if (memcmp(a, mapped, 12) == 0 || memcmp(a, nat64, 12) == 0)
+		return public4(be32(a + 12));
+	if (a[0] == 0x20 && a[1] == 0x02) /* 6to4 */
+		return public4(be32(a + 2));
+	if ((a[0] & 0xe0) != 0x20) /* global unicast is 2000::/3: loopback, local, link-local, multicast and compatible ones are not */
+		return false;
+	if (be32(a) == 0x20010db8) /* documentation */
+		return false;
+	return !(a[0] == 0x20 && a[1] == 0x01 && a[2] < 0x02); /* 2001::/23: Teredo, benchmarks, ORCHID */
+}
+
+bool fl__address_public(const struct sockaddr *sa)
+{
+	if (sa->sa_family == AF_INET)
+		return public4(ntohl(((const struct sockaddr_in *)sa)->sin_addr.s_addr));
+	if (sa->sa_family == AF_INET6)
+		return public6(((const struct sockaddr_in6 *)sa)->sin6_addr.s6_addr);
+	return false;
+}

@@ -1,0 +1,32 @@
+/* One transfer of the HTTP door: what http_curl.c (the door) and http_transfer.c (what happens to one) share. */
+#pragma once
+#include <curl/curl.h>
+
+#include "io/http.h"
+#include "io/http_unpack.h"
+
+struct fl__transfer {
+	struct fl__transfer *next;
+	CURL *easy;
+	struct curl_slist *sent; /* headers of this hop */
+	struct fl_http_request req; /* its pointers lead into own */
+	struct fl_arena *own;
+	char *url, *origin; /* of this hop; scheme, host and port of the first */
+	bool seen_https;    /* some hop was https: all that follow have to be */
+	const char *user_agent;
+	int hops;
+	fl_mono_ns deadline;
+	struct fl__unpack *unpack;
+	size_t header_bytes;
+	bool refused;	     /* an address was; the reason says which */
+	struct fl_err error; /* what a callback ended it with */
+	char curl_error[CURL_ERROR_SIZE];
+	struct fl_http_response r;
+};
+
+struct fl__transfer *fl__transfer_new(const struct fl_http_request *req, const char *user_agent, fl_mono_ns now, struct fl_err *err);
+void fl__transfer_free(struct fl__transfer *t);
+/** Make the handle ready for t->url. Also checks the URL: FL_EREFUSED. */
+int fl__transfer_prepare(struct fl__transfer *t, fl_mono_ns now, struct fl_err *err);
+/** libcurl is through with a hop. True: another follows, prepared; false: t->r tells how it ended. */
+bool fl__transfer_hop_done(struct fl__transfer *t, CURLcode code, fl_mono_ns now);
