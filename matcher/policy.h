@@ -40,12 +40,17 @@ struct fl_decision {
 	uint8_t hop;	/* 0: the question */
 	uint32_t ttl;	/* of the block answer */
 	const char *override_domain;
-	/* ALERT rules with continue that matched on the way: the first of them */
+	/* ALERT rules with continue that matched on the way: the first of them. It is the decision itself when no later rule decides. */
 	const struct fl_cfg_rule *alerted;
 };
 /** Decide one name. `so_far` is the decision of the chain up to here (NULL for the question): a rule that trusts redirections stays in charge. No allocation or lock. */
 void fl_decide(const struct fl_view *v, const struct fl_client *client, struct fl_span key, uint16_t qtype, uint8_t hop, const struct fl_decision *so_far,
 	       struct fl_decision *out);
+/**
+ * The decision of a chain after one more hop. A BLOCK stands, as does what trusts redirections; else the one that says more (BLOCK, ALERT, ALLOW, none), the earlier
+ * where both say the same. `degraded` and `alerted` add up, and whether the chain is still asked is up to the rule that matched last.
+ */
+void fl_decision_combine(struct fl_decision *so_far, const struct fl_decision *hop);
 /** Only the association: its name, or NULL. */
 const char *fl_policy_association(const struct fl_policy *p, const struct fl_client *client);
 
