@@ -5,9 +5,8 @@
 #include <cmocka.h>
 
 #include "tests/support/blocks.h"
+#include "tests/support/seal.h"
 #include "tests/support/setgen.h"
-
-#include <zstd.h>
 
 static struct blocks kf;
 
@@ -226,19 +225,6 @@ static void test_sink_that_fails(void **state)
 	blocks_done(&kf);
 }
 
-static void seal(struct fl_buf *out, const char *magic, uint64_t rows, struct fl_span raw)
-{
-	size_t bound = ZSTD_compressBound(raw.n);
-
-	fl_buf_reset(out);
-	fl_buf_add(out, magic, 4);
-	fl_buf_varint(out, rows);
-	fl_buf_varint(out, raw.n);
-	fl_buf_reserve(out, bound);
-	out->n += ZSTD_compress(out->p + out->n, bound, raw.p, raw.n, 3);
-	fl_buf_u64le(out, fl_checksum64(out->p, out->n));
-}
-
 #define TIMES "\0\0\0\0\0\0\0\0\0\0\0\0"
 #define BODY(s) { (const uint8_t *)(s), sizeof(s) - 1 }
 
@@ -269,7 +255,7 @@ static void test_hostile_blocks(void **state)
 		struct fl_entry_iter *it = NULL;
 		int ret;
 
-		seal(&out, "FLK1", rows[i].rows, rows[i].body);
+		seal_counted(&out, "FLK1", rows[i].rows, rows[i].body);
 		ret = fl_keyframe_block_open(fl_buf_span(&out), &it, NULL);
 		while (ret == 0 && (ret = it->next(it, &e, NULL)) > 0)
 			ret = 0;
@@ -279,7 +265,7 @@ static void test_hostile_blocks(void **state)
 		if (ret != rows[i].ret)
 			fail_msg("%s: %s", rows[i].what, fl_code_name(ret));
 	}
-	seal(&out, "FLK1", 1, fl_span(big, sizeof(big)));
+	seal_counted(&out, "FLK1", 1, fl_span(big, sizeof(big)));
 	assert_int_equal(fl_keyframe_block_open(fl_buf_span(&out), &(struct fl_entry_iter *){ NULL }, NULL), FL_ECORRUPT);
 	fl_buf_done(&out);
 }
@@ -301,8 +287,8 @@ static void test_hostile_index(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		kf.n = 2;
-		seal(&kf.v[0], "FLK1", 1, (struct fl_span)BODY("\0\2a\0" "\1\0\0" TIMES));
-		seal(&kf.v[1], "FLI1", rows[i].rows, rows[i].body);
+		seal_counted(&kf.v[0], "FLK1", 1, (struct fl_span)BODY("\0\2a\0" "\1\0\0" TIMES));
+		seal_counted(&kf.v[1], "FLI1", rows[i].rows, rows[i].body);
 		printf("%s\n", rows[i].what);
 		expect_corrupt(2, "index");
 		blocks_done(&kf);
