@@ -100,29 +100,30 @@ static const struct fl_claim *in_batch(const struct fl_claim_batch *b, const cha
 	return NULL;
 }
 
-/* All claims of a name: those of the batch as they will be, the stored others as they are. */
-static int tuple_of(struct fl_findings_stage *f, const struct fl_claim_batch *b, struct touched *t, struct fl_err *err)
+/* The tuple before is what the stored active claims give, the tuple after what they give with the batch in place of their older selves: claims and set are
+ * written by one commit, so the two always agree, and no name has to be looked up in the set. */
+static int tuples_of(struct fl_findings_stage *f, const struct fl_claim_batch *b, struct touched *t, struct fl_err *err)
 {
 	struct fl_arena arena = { 0 };
 	struct fl_claim *stored = NULL;
-	bool endless = false;
+	bool endless_old = false, endless_new = false;
 	size_t n = 0;
 	int ret = 0;
 
-	if (t->old.scope) /* an absent name has no active claim */
+	if (b->set->head.id.number)
 		ret = fl_claims_of(f->c.sets, b->set->source, t->key, &arena, &stored, &n, err);
-	for (size_t i = 0; ret == 0 && i < n; i++)
+	for (size_t i = 0; ret == 0 && i < n; i++) {
+		fold(&t->old, &endless_old, &stored[i]);
 		if (!in_batch(b, stored[i].id))
-			fold(&t->new, &endless, &stored[i]);
+			fold(&t->new, &endless_new, &stored[i]);
+	}
 	for (size_t i = 0; ret == 0 && i < b->n; i++)
 		if (fl_rkey_cmp(fl_rkey_span(&b->claims[i].key), t->key) == 0)
-			fold(&t->new, &endless, &b->claims[i]);
-	if (endless)
+			fold(&t->new, &endless_new, &b->claims[i]);
+	if (endless_old)
+		t->old.expires_s = 0;
+	if (endless_new)
 		t->new.expires_s = 0;
-	if (t->old.scope && t->new.scope && t->old.first_seen_s)
-		t->new.first_seen_s = t->old.first_seen_s;
-	if (!t->new.scope)
-		t->new = (struct fl_tuple){ 0 };
 	fl_arena_done(&arena);
 	return ret;
 }
@@ -156,25 +157,6 @@ static void rows_close(struct fl_change_iter *it)
 	free(r);
 }
 
-static int lookup(struct fl_findings_stage *f, const struct fl_claim_batch *b, struct touched *t, size_t n, struct fl_err *err)
-{
-	struct fl_arena arena = { 0 };
-	struct fl_span *keys = fl_arena_array(&arena, n + 1, sizeof(*keys));
-	struct fl_tuple *tuples = fl_arena_array(&arena, n + 1, sizeof(*tuples));
-	int ret = keys && tuples ? 0 : FL_ENOMEM;
-
-	for (size_t i = 0; ret == 0 && i < n; i++)
-		keys[i] = t[i].key;
-	if (ret == 0 && b->set->head.id.number && n)
-		ret = fl_source_lookup(f->c.sets, b->set->source, &b->set->head, keys, n, tuples, err);
-	for (size_t i = 0; ret == 0 && i < n; i++)
-		t[i].old = tuples[i];
-	fl_arena_done(&arena);
-	for (size_t i = 0; ret == 0 && i < n; i++)
-		ret = tuple_of(f, b, &t[i], err);
-	return ret;
-}
-
 static int commit_once(struct fl_findings_stage *f, const struct fl_claim_batch *b, struct fl_source_version *out, struct fl_err *err)
 {
 	struct fl_fetch_state fetch = { .seen_at = b->seen_at };
@@ -194,7 +176,8 @@ static int commit_once(struct fl_findings_stage *f, const struct fl_claim_batch 
 	}
 	rows->it = (struct fl_change_iter){ rows_next, rows_close };
 	rows->n = distinct_keys(b, rows->t);
-	ret = lookup(f, b, rows->t, rows->n, err);
+	for (size_t i = 0; ret == 0 && i < rows->n; i++)
+		ret = tuples_of(f, b, &rows->t[i], err);
 	if (ret < 0) {
 		rows_close(&rows->it);
 		return ret;
@@ -239,6 +222,17 @@ static bool both_clocks(struct fl_findings_stage *f, fl_unix_us *until)
 	return !f->s.clock_skewed;
 }
 
+/* Old versions leave under the same lease, now and then. */
+static void retain(struct fl_findings_stage *f, struct fl_claim_set *s, fl_mono_ns now)
+{
+	struct fl_retention_report gone;
+
+	if (!s->leased || !s->head_known || !s->head.id.number || now < s->retain_at)
+		return;
+	s->retain_at = now + 600 * FL_NS_PER_S;
+	fl_source_retain(f->c.sets, &s->lease, &gone, NULL);
+}
+
 static void expire_set(struct fl_findings_stage *f, struct fl_claim_set *s, fl_unix_us until)
 {
 	struct fl_arena arena = { 0 };
@@ -268,6 +262,8 @@ void fl__claims_expire(struct fl_findings_stage *f, fl_mono_ns now)
 	f->expiry_at = now + FL_EXPIRY_TICK_MS * FL_NS_PER_MS;
 	if (!both_clocks(f, &until))
 		return;
-	for (size_t i = 0; i < f->n_sets; i++)
+	for (size_t i = 0; i < f->n_sets; i++) {
 		expire_set(f, &f->sets[i], until);
+		retain(f, &f->sets[i], now);
+	}
 }

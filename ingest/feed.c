@@ -209,6 +209,7 @@ static void store_away(struct fl_feed *f, fl_mono_ns now, const struct fl_err *e
 
 static void try_commit(struct fl_ingest *g, struct fl_feed *f, fl_mono_ns now)
 {
+	struct fl_retention_report gone;
 	struct fl_err err = { 0 };
 	int ret = fl_lease_take(g->c.sets, FL_SOURCE, f->cfg->name, FL_FEED_LEASE_MS, &f->lease, &err);
 
@@ -218,6 +219,7 @@ static void try_commit(struct fl_ingest *g, struct fl_feed *f, fl_mono_ns now)
 	switch (ret) {
 	case 0:
 		f->store_tries = 0;
+		fl_source_retain(g->c.sets, &f->lease, &gone, NULL); /* old versions leave under the same lease */
 		succeed(g, f, f->s.state, now);
 		break;
 	case FL_ESTALE:

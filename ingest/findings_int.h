@@ -14,6 +14,7 @@ struct fl_claim_set {
 	struct fl_lease lease;
 	bool leased, head_known;
 	struct fl_head head;
+	fl_mono_ns retain_at;
 };
 
 struct fl_findings_stage {

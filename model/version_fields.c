@@ -33,6 +33,7 @@ static const struct field source_fields[] = {
 	{ "etag", STR, AT(fl_source_version, fetch.etag) },
 	{ "last_modified", STR, AT(fl_source_version, fetch.last_modified) },
 	{ "body_sha256", STR, AT(fl_source_version, fetch.body_sha256) },
+	{ "settings", STR, AT(fl_source_version, fetch.settings) },
 	{ "seen_at_us", TIME, AT(fl_source_version, fetch.seen_at) },
 	{ "has_delta", BOOL, AT(fl_source_version, has_delta) },
 	{ "delta_bytes", U64, AT(fl_source_version, delta_bytes) },

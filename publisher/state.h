@@ -5,7 +5,7 @@
 #pragma once
 #include "publisher/publisher.h"
 
-enum { FL_RELAY_BATCH = 32, FL_LEASE_MS = 10000, FL_TICK_MS = 1000, FL_RESEND_GRACE_MS = 5000, FL_RESEND_MS = 3600000, FL_RETAIN_MS = 60000 };
+enum { FL_RELAY_BATCH = 32, FL_LEASE_MS = 10000, FL_TICK_MS = 1000, FL_RESEND_GRACE_MS = 5000, FL_RESEND_MS = 3600000, FL_RETAIN_MS = 600000 };
 
 /* The guard by counts alone, where the old content is gone (DESIGN.md 3): at most this share of the entries may be missing. */
 struct fl_guard_counts {

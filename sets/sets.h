@@ -18,6 +18,10 @@ struct fl_sets {
 	int64_t keep_age_ms;  /* retention: versions younger than this stay */
 	uint64_t keep_bytes;  /* per set; older ones leave when a set weighs more, the age notwithstanding */
 	uint32_t keep_floor;  /* at least so many versions stay (10) */
+	/* Sizes of DESIGN.md 3; 0: the default. Tests make them small, so that small sets meet every path. */
+	uint32_t small_bytes; /* 64 KiB: up to here a delta or block travels in the script */
+	uint32_t delta_max;   /* 1 MiB: a heavier delta is not kept */
+	uint32_t deltas_max;  /* 1,000: so many deltas, then a keyframe */
 };
 
 struct fl_head {

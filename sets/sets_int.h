@@ -1,0 +1,83 @@
+/* Private to sets/: keys, scripts, and the pieces of a commit. */
+#pragma once
+#include "base/mutant.h"
+#include "base/text.h"
+#include "sets/sets.h"
+
+enum { FL_SMALL_BYTES = 64 * 1024, FL_DELTAS_MAX = 1000, FL_PIPELINE_BYTES = 4 << 20, FL_BLOB_TTL_MS = 3600000, FL_WALK_MAX = 4096, FL_REPLY_TRIES = 4 };
+
+const char *fl__kind_word(enum fl_set_kind kind);
+/** PREFIX kind/NAME followed by formatted text: a key in arena. An empty span when out of memory. */
+struct fl_span fl__key(struct fl_sets *s, struct fl_arena *a, enum fl_set_kind kind, const char *name, const char *fmt, ...)
+	__attribute__((format(printf, 5, 6)));
+struct fl_span fl__num(struct fl_arena *a, int64_t v);
+struct fl_span fl__hexspan(struct fl_arena *a, const void *p, size_t n);
+/** 16 random bytes as 32 hex digits and a terminator. */
+void fl__random_hex(struct fl_sets *s, char out[33]);
+static inline bool fl__is_string(const struct fl_reply *r)
+{
+	return r->type == FL_REPLY_STRING || r->type == FL_REPLY_STATUS;
+}
+/** HGETALL's flat array as pairs; 0 pairs when the key is missing. FL_ECORRUPT on another shape. */
+int fl__pairs(const struct fl_reply *r, struct fl_arena *a, struct fl_kv **out, size_t *n, struct fl_err *err);
+int fl__head_from(const struct fl_kv *kv, size_t n, struct fl_head *out, struct fl_err *err);
+static inline uint32_t fl__small(const struct fl_sets *s)
+{
+	return s->small_bytes ? s->small_bytes : FL_SMALL_BYTES;
+}
+
+/* scripts.c */
+extern const struct fl_script fl__script_lease, fl__script_release, fl__script_commit_source, fl__script_commit_list, fl__script_walk, fl__script_walk_list,
+	fl__script_claims_of, fl__script_delete, fl__script_needed;
+/* deliberate bugs: see base/mutant.h */
+extern const struct fl_script fl__script_source_no_cas, fl__script_list_no_cas, fl__script_head_only, fl__script_lease_counter;
+
+/* A growing argument vector for a script. */
+struct fl_args {
+	struct fl_arena *arena;
+	struct fl_span *v;
+	size_t n, cap;
+	bool failed;
+};
+void fl__args_add(struct fl_args *a, struct fl_span s);
+void fl__args_str(struct fl_args *a, const char *s);
+void fl__args_num(struct fl_args *a, int64_t v);
+/* What both kinds of commit tell the script first (scripts.c: ARGV 1 to 15, then the version's fields). */
+struct fl_commit_words {
+	const struct fl_version_id *parent, *id;
+	const char *fence, *commit_id;
+	struct fl_u128 digest;
+	uint64_t entries;
+	const char *state;
+	fl_unix_us at;
+	enum fl_set_kind kind;
+	const char *name;
+};
+void fl__commit_args(struct fl_sets *s, struct fl_arena *a, const struct fl_commit_words *c, const struct fl_kv *kv, size_t n, struct fl_args *args);
+/** Run a commit script; a lost reply is asked again (commits know their id), FL_REPLY_TRIES times. Its word becomes a code. */
+int fl__commit_eval(struct fl_sets *s, const struct fl_script *script, const struct fl_args *keys, const struct fl_args *args, struct fl_err *err);
+/** Blobs before the commit: SET NX with an hour's expiry, in pipelines. */
+struct fl_blob {
+	struct fl_span key, bytes;
+};
+int fl__blobs_write(struct fl_sets *s, const struct fl_blob *v, size_t n, struct fl_err *err);
+
+/* One step of a walk along parent links. */
+struct fl_walked {
+	uint64_t number, parent;
+	struct fl_version_id id; /* epoch from the version */
+	uint8_t parent_chain[32];
+	struct fl_digests digests;
+	bool has_delta;
+	uint64_t delta_bytes, keyframe_bytes;
+	char attempt[33];
+	uint32_t blocks;
+	fl_unix_us at;
+};
+/** From `number` back along parents: at most `max`; ends after the version `stop` (0: none), after the first with a keyframe when to_keyframe, or at a missing one (*missing). */
+int fl__walk(struct fl_sets *s, const char *name, uint64_t number, uint64_t stop, bool to_keyframe, size_t max, struct fl_arena *a, struct fl_walked **out,
+	     size_t *n, bool *missing, struct fl_err *err);
+/** Bytes of d:N for each walked version with a delta, in arena; an empty span where it is gone. */
+int fl__deltas_get(struct fl_sets *s, const char *name, const struct fl_walked *w, size_t n, struct fl_arena *a, struct fl_span *out, struct fl_err *err);
+/** Deltas w[n-1] (oldest) .. w[0] (newest) as one stream, balanced; reversed: from newest back to oldest. */
+int fl__deltas_compose(const struct fl_span *bytes, size_t n, bool reversed, struct fl_change_iter **out, struct fl_err *err);
