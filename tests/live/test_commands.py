@@ -1,0 +1,315 @@
+"""Every command of the table: its --json, its exit codes, and what it is for; demo, embedded mode, metrics."""
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+import urllib.request
+
+import asker
+import harness
+from harness import World, binary, wait_until
+from servers import Proc, free_port
+
+COMMANDS = ["demo", "run", "config check", "config explain", "feed ls", "feed add", "feed test", "feed refresh", "feed purge", "list ls", "list show", "list names",
+            "list add", "list rm", "list purge", "log", "diff", "rollback", "hold", "unhold", "recover", "block", "allow", "finding inject", "explain", "status", "tail",
+            "canon", "version", "help"]
+METRICS = ["fireline_dns_responses_total", "fireline_policy_decisions_total", "fireline_list_published_version", "fireline_list_applied_version",
+           "fireline_feed_last_success_timestamp_seconds", "fireline_outbox_records", "fireline_propagation_duration_seconds", "fireline_querylog_records_total",
+           "fireline_matcher_bytes", "fireline_build_info"]
+
+
+def rich_world(shared, name):
+    w = World(shared, name)
+    w.feed("a", format="domains", scope="subtree")
+    w.feed("b", format="hosts")
+    w.config["domain_lists"].append({"name": "spare", "entries": ["spare.example"]})
+    w.write_config()
+    w.http.put("/a", b"one.example\ntwo.example\nparent.example\nchild.parent.example\n")
+    w.http.put("/b", b"0.0.0.0 two.example\n0.0.0.0 host.example\n")
+    w.start()
+    for f in ("a", "b"):
+        assert w.refresh(f)["state"] == "ok"
+    w.settle("malware", ["a", "b"])
+    wait_until(lambda: w.head("list", "spare"), 20, "spare has a version")
+    return w
+
+
+def test_help_and_usage(shared):
+    w = World(shared, "help", kafka=False, redis=False, upstream=False)
+    ok = False
+    try:
+        rc, out, _ = w.cli("help")
+        assert rc == 0
+        for c in COMMANDS:
+            assert c in out, c
+            rc, text, err = w.cli(*c.split(), "--help")
+            assert rc == 0 and "Usage:" in text, (c, rc, text, err)
+        assert w.cli("nonsense")[0] == 64
+        assert w.cli("list", "shw", "malware")[0] == 64
+        assert w.cli("list", "show")[0] == 64
+        assert w.cli("status", "--no-such-option")[0] == 64
+        w.write_config()
+        assert w.cli("status")[0] == 69, "no daemon"
+        assert w.cli("list", "ls")[0] == 69
+        assert w.cli("version")[0] == 0
+        rc, out, _ = w.cli("canon", stdin="  WWW.Example.COM. \nhttps://User@Bücher.example:8443/x\n1.2.3.4\nlocalhost\nbad..name\n")
+        assert rc == 0 and out.splitlines()[:2] == ["www.example.com", "xn--bcher-kva.example"], out
+        assert all(l.startswith("!") for l in out.splitlines()[2:]) and len(out.splitlines()) == 5, out
+        rc, out, _ = w.cli("canon", "--registrable", stdin="a.b.example.co.uk\n")
+        assert out.strip() == "example.co.uk", out
+        p = os.path.join(w.folder, "list.txt")
+        with open(p, "w") as f:
+            f.write("good.example\n1.2.3.4\nbad name here x\nwww.other.example\n")
+        o = w.json("feed", "test", p, "--format", "domains", "--scope", "exact")
+        assert o["names"] == 2 and o["rejected"] == 2 and not o["refused"], o
+        rc, out, _ = w.cli("feed", "test", p, "--format", "domains", "--scope", "exact", "--entries")
+        assert rc == 0 and "exact\tgood.example" in out, out
+        rc, out, _ = w.cli("feed", "test", p, "--format", "domains", "--scope", "exact", "--rejects")
+        assert rc == 0 and re.search(r"^2\taddress\t1\.2\.3\.4$", out, re.M), out
+        assert w.cli("feed", "test", os.path.join(w.folder, "absent.txt"))[0] == 66
+        rc, out, _ = w.cli("feed", "add", "extra", "--url", "https://x.example/l.txt", "--into", "malware", "--format", "domains", "--scope", "exact")
+        assert rc == 0 and "name: extra" in out, out
+        conf_d = os.path.join(w.folder, "conf.d")
+        os.makedirs(conf_d)
+        rc, out, err = w.cli("feed", "add", "extra", "--url", "https://x.example/l.txt", "--into", "malware", "--format", "domains", "--scope", "exact", "--write", conf_d)
+        assert rc == 0 and os.path.exists(os.path.join(conf_d, "feed-extra.yaml")), err
+        assert w.cli("config", "check")[0] == 0, w.cli("config", "check")
+        assert w.cli("feed", "add", "extra", "--path", "/x", "--into", "malware", "--write", conf_d)[0] == 73
+        ok = True
+    finally:
+        w.close(not ok)
+
+
+def test_reading_commands(shared):
+    w = rich_world(shared, "reading")
+    ok = False
+    try:
+        feeds = {f["feed"]: f for f in w.json("feed", "ls")["items"]}
+        assert feeds["a"]["names"] == 4 and feeds["b"]["names"] == 2
+        lists = {l["list"]: l for l in w.json("list", "ls")["items"]}
+        assert {"malware", "spare", "operator-allow", "operator-block", "findings-block", "findings-alert"} <= set(lists)
+        show = w.json("list", "show", "malware")
+        assert {i["source"] for i in show["inputs"]} == {"a", "b", "malware.operator"} and len(show["chain"]) == 64, show
+        names = w.json("list", "names", "malware")["items"]
+        assert {(n["name"], n["scope"], n["source"]) for n in names} == {
+            ("one.example", "subtree", "a"), ("two.example", "subtree", "a"), ("parent.example", "subtree", "a"), ("child.parent.example", "subtree", "a"),
+            ("two.example", "exact", "b"), ("host.example", "exact", "b")}, names
+        assert [n["name"] for n in w.json("list", "names", "malware", "--grep", "host")["items"]] == ["host.example"]
+        first = show["version"]
+        w.http.put("/a", b"one.example\nchild.parent.example\nthree.example\n")
+        w.refresh("a")
+        w.settle("malware", ["a"])
+        log = w.json("log", "malware")["items"]
+        assert log[0]["version"] > first and log[0]["cause"] and [v["version"] for v in log] == sorted((v["version"] for v in log), reverse=True)
+        assert len(w.json("log", "malware", "-n", "1")["items"]) == 1
+        d = {(c["op"], c["name"]) for c in w.json("diff", "malware")["items"]}
+        assert d == {("remove", "two.example"), ("remove", "parent.example"), ("add", "three.example")}, d
+        assert w.cli("diff", "malware", f"{first}..{first}", "--exit-code")[0] == 0
+        assert w.cli("diff", "malware", f"{first}..{log[0]['version']}", "--exit-code")[0] == 20
+        back = {(c["op"], c["name"]) for c in w.json("diff", "malware", f"{log[0]['version']}..{first}")["items"]}
+        assert back == {("add", "two.example"), ("add", "parent.example"), ("remove", "three.example")}, back
+        assert len(w.json("list", "names", f"malware@{first}")["items"]) == 6, "an older version is readable"
+        assert w.cli("list", "show", "malware@999999")[0] == 1
+        assert w.cli("list", "show", "nowhere")[0] in (1, 66)
+        # an ancestor left by delta: the child is blocked still; the hosts feed still has two.example
+        w.wait_blocked("three.example")
+        assert w.blocked("x.child.parent.example") and not w.blocked("parent.example") and w.blocked("two.example") and not w.blocked("x.two.example")
+        e = w.json("explain", "x.child.parent.example")
+        assert e["verdict"] == "BLOCK" and e["matched"]["entry"] == "child.parent.example" and e["matched"]["scope"] == "subtree", e
+        assert e["rule"]["list"] == "malware" and e["rule"]["list_version"] == log[0]["version"], e
+        assert [(b["source"], bool(b["since"])) for b in e["because"]] == [("a", True)], e
+        assert w.cli("explain", "x.child.parent.example", "--exit-code")[0] == 10
+        assert w.cli("explain", "free.example", "--exit-code")[0] == 0
+        assert w.cli("explain", "bad..name")[0] == 64
+        assert w.cli("explain", "aaaaaaaa")[0] in (1, 66), "no such reference"
+        rc, out, _ = w.cli("status")
+        assert rc == 0, out
+        assert w.json("status")["roles"]["enforce"]["role"] == "enforce"
+        tail = Proc([w.exe, "-c", w.config_path, "--json", "tail", "--action", "BLOCK", "-n", "2"], os.path.join(w.folder, "tail.log"))
+        try:
+            end = time.monotonic() + 20
+            while tail.alive() and time.monotonic() < end:
+                w.ask("free.example")
+                w.ask("one.example")
+                time.sleep(0.1)
+            assert not tail.alive(), "tail -n 2 does not end"
+        finally:
+            if tail.alive():
+                tail.kill()
+        with open(tail.log) as f:
+            rows = [json.loads(l) for l in f if l.strip()]
+        assert len(rows) == 2 and all(r["query_name"] == "one.example." for r in rows), rows
+        ok = True
+    finally:
+        w.close(not ok)
+
+
+def test_changing_commands(shared):
+    w = rich_world(shared, "changing")
+    ok = False
+    try:
+        # block and allow stand before all rules, with an expiry or an explicit --permanent
+        assert w.cli("block", "now.example")[0] == 64, "neither --for nor --permanent"
+        w.json("block", "now.example", "--for", "1h", "--reason", "incident 7")
+        w.wait_blocked("now.example")
+        e = w.json("explain", "now.example")
+        assert e["rule"]["list"] == "operator-block" and "incident 7" in json.dumps(e), e
+        w.json("allow", "one.example", "--permanent", "--reason", "false positive")
+        w.wait_blocked("one.example", False)
+        assert w.json("explain", "one.example")["verdict"] == "ALLOW"
+        w.json("allow", "one.example", "--remove")
+        w.wait_blocked("one.example")
+        w.json("block", "short.example", "--for", "2s", "--reason", "soon over")
+        w.wait_blocked("short.example")
+        w.wait_blocked("short.example", False, seconds=30)
+        w.json("list", "add", "malware", "*.added.example", "plain.example", "--reason", "by hand")
+        w.wait_blocked("x.added.example")
+        assert w.blocked("plain.example") and not w.blocked("added.example") and not w.blocked("x.plain.example")
+        w.json("list", "rm", "malware", "plain.example")
+        w.wait_blocked("plain.example", False)
+        assert w.cli("list", "add", "malware", "bad..name")[0] in (64, 66)
+        assert w.cli("list", "add", "nowhere", "x.example")[0] != 0
+        # rollback is a new version; the feeds stay pinned until unhold, operator entries stay
+        good = w.settle("malware", ["a", "b", "malware.operator"])
+        w.http.put("/a", b"one.example\ntwo.example\nparent.example\nchild.parent.example\noutage.example\n")
+        w.refresh("a")
+        w.wait_blocked("outage.example")
+        dry = w.json("rollback", "malware", "--to", str(good), "--dry-run")
+        assert dry["dry_run"] and dry["would_remove"] == 1, dry
+        assert w.blocked("outage.example")
+        o = w.json("rollback", "malware", "--to", str(good), "--reason", "payroll outage")
+        w.wait_blocked("outage.example", False)
+        assert o["version"]["version"] > good and w.json("log", "malware", "-n", "1")["items"][0]["cause"] == "rollback"
+        assert w.blocked("x.added.example")
+        w.http.put("/a", b"one.example\noutage.example\noutage2.example\ntwo.example\nparent.example\nchild.parent.example\n")
+        w.refresh("a")
+        time.sleep(2)
+        assert not w.blocked("outage.example") and not w.blocked("outage2.example"), "the pinned feed moved the list"
+        w.json("unhold", "malware")
+        w.wait_blocked("outage2.example")
+        w.json("hold", "malware", "--reason", "freeze")
+        w.http.put("/a", b"one.example\ntwo.example\nparent.example\nchild.parent.example\nfrozen.example\n")
+        w.refresh("a")
+        time.sleep(2)
+        assert not w.blocked("frozen.example")
+        w.json("unhold", "malware")
+        w.wait_blocked("frozen.example")
+        assert w.cli("rollback", "malware", "--to", "99999")[0] != 0
+        assert w.cli("recover", "malware")[0] == 64, "a decision without a terminal needs --yes"
+        ok = True
+    finally:
+        w.close(not ok)
+
+
+def keys(w, pattern):
+    return w.redis.client().call("KEYS", pattern)
+
+
+def test_purge(shared):
+    """What the configuration no longer names is an orphan; a purge leaves a deleting version's head and nothing else."""
+    w = rich_world(shared, "purge")
+    ok = False
+    try:
+        assert w.cli("list", "purge", "malware", "--yes")[0] != 0, "a configured list is not purged"
+        w.config["feeds"] = [f for f in w.config["feeds"] if f["name"] != "b"]
+        w.config["domain_lists"] = [l for l in w.config["domain_lists"] if l["name"] != "spare"]
+        w.write_config()
+        w.hup()
+        wait_until(lambda: {"spare"} <= set(w.json("status", code=w.cli("status")[0])["orphans"]["lists"]), 20, "spare is an orphan")
+        w.wait_blocked("host.example", False)
+        assert w.cli("list", "purge", "spare")[0] == 64, "without --yes and a terminal"
+        w.json("list", "purge", "spare", "--yes", "--reason", "not wanted")
+        for name in ("b", "spare.config", "spare.operator"):
+            if w.head("source", name):
+                w.json("feed", "purge", name, "--yes")
+        for base in ("source/b", "list/spare", "source/spare.config"):
+            left = {k.decode().split(":", 2)[2] for k in keys(w, f"{{fl}}:{base}:*")}
+            heads = {k for k in left if k == "head" or k.startswith("v:") or k == "lineage"}
+            assert left <= heads and len([k for k in left if k.startswith("v:")]) <= 1, (base, left)
+        wait_until(lambda: w.json("status", code=w.cli("status")[0])["orphans"] == {"lists": [], "sources": []}, 20, "no orphans are left")
+        assert w.blocked("one.example")
+        ok = True
+    finally:
+        w.close(not ok)
+
+
+def test_metrics(shared):
+    w = rich_world(shared, "metrics")
+    ok = False
+    try:
+        for n in ("one.example", "free.example"):
+            w.ask(n)
+
+        def text():
+            with urllib.request.urlopen(f"http://127.0.0.1:{w.metrics_port}/metrics", timeout=10) as r:
+                return r.read().decode()
+
+        t = wait_until(text, 10, "metrics")
+        for m in METRICS:
+            assert re.search(rf"^# TYPE {m} ", t, re.M) and re.search(rf"^{m}(_bucket|_sum)?(\{{[^}}]*\}})? [0-9.e+-]+$", t, re.M), m
+        assert re.search(r'fireline_list_applied_version\{domain_list="malware"\} %d$' % w.applied("malware"), t, re.M), t
+        assert re.search(r'^fireline_policy_decisions_total\{[^}]*action="BLOCK"[^}]*\} [1-9]', t, re.M)
+        types = re.findall(r"^# TYPE (\S+) ", t, re.M)
+        assert len(types) == len(set(types)), "a family stands twice"
+        for line in t.splitlines():
+            assert line.startswith("#") or re.match(r'^[a-z_]+(\{([a-z_]+="[^"\n]*",?)*\})? (NaN|[+-]?Inf|[0-9.e+-]+)$', line), line
+        ok = True
+    finally:
+        w.close(not ok)
+
+
+def test_demo_once(shared):
+    """demo --once proves itself, keeps its records, and leaves nothing behind."""
+    folder = tempfile.mkdtemp(prefix="fireline-demo-test-")
+    try:
+        log = os.path.join(folder, "records.ndjson")
+        before = {f for f in os.listdir("/tmp") if f.startswith("fireline-once-")}
+        r = subprocess.run([binary(), "demo", "--once", "--query-log", log], capture_output=True, text=True, timeout=90, stdin=subprocess.DEVNULL)
+        assert r.returncode == 0 and "all proven" in r.stdout, (r.returncode, r.stdout, r.stderr[-1500:])
+        with open(log) as f:
+            rows = [json.loads(l) for l in f]
+        assert sorted(x["fireline"]["action"] for x in rows) == ["BLOCK", "BLOCK", "NONE"], rows
+        assert {f for f in os.listdir("/tmp") if f.startswith("fireline-once-")} == before, "a folder is left behind"
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_embedded_survives_restart(shared):
+    """run --embedded: one process tree; a block stays after SIGTERM and start, and after kill -9 of the parent; the local query log is there."""
+    w = World(shared, "embedded", kafka=False, redis=False)
+    ok = False
+    try:
+        w.write_config()
+
+        def start():
+            w.procs["parent"] = Proc([w.exe, "run", "--embedded", "-c", w.config_path], w.log_path("parent"))
+            wait_until(lambda: w.get("enforce", "/v1/status") and w.get("ingest", "/v1/status") and w.get("api", "/v1/status"), 40, "embedded answers")
+
+        start()
+        w.json("block", "kept.example", "--permanent", "--reason", "test")
+        w.wait_blocked("kept.example")
+        assert w.term("parent") == 0
+        start()
+        w.wait_blocked("kept.example", seconds=30)
+        w.json("finding", "inject", "-", stdin=harness.fixture("01-c2-dns.api.json").decode())
+        w.wait_blocked("update.badcdn.example")
+        w.kill("parent")
+        wait_until(lambda: asker.exchange(("127.0.0.1", w.port), asker.pack_question("kept.example"), 0.1) is None, 20, "the children end with their parent")
+        time.sleep(1)
+        start()
+        for n in ("kept.example", "update.badcdn.example"):
+            w.wait_blocked(n, seconds=30)
+        path = os.path.join(w.state, "query.jsonl")
+        wait_until(lambda: os.path.getsize(path) > 0, 10, "the local query log is written")
+        # a role killed under the parent comes back, and the socket never closes
+        pid = next(int(l.split()[1]) for l in subprocess.run(["ps", "-o", "ppid=,pid=,args="] + ["-e"], capture_output=True, text=True).stdout.splitlines()
+                   if l.split()[0] == str(w.procs["parent"].pid) and "--role enforce" in l)
+        os.kill(pid, 9)
+        assert w.ask("kept.example", timeout=10, tries=1).blocked, "the question waited in the socket"
+        assert w.term("parent") == 0
+        ok = True
+    finally:
+        w.close(not ok)
