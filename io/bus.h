@@ -1,6 +1,6 @@
 /* Bus door: Kafka by librdkafka (bus_kafka.c), and a twin in memory (bus_mem.c). Two producers: control (idempotent, acks=all,
  * linger 0) and query log (its own linger, batch and codec). Consumers assign themselves partitions; no groups, no commits: offsets
- * are kept by the caller. librdkafka before 2.3 can turn a disconnect into a fatal producer error: the door destroys and re-creates the
+ * are kept by the caller. A producer or consumer is for one thread at a time; consumers are opened and topics created by the control producer's. librdkafka before 2.3 can turn a disconnect into a fatal producer error: the door destroys and re-creates the
  * producer and reports every message that was in flight as failed, so that callers send again. */
 #pragma once
 #include "base/arena.h"
@@ -38,7 +38,7 @@ struct fl_bus_ops {
 	/* Copies key, value and headers. FL_ELIMIT: the queue is full, poll and try again. tag comes back in the report. */
 	int (*produce)(struct fl_bus *b, enum fl_bus_producer which, const char *topic, struct fl_span key, struct fl_span value,
 		       const struct fl_bus_header *headers, size_t n_headers, uint64_t tag, struct fl_err *err);
-	/* Delivery reports, waiting at most timeout_ms for the first. Returns their number. */
+	/* Delivery reports, waiting at most timeout_ms for the first. Returns their number. report may produce, but not poll. */
 	int (*poll)(struct fl_bus *b, enum fl_bus_producer which, int timeout_ms, fl_bus_report *report, void *ctx);
 	/* Messages handed in and not yet reported. */
 	size_t (*in_flight)(struct fl_bus *b, enum fl_bus_producer which);
@@ -51,7 +51,7 @@ struct fl_bus_ops {
 	int (*fetch)(struct fl_bus_consumer *c, int timeout_ms, struct fl_bus_msg *out, struct fl_err *err);
 	/* First and end offset of each partition, as the broker says. */
 	int (*watermarks)(struct fl_bus_consumer *c, struct fl_bus_offsets *first, struct fl_bus_offsets *end, struct fl_err *err);
-	/* Position: the next offset of each partition. */
+	/* Position: the next offset of each partition; -1: still at its beginning. */
 	void (*position)(struct fl_bus_consumer *c, struct fl_bus_offsets *out);
 	void (*consumer_close)(struct fl_bus_consumer *c);
 	/* Readable when a fetch or a report may be due; -1: none. The caller reads and drops the bytes. */
