@@ -256,7 +256,7 @@ class FeedServer:
     """Bodies by path with ETag and Last-Modified; counts what was asked, and how often 304 was enough."""
 
     def __init__(self):
-        self.bodies, self.hits, self.not_modified, self.lock = {}, {}, {}, threading.Lock()
+        self.bodies, self.hits, self.not_modified, self.sent, self.lock = {}, {}, {}, {}, threading.Lock()
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -335,6 +335,7 @@ class FeedServer:
         h.end_headers()
         try:
             h.wfile.write(data)
+            self.sent[path] = time.time()
         except OSError:
             pass
 

@@ -1,0 +1,329 @@
+"""The figures of the pipeline, measured on the release binary with real Redis and Kafka. Start reading at main(); bench/README.md says what each figure is."""
+import json
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, "tests", "live"))
+
+import asker  # noqa: E402
+import harness  # noqa: E402
+import redis_reader  # noqa: E402
+import zstandard  # noqa: E402
+from harness import Shared, Skip, World, random_label, wait_until  # noqa: E402
+from servers import Kafka  # noqa: E402
+
+FIGURES = []
+
+
+def figure(part, name, value, unit, target=None, note=""):
+    ok = None if target is None else value <= target
+    FIGURES.append({"part": part, "name": name, "value": round(value, 4), "unit": unit, "target": target, "ok": ok, "note": note})
+    print(row(FIGURES[-1]), flush=True)
+
+
+def row(f):
+    mark = "" if f["ok"] is None else "ok" if f["ok"] else "MISSED"
+    target = "" if f["target"] is None else f"<= {f['target']:g}"
+    return f"{f['part']:9} {f['name']:52} {f['value']:>12,.3f} {f['unit']:10} {target:>10} {mark:7} {f['note']}"
+
+
+def percentile(v, p):
+    v = sorted(v)
+    return v[min(len(v) - 1, int(len(v) * p))]
+
+
+def big_body(day):
+    path = os.path.join(harness.SHARED, "feeds", "big", f"maltrail-2026-08-{day}.txt.zst")
+    if not os.path.exists(path):
+        raise Skip("shared/feeds/big is absent")
+    with open(path, "rb") as f:
+        return zstandard.ZstdDecompressor().decompressobj().decompress(f.read())
+
+
+def bench_world(shared, name, **feed):
+    w = World(shared, name)
+    w.config["domain_lists"][0]["publish_guard"] = {"max_added_ratio": 1000, "max_removed_ratio": 1}
+    w.config["log"]["level"] = "warn"
+    w.feed("big", format="domains", scope="exact", max_bytes="1GiB", timeout="10m", **feed)
+    return w
+
+
+# --- big, daily ---
+
+def first_load(shared, body, extra):
+    """One load into an empty store. The name asked for is part of the body, so that nothing must be decoded while time runs."""
+    w = bench_world(shared, "bench-big")
+    try:
+        name = f"{random_label(random.Random(), 12)}.bench-probe.example"
+        w.write_config()
+        w.http.put("/big", body + name.encode() + b"\n")
+        w.start()
+        w.procs["ingest"].reset_peak_rss()
+        t0 = time.time()
+        status, _ = w.post("ingest", "/v1/feeds/big/fetches")
+        assert status == 200
+        end = time.monotonic() + 120
+        while not asker.ask(("127.0.0.1", w.port), name, timeout=0.05, tries=1) or not w.blocked(name):
+            assert time.monotonic() < end, "the list does not come into force: " + json.dumps(w.feed_status("big"))
+            time.sleep(0.005)
+        t2 = time.time()
+        number = w.source_version("big")
+        r = w.redis.client()
+        v = redis_reader.Source(r, "big").version(number)
+        r.close()
+        committed = int(v["at_us"]) / 1e6
+        s = w.get("enforce", "/v1/status")
+        out = {"body_to_committed": committed - w.http.sent.get("/big", t0), "fetch_to_committed": committed - t0, "committed_to_enforced": t2 - committed,
+               "rss": w.procs["ingest"].peak_rss(), "names": int(v["entries"]), "keyframe": int(v["keyframe_bytes"]),
+               "image_bytes_a_name": s["image"]["bytes"] / max(1, s["image"]["names"]), "enforce_rss": w.procs["enforce"].peak_rss()}
+        if extra:
+            out.update(extra(w, number))
+        return out
+    finally:
+        w.close(False)
+
+
+def one_percent(w, number):
+    """The list again with 1 % changed: delta over keyframe."""
+    r = w.redis.client()
+    src = redis_reader.Source(r, "big")
+    names = [redis_reader.name_of(k) for k in src.keyframe(number)]
+    rng = random.Random(1)
+    n = len(names) // 200
+    gone = set(rng.sample(range(len(names)), n))
+    kept = [x for i, x in enumerate(names) if i not in gone]
+    new = []
+    for x in rng.sample(names, n):  # new names look like the old ones, and fall everywhere
+        head, _, tail = x.partition(".")
+        new.append(f"{head[:20]}{random_label(rng, 4)}.{tail}" if "." in tail else f"{random_label(rng, 4)}{head[:40]}.{tail}")
+    w.http.put("/big", "\n".join(kept + new).encode() + b"\n")
+    w.procs["ingest"].reset_peak_rss()
+    s = w.refresh("big")
+    assert s["state"] == "ok", s
+    v = src.version(w.source_version("big"))
+    w.settle("malware", ["big"])
+    r.close()
+    return {"delta_bytes": int(v["delta_bytes"]), "changed": int(v["added"]) + int(v["removed"]), "rss_change": w.procs["ingest"].peak_rss()}
+
+
+def bench_big(shared):
+    body = big_body(23)
+    t = time.monotonic()
+    with tempfile.TemporaryFile() as f:
+        f.write(body)
+        f.seek(0)
+        subprocess.run(["sort", "-u"], stdin=f, stdout=subprocess.DEVNULL, env={"LC_ALL": "C"}, check=True)
+    sort_s = time.monotonic() - t
+    runs = [first_load(shared, body, one_percent if i == 0 else None) for i in range(3)]
+
+    def median(key):
+        return statistics.median(r[key] for r in runs)
+
+    note = f"{runs[0]['names']:,} names, {len(body) / 1e6:.0f} MB"
+    figure("big", "body to committed version", median("body_to_committed"), "s", 3, note)
+    figure("big", "fetch asked to committed version", median("fetch_to_committed"), "s")
+    figure("big", "committed to enforced", median("committed_to_enforced"), "s", 1)
+    figure("big", "peak resident memory of ingest", median("rss") / 2**20, "MiB", 300)
+    figure("big", "  the same, while 1 % changes", runs[0]["rss_change"] / 2**20, "MiB", 300)
+    figure("big", "image octets a name", median("image_bytes_a_name"), "B", 24)
+    figure("big", "keyframe octets a name", median("keyframe") / runs[0]["names"], "B")
+    figure("big", "peer: sort -u of the same body", sort_s, "s")
+    figure("daily", "delta over keyframe, 1 % of the names changed", 100 * runs[0]["delta_bytes"] / median("keyframe"), "%", 3,
+           f"{runs[0]['changed']:,} names, {runs[0]['delta_bytes']:,} octets")
+
+
+# --- change ---
+
+def change_cost(shared, n, rounds=5, per=1000):
+    """CPU seconds of publisher and enforcer for a change of `per` names to a list of n."""
+    w = bench_world(shared, f"bench-change{n}")
+    try:
+        rng = random.Random(n)
+        base = [f"{random_label(rng, 9)}.{random_label(rng, 3)}.example" if i % 3 else f"{random_label(rng, 12)}.com" for i in range(n)]
+        text = "\n".join(base) + "\n"
+        del base
+        w.write_config()
+        w.http.put("/big", text.encode())
+        w.start()
+        s = w.refresh("big", seconds=300)
+        assert s["state"] == "ok", s
+        w.settle("malware", ["big"], seconds=120)
+        time.sleep(3)  # what follows a first load in the background is over
+        pub, enf = w.procs["publish"], w.procs["enforce"]
+        t, a, b = time.monotonic(), pub.cpu(), enf.cpu()
+        time.sleep(4)
+        idle = [(p.cpu() - c) / (time.monotonic() - t) for p, c in ((pub, a), (enf, b))]
+        costs = {"publish": [], "enforce": []}
+        for i in range(rounds):
+            w.http.put("/big", (text + "".join(f"c{i}-{j}-{random_label(rng, 6)}.example\n" for j in range(per))).encode() if i % 2 == 0 else text.encode())
+            t, a, b = time.monotonic(), pub.cpu(), enf.cpu()
+            s = w.refresh("big", seconds=300)
+            assert s["state"] == "ok", s
+            settle_quietly(w)
+            spent = time.monotonic() - t
+            costs["publish"].append(pub.cpu() - a - idle[0] * spent)
+            costs["enforce"].append(enf.cpu() - b - idle[1] * spent)
+        return {k: statistics.median(v) for k, v in costs.items()}, s["names"]
+    finally:
+        w.close(False)
+
+
+def settle_quietly(w):
+    """As World.settle, but asking seldom: each question costs the process that is measured."""
+    head = w.source_version("big")
+    r = w.redis.client()
+
+    def done():
+        v = r.hash("{fl}:list/malware:head")["version"]
+        return redis_reader.parse_inputs(r.hash(f"{{fl}}:list/malware:v:{v}")["inputs"])["big"]["version"] == head and v
+
+    v = int(wait_until(done, 60, "the list moves"))
+    time.sleep(0.3)
+    wait_until(lambda: w.applied("malware") == v, 60, "it is enforced", every=0.2)
+    r.close()
+
+
+def bench_change(shared):
+    small, n_small = change_cost(shared, 100_000)
+    large, n_large = change_cost(shared, 5_000_000)
+    figure("change", "publisher CPU for 1,000 names at 100 k", 1000 * small["publish"], "ms")
+    figure("change", "publisher CPU for 1,000 names at 5 M", 1000 * large["publish"], "ms")
+    figure("change", "publisher: 5 M over 100 k", large["publish"] / small["publish"], "x", 1.2, f"{n_large:,} over {n_small:,} names")
+    figure("change", "enforcer CPU for 1,000 names at 100 k", 1000 * small["enforce"], "ms")
+    figure("change", "enforcer CPU for 1,000 names at 5 M", 1000 * large["enforce"], "ms")
+    figure("change", "enforcer: 5 M over 100 k", large["enforce"] / small["enforce"], "x", 1.5)
+
+
+# --- findings ---
+
+def finding(i, name):
+    when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    return json.dumps({"schemaVersion": "2.0", "accountId": "000000000000", "region": "bench", "id": f"{i:032x}", "type": "Backdoor:EC2/C&CActivity.B!DNS",
+                       "severity": 8, "createdAt": when, "updatedAt": when,
+                       "service": {"serviceName": "guardduty", "archived": False, "count": 1,
+                                   "action": {"actionType": "DNS_REQUEST", "dnsRequestAction": {"domain": name}}}}).encode()
+
+
+class Watcher:
+    """Asks one name over and over on one socket, until it is blocked."""
+
+    def __init__(self, port):
+        import socket
+        self.s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.s.connect(("127.0.0.1", port))
+        self.s.settimeout(1)
+
+    def until_blocked(self, name, seconds=10):
+        end = time.monotonic() + seconds
+        q = asker.pack_question(name, 1, 7)
+        while time.monotonic() < end:
+            try:
+                self.s.send(q)
+                p = self.s.recv(4096)
+            except OSError:
+                continue
+            if p[3] & 15 == asker.NXDOMAIN and p[12:12 + len(name)] == q[12:12 + len(name)]:
+                return time.perf_counter()
+            time.sleep(0.0002)
+        raise AssertionError(f"{name} was not blocked")
+
+
+def bench_findings(shared):
+    w = World(shared, "bench-findings")
+    try:
+        w.config["log"]["level"] = "warn"
+        w.write_config()
+        w.start()
+        wait_until(lambda: w.head("list", "findings-block"), 30, "findings-block has a version")
+        n = int(os.environ.get("FL_BENCH_FINDINGS", "1000"))
+        watch = Watcher(w.port)
+        for way in ("file", "socket"):
+            took = []
+            for i in range(n):
+                name = f"f{i}-{way}.c2-{i % 97}.example"
+                data = finding(i + (1 << 32 if way == "file" else 0), name)
+                if way == "file":
+                    tmp = os.path.join(w.folder, "f.tmp")
+                    with open(tmp, "wb") as f:
+                        f.write(data)
+                    t = time.perf_counter()
+                    os.rename(tmp, os.path.join(w.findings_dir, f"{i}.json"))
+                else:
+                    t = time.perf_counter()
+                    status, o = w.post("ingest", "/v1/findings", data)
+                    assert status == 200 and o["accepted"] == 1, o
+                took.append(1000 * (watch.until_blocked(name) - t))
+                time.sleep(0.002)
+            figure("findings", f"{way} to NXDOMAIN, p50", percentile(took, 0.50), "ms", 10, f"{n} findings, one by one")
+            figure("findings", f"{way} to NXDOMAIN, p99", percentile(took, 0.99), "ms", 50)
+            figure("findings", f"{way} to NXDOMAIN, worst", max(took), "ms")
+        ceilings(w)
+    finally:
+        w.close(False)
+
+
+def ceilings(w):
+    from kafka import KafkaProducer
+    r = w.redis.client()
+    took = []
+    for i in range(300):
+        t = time.perf_counter()
+        r.call("SET", "bench:ceiling", str(i))
+        took.append(1000 * (time.perf_counter() - t))
+    figure("findings", "ceiling: one synced Redis write, p50", percentile(took, 0.5), "ms")
+    p = KafkaProducer(bootstrap_servers=w.kafka.bootstrap, acks="all", linger_ms=0)
+    took = []
+    for i in range(300):
+        t = time.perf_counter()
+        p.send(w.prefix + "dead-letter", b"x" * 800).get(10)
+        took.append(1000 * (time.perf_counter() - t))
+    p.close()
+    figure("findings", "ceiling: one acknowledged Kafka record, p50", percentile(took, 0.5), "ms", note="a Python client")
+
+
+PARTS = {"big": bench_big, "change": bench_change, "findings": bench_findings}
+
+
+def machine():
+    with open("/proc/cpuinfo") as f:
+        model = next((l.split(":", 1)[1].strip() for l in f if l.startswith("model name")), "unknown")
+    return {"cpu": model, "cores": os.cpu_count(), "kernel": os.uname().release}
+
+
+def main():
+    args = sys.argv[1:]
+    out = os.path.join(ROOT, "build", "bench", "pipeline.json")
+    if "--json" in args:
+        i = args.index("--json")
+        out = args[i + 1]
+        del args[i:i + 2]
+    shared = Shared()
+    skipped = []
+    try:
+        shared._kafka = Kafka(os.path.join(shared.folder, "kafka"), jvm=("-Xmx1g",))  # compiled in full: the broker is part of the path
+        for part in args or PARTS:
+            try:
+                PARTS[part](shared)
+            except Skip as s:
+                skipped.append(f"{part}: {s}")
+                print(f"SKIP {part}: {s}")
+    finally:
+        shared.close()
+    os.makedirs(os.path.dirname(os.path.abspath(out)), exist_ok=True)
+    with open(out, "w") as f:
+        json.dump({"machine": machine(), "binary": harness.binary(), "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "figures": FIGURES, "skipped": skipped}, f, indent=1)
+        f.write("\n")
+    print("\n" + "\n".join(row(f) for f in FIGURES))
+    missed = [f["name"] for f in FIGURES if f["ok"] is False]
+    print(f"\n{sum(f['ok'] is True for f in FIGURES)} targets met, {len(missed)} missed{': ' + '; '.join(missed) if missed else ''}; JSON in {out}")
+    return 1 if missed or skipped else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
