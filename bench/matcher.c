@@ -44,7 +44,8 @@ static size_t put_label(char *out)
 	return n;
 }
 
-static struct fl_set names_make(size_t n)
+/* `mark` keeps names of different calls apart. */
+static struct fl_set names_make(size_t n, unsigned mark)
 {
 	static const char *const tlds[] = { "com", "net", "org", "ru", "xyz", "info", "top", "co.uk" };
 	struct fl_set s = { 0 };
@@ -58,6 +59,8 @@ static struct fl_set names_make(size_t n)
 			name[at++] = '.';
 		}
 		at += put_label(name + at);
+		if (mark)
+			at += (size_t)snprintf(name + at, sizeof(name) - at, "-%u", mark);
 		snprintf(name + at, sizeof(name) - at, ".%s", tlds[draw(8)]);
 		help_add(&s, name, 3);
 	}
@@ -135,7 +138,7 @@ static void store(const struct fl_image *img)
 static void update_once(struct fl_image **img, uint64_t number, struct fl_digests *d, double *spent)
 {
 	struct fl_delta_writer *w = fl_delta_writer_new();
-	struct fl_set add = names_make(1000);
+	struct fl_set add = names_make(1000, (unsigned)number);
 	struct fl_list_input m = { .source = "s" };
 	struct fl_list_version v = { .list = "l", .id = help_id(number), .inputs = &m, .n_inputs = 1 };
 	struct fl_image_input_update u = { .to = &m, .n_changes = 1 };
@@ -174,7 +177,7 @@ int main(int argc, char **argv)
 {
 	size_t n = argc > 1 ? strtoul(argv[1], NULL, 10) : 1000000;
 	unsigned applies = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 50;
-	struct fl_set s = names_make(n), other = names_make(n < 1000000 ? n : 1000000);
+	struct fl_set s = names_make(n, 0), other = names_make(n < 1000000 ? n : 1000000, 1);
 	struct fl_digests d = help_digests(&s);
 	struct fl_image *img = build(&s);
 	struct fl_image_stats st;
