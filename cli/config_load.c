@@ -190,7 +190,7 @@ static void walk_map(struct fl__load *l, const char *prefix, const struct fl_yam
 	}
 }
 
-void fl__walk(struct fl__load *l)
+void fl__load_walk(struct fl__load *l)
 {
 	fl__defaults(l, "", l->cfg);
 	if (!l->root)
@@ -319,7 +319,7 @@ static int finish(struct fl__load *l, struct fl_config **out)
 	int ret;
 
 	if (l->root || !l->diag->errors) { /* else nothing was read, and the rest would be its echo */
-		fl__walk(l);
+		fl__load_walk(l);
 		fl__check(l);
 	}
 	fl_diag_sort(l->diag);

@@ -137,4 +137,4 @@ bool fl__value_differs(const struct fl_key *k, const void *a, const void *b);
 void fl__check(struct fl__load *l);
 void fl__check_policy(struct fl__load *l);
 /** Walk the tree by the table into l->cfg. */
-void fl__walk(struct fl__load *l);
+void fl__load_walk(struct fl__load *l);
