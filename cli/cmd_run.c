@@ -95,8 +95,13 @@ int fl_cmd_config_explain(struct fl_cli *c)
 	struct fl_buf b = { 0 };
 	int ret = fl_config_explain(c->n_args ? c->args[0] : NULL, &b);
 
-	if (ret == 0)
+	if (ret == 0) {
 		fwrite(b.p, 1, b.n, stdout);
+		if (b.n && b.p[b.n - 1] != '\n')
+			putchar('\n');
+	} else if (b.n)
+		ret = fl_cli_fail(FL_EXIT_USAGE, "FL2001", "fireline config explain lists all keys", "no key '%s'; did you mean '%.*s'?", c->args[0], (int)b.n,
+				  (const char *)b.p);
 	else
 		ret = fl_cli_fail(FL_EXIT_USAGE, "FL2001", "fireline config explain lists all keys", "no key '%s'", c->args[0]);
 	fl_buf_done(&b);
