@@ -232,12 +232,25 @@ static int write_needed(struct fl_sets *s, const struct fl_lease *lease, const s
 	return keys.n > 1 ? fl__commit_eval(s, &fl__script_needed, &keys, &args, err) : 0;
 }
 
+/* The lowest version that the relay has still to send, UINT64_MAX when none: the outbox is in order. */
+static int outbox_lowest(struct fl_sets *s, const char *list, struct fl_arena *a, uint64_t *out, struct fl_err *err)
+{
+	struct fl_outbox_entry *v = NULL;
+	uint64_t length;
+	size_t n = 0;
+	int ret = fl_outbox_read(s, list, 1, a, &v, &n, &length, err);
+
+	*out = ret == 0 && n ? v[0].number : UINT64_MAX;
+	return ret;
+}
+
 int fl_list_retain(struct fl_sets *s, const struct fl_lease *lease, struct fl_retention_report *out, struct fl_err *err)
 {
 	struct fl_arena a = { 0 };
 	struct fl_args victims = { .arena = &a };
 	struct row *w = NULL;
 	struct fl_head head;
+	uint64_t unsent = UINT64_MAX;
 	size_t n = 0, kept;
 	int ret = fl_set_head(s, FL_LIST, lease->name, &head, err);
 
@@ -248,8 +261,12 @@ int fl_list_retain(struct fl_sets *s, const struct fl_lease *lease, struct fl_re
 	}
 	if (ret == 0)
 		ret = walk_list(s, lease->name, head.id.number, &a, &w, &n, err);
+	if (ret == 0)
+		ret = outbox_lowest(s, lease->name, &a, &unsent, err);
 	if (ret == 0 && n) {
 		kept = list_kept(s, w, n);
+		while (kept + 1 < n && w[kept].number > unsent)
+			kept++;
 		/* manifests first, what they needed after: a crash between leaves a source version too many, never one too few */
 		for (size_t i = kept + 1; i < n; i++)
 			fl__args_add(&victims, fl__key(s, &a, FL_LIST, lease->name, ":v:%llu", (unsigned long long)w[i].number));
