@@ -5,7 +5,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "base/text.h"
+#include "model/enforcer_state.h"
 
 enum { HEAD_RETRY_MS = 500, EVENTS_RETRY_MS = 1000, OFFSETS_MS = 5000, BEAT_MS = 10000, GENERATION_RETRY_MS = 30000, FETCH_TRIES = 5 };
 
@@ -433,26 +433,29 @@ static void beat(struct fl_follow *f, fl_mono_ns now)
 {
 	const struct fl_image_list *v;
 	size_t n = fl_image_lists(f->image, &v);
+	struct fl_enforcer_state s = { .at = fl_now_unix(f->c.clock) };
+	struct fl_arena arena = { 0 };
 	struct fl_buf b = { 0 };
 
 	f->beat_at = now + BEAT_MS * FL_NS_PER_MS;
 	if (!f->c.bus || !f->bus_up)
 		return;
-	fl_buf_printf(&b, "{\"enforcer\":");
-	fl_json_string(&b, fl_span_str(f->c.cfg->node_name));
-	fl_buf_printf(&b, ",\"at_us\":%" PRId64 ",\"lists\":[", fl_now_unix(f->c.clock));
-	for (size_t i = 0; i < n; i++) {
+	snprintf(s.enforcer, sizeof(s.enforcer), "%s", f->c.cfg->node_name);
+	s.lists = fl_arena_array(&arena, n + 1, sizeof(*s.lists));
+	for (size_t i = 0; s.lists && i < n; i++) {
 		const struct fl_follow_list *l = fl__follow_list(f, v[i].name);
-		char chain[65], epoch[33];
+		struct fl_enforcer_list *e = &s.lists[s.n++];
 
-		fl_buf_printf(&b, "%s{\"list\":\"%s\",\"epoch\":\"%s\",\"version\":%" PRIu64 ",\"chain\":\"%s\",\"applied_at_us\":%" PRId64 ",\"state\":\"%s\"}",
-			      i ? "," : "", v[i].name, fl_hex(v[i].id.epoch.b, 16, epoch), v[i].id.number, fl_hex(v[i].id.chain, 32, chain),
-			      v[i].applied_at, l ? fl_follow_state_word(l->state) : "unknown");
+		memcpy(e->list, v[i].name, sizeof(e->list));
+		e->id = v[i].id;
+		e->applied_at = v[i].applied_at;
+		snprintf(e->state, sizeof(e->state), "%s", l ? fl_follow_state_word(l->state) : "unknown");
 	}
-	fl_buf_str(&b, "]}");
+	fl_enforcer_state_encode(&s, &b);
 	if (!b.failed)
-		fl_bus_produce(f->c.bus, FL_BUS_CONTROL, FL_TOPIC_ENFORCER_STATE, fl_span_str(f->c.cfg->node_name), fl_buf_span(&b), NULL, 0, 0, NULL);
+		fl_bus_produce(f->c.bus, FL_BUS_CONTROL, FL_TOPIC_ENFORCER_STATE, fl_span_str(s.enforcer), fl_buf_span(&b), NULL, 0, 0, NULL);
 	fl_buf_done(&b);
+	fl_arena_done(&arena);
 }
 
 static void ignore_report(void *ctx, uint64_t tag, int code, int32_t partition, int64_t offset)

@@ -75,6 +75,8 @@ void fl_publisher_close(struct fl_publisher *p)
 	}
 	if (p->events)
 		fl_bus_consumer_close(p->c.bus, p->events);
+	if (p->enforcers)
+		fl_bus_consumer_close(p->c.bus, p->enforcers);
 	fl_arena_done(&p->arena);
 	free(p);
 }

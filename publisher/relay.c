@@ -5,6 +5,7 @@
 
 #include "base/mutant.h"
 #include "base/text.h"
+#include "model/enforcer_state.h"
 
 void fl__relay_know(struct fl_pub_list *l, const struct fl_version_id *id)
 {
@@ -85,24 +86,48 @@ static void see(struct fl_publisher *p, const struct fl_bus_msg *m)
 	fl_arena_done(&arena);
 }
 
+/* What enforcers hold is known too: a number they have must not be given again. */
+static void see_enforcer(struct fl_publisher *p, const struct fl_bus_msg *m)
+{
+	struct fl_arena arena = { 0 };
+	struct fl_enforcer_state st;
+
+	if (m->value.p && fl_enforcer_state_decode(m->value, &arena, &st, NULL) == 0)
+		for (size_t i = 0; i < st.n; i++) {
+			struct fl_pub_list *l = fl__pub_list(p, st.lists[i].list);
+
+			if (l)
+				fl__relay_know(l, &st.lists[i].id);
+		}
+	fl_arena_done(&arena);
+}
+
+static struct fl_bus_consumer *opened(struct fl_publisher *p, struct fl_bus_consumer *c, const char *topic)
+{
+	if (!c && fl_bus_consumer_open(p->c.bus, topic, NULL, &c, NULL) < 0)
+		return NULL;
+	return c;
+}
+
 void fl__relay_read_events(struct fl_publisher *p, fl_mono_ns now)
 {
 	struct fl_bus_msg m;
-	int ret = 1;
+	int i, ret = 1;
 
-	if (!p->events) {
-		if (now < p->events_at)
-			return;
+	if ((!p->events || !p->enforcers) && now >= p->events_at) {
 		p->events_at = now + 2000 * FL_NS_PER_MS;
-		if (fl_bus_consumer_open(p->c.bus, FL_TOPIC_LIST_EVENTS, NULL, &p->events, NULL) < 0) {
-			p->events = NULL;
-			return;
-		}
+		p->events = opened(p, p->events, FL_TOPIC_LIST_EVENTS);
+		p->enforcers = opened(p, p->enforcers, FL_TOPIC_ENFORCER_STATE);
 	}
-	for (int i = 0; i < 256 && ret == 1; i++) {
+	for (i = 0; p->events && i < 256 && ret == 1; i++) {
 		ret = fl_bus_fetch(p->c.bus, p->events, 0, &m, NULL);
 		if (ret == 1)
 			see(p, &m);
+	}
+	for (i = 0, ret = 1; p->enforcers && i < 256 && ret == 1; i++) {
+		ret = fl_bus_fetch(p->c.bus, p->enforcers, 0, &m, NULL);
+		if (ret == 1)
+			see_enforcer(p, &m);
 	}
 }
 

@@ -58,7 +58,7 @@ struct fl_publisher {
 	struct fl_arena arena; /* lists and their sources, by configuration */
 	struct fl_pub_list *lists;
 	size_t n_lists;
-	struct fl_bus_consumer *events;
+	struct fl_bus_consumer *events, *enforcers; /* list-events, enforcer-state */
 	fl_mono_ns tick_at, events_at;
 	uint64_t next_tag;
 	uint64_t produced_ok, produced_failed;

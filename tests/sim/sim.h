@@ -79,7 +79,7 @@ struct sim {
 	struct fl_http_mem *http;
 	struct fl_disk_mem *disks[SIM_PAIR];
 	struct fl_names *names;
-	struct fl_config *cfg;
+	struct fl_config *cfg, *enforcer_cfg[SIM_PAIR];
 	struct sim_actor ingest[SIM_PAIR], publish[SIM_PAIR], enforce[SIM_PAIR];
 	struct sim_actor *running; /* whose step it is */
 	/* faults */

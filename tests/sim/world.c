@@ -144,6 +144,11 @@ static int http_plan(void *ctx, const char *url)
 
 /* --- the configuration --- */
 
+static int index_of(const struct sim_actor *v, const struct sim_actor *a)
+{
+	return a >= v && a < v + SIM_PAIR ? (int)(a - v) : -1;
+}
+
 static struct fl_config *make_config(struct fl_arena *a)
 {
 	struct fl_config *c = calloc(1, sizeof(*c));
@@ -187,11 +192,6 @@ static struct fl_sets sets_over(struct sim *s, struct fl_store *store)
 				 .deltas_max = 12 };
 }
 
-static int index_of(const struct sim_actor *v, const struct sim_actor *a)
-{
-	return a >= v && a < v + SIM_PAIR ? (int)(a - v) : -1;
-}
-
 static void start_stages(struct sim *s, struct sim_actor *a)
 {
 	struct fl_err err = { 0 };
@@ -210,7 +210,7 @@ static void start_stages(struct sim *s, struct sim_actor *a)
 
 		ret = fl_publisher_open(&pc, &a->publisher, &err);
 	} else {
-		struct fl_follow_config fc = { s->cfg, &a->sets, a->bus, a->disk, &s->clock.door, &s->actor_rnd.door, on_image, a };
+		struct fl_follow_config fc = { s->enforcer_cfg[index_of(s->enforce, a)], &a->sets, a->bus, a->disk, &s->clock.door, &s->actor_rnd.door, on_image, a };
 
 		ret = fl_follow_open(&fc, &a->follow, &err);
 	}
@@ -329,6 +329,10 @@ void sim_open(struct sim *s, uint64_t seed, struct fl_names *names)
 	fl_random_mem_init(&s->actor_rnd, seed * 2 + 2);
 	fl_clock_mem_init(&s->clock, INT64_C(1790000000) * FL_US_PER_S);
 	s->cfg = make_config(&s->truth.arena);
+	for (int i = 0; i < SIM_PAIR; i++) { /* the same, under another node name */
+		s->enforcer_cfg[i] = fl_arena_dup(&s->truth.arena, s->cfg, sizeof(*s->cfg));
+		s->enforcer_cfg[i]->node_name = actor_names[2][i];
+	}
 	s->store = fl_store_mem_new(&s->clock.door);
 	s->bus = fl_bus_mem_new(&s->clock.door, 2);
 	s->http = fl_http_mem_new();
