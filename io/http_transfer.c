@@ -34,11 +34,12 @@ static int origin_of(struct fl__transfer *t, const char *url, char **out, struct
 	int ret = 0;
 
 	*out = NULL;
-	if (!u || curl_url_set(u, CURLUPART_URL, url, 0) != CURLUE_OK || !part(u, CURLUPART_SCHEME, &scheme) ||
-	    !part(u, CURLUPART_HOST, &host) || !part(u, CURLUPART_PORT, &port))
+	if (!u || curl_url_set(u, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK || !part(u, CURLUPART_SCHEME, &scheme))
 		ret = fl_err_set(err, FL_EREFUSED, "not a URL that can be fetched");
 	else if (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)
 		ret = fl_err_set(err, FL_EREFUSED, "only http and https are fetched, not %.40s", scheme);
+	else if (!part(u, CURLUPART_HOST, &host) || !part(u, CURLUPART_PORT, &port))
+		ret = fl_err_set(err, FL_EREFUSED, "not a URL that can be fetched");
 	else {
 		snprintf(t->r.effective_host, sizeof(t->r.effective_host), "%s", host);
 		*out = fl_arena_printf(t->own, "%s://%s:%s", scheme, host, port);
@@ -431,6 +432,15 @@ static bool follow(struct fl__transfer *t, fl_mono_ns now)
 	return end_with_error(t, &err);
 }
 
+/* No octet at all is a packed body only if the server says that its length is 0. */
+static bool has_packed_body(const struct fl__transfer *t)
+{
+	curl_off_t length = -1;
+
+	curl_easy_getinfo(t->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+	return t->r.received_bytes || (t->r.status == 200 && length < 0);
+}
+
 bool fl__transfer_hop_done(struct fl__transfer *t, CURLcode code, fl_mono_ns now)
 {
 	curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &t->r.status);
@@ -438,7 +448,7 @@ bool fl__transfer_hop_done(struct fl__transfer *t, CURLcode code, fl_mono_ns now
 		return fail_hop(t, code);
 	if (is_redirect(t->r.status) && t->req.max_redirects > 0)
 		return follow(t, now);
-	if (t->r.received_bytes && fl__unpack_end(t->unpack, &t->error) < 0)
+	if (has_packed_body(t) && fl__unpack_end(t->unpack, &t->error) < 0)
 		return end_with_error(t, &t->error);
 	end_with(t, 0, "");
 	return false;

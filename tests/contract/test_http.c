@@ -2,9 +2,8 @@
  * answer is a row: how it is asked for, how it ends, and a word that people are told. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <unistd.h>
 #include <zlib.h>
 
 #include <cmocka.h>
@@ -13,6 +12,27 @@
 #include "tests/support/httpd.h"
 
 enum { PATIENCE_MS = 30000 };
+
+/* One request, and how to answer it. */
+struct asked {
+	int fd;
+	unsigned port;
+	const char *path, *head;
+};
+
+static bool say(struct asked *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static bool say(struct asked *r, const char *fmt, ...)
+{
+	char text[4096];
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	return n >= 0 && (size_t)n < sizeof(text) && fl_test_httpd_send(r->fd, text, (size_t)n);
+}
 
 static uint8_t bomb[64 * 1024], packed[4096];
 static size_t bomb_n, packed_n;
@@ -35,44 +55,35 @@ static size_t pack(char c, size_t n, uint8_t *out, size_t cap)
 	return cap - z.avail_out;
 }
 
-static void answer_with(struct fl_test_request *r, const char *headers, const void *body, size_t n)
+static void answer_with(struct asked *r, const char *headers, const void *body, size_t n)
 {
-	fl_test_printf(r, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n%s\r\n", n, headers);
-	fl_test_send(r, body, n);
+	say(r, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n%s\r\n", n, headers);
+	fl_test_httpd_send(r->fd, body, n);
 }
 
-static void endless(struct fl_test_request *r, const char *headers)
+static void endless(struct asked *r, const char *head)
 {
 	static const char block[8192] = { 'x' };
 
-	fl_test_printf(r, "HTTP/1.1 200 OK\r\n%s\r\n", headers);
-	while (fl_test_send(r, block, sizeof(block)))
+	say(r, "%s\r\n\r\n", head);
+	while (fl_test_httpd_send(r->fd, block, sizeof(block)))
 		;
 }
 
-static void drip(struct fl_test_request *r)
+static void drip(struct asked *r)
 {
-	fl_test_printf(r, "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n");
-	while (fl_test_send(r, "x", 1))
-		usleep(200000);
-}
-
-/* Says nothing until the client is gone. */
-static void hang(struct fl_test_request *r)
-{
-	char c;
-
-	while (recv(r->fd, &c, 1, 0) > 0)
+	say(r, "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n");
+	while (fl_test_httpd_send(r->fd, "x", 1) && fl_test_httpd_linger(r->fd, 200))
 		;
 }
 
-static void huge_headers(struct fl_test_request *r, bool one)
+static void huge_headers(struct asked *r, bool one)
 {
-	fl_test_printf(r, "HTTP/1.1 200 OK\r\nX-Long: ");
+	say(r, "HTTP/1.1 200 OK\r\nX-Long: ");
 	for (int i = 0; i < 20000; i++)
-		if (!fl_test_printf(r, one ? "xxxxxxxxxxxxxxxxxxxx" : "xxxxx\r\nX-Y%d: ", i))
+		if (!say(r, one ? "xxxxxxxxxxxxxxxxxxxx" : "xxxxx\r\nX-Y%d: ", i))
 			return;
-	fl_test_printf(r, "\r\n\r\n");
+	say(r, "\r\n\r\n");
 }
 
 static const struct {
@@ -110,24 +121,24 @@ static const struct {
 		      "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"\r\n\r\nbody" },
 };
 
-static void send_raw(struct fl_test_request *r, const char *raw)
+static void send_raw(struct asked *r, const char *raw)
 {
 	const char *p = strstr(raw, "%P");
 
 	if (!p) {
-		fl_test_send(r, raw, strlen(raw));
+		fl_test_httpd_send(r->fd, raw, strlen(raw));
 		return;
 	}
-	fl_test_send(r, raw, (size_t)(p - raw));
-	fl_test_printf(r, "%d%s", r->port, p + 2);
+	fl_test_httpd_send(r->fd, raw, (size_t)(p - raw));
+	say(r, "%u%s", r->port, p + 2);
 }
 
-static void handler(struct fl_test_request *r)
+static void answer(struct asked *r)
 {
 	size_t n = strcspn(r->path, "?");
 
-	if (strcmp(r->path, "/plain") == 0 && fl_test_has(r, "If-None-Match: \"v1\"")) {
-		fl_test_printf(r, "HTTP/1.1 304 Not Modified\r\nETag: \"v1\"\r\n\r\n");
+	if (strcmp(r->path, "/plain") == 0 && strstr(r->head, "\r\nIf-None-Match: \"v1\"\r\n")) {
+		say(r, "HTTP/1.1 304 Not Modified\r\nETag: \"v1\"\r\n\r\n");
 		return;
 	}
 	if (strcmp(r->path, "/show") == 0) {
@@ -147,14 +158,13 @@ static void handler(struct fl_test_request *r)
 	} else if (strcmp(r->path, "/bomb") == 0)
 		answer_with(r, "Content-Encoding: gzip\r\n", bomb, bomb_n);
 	else if (strcmp(r->path, "/endless") == 0)
-		endless(r, "");
-	else if (strcmp(r->path, "/endless-redirect") == 0) {
-		fl_test_printf(r, "HTTP/1.1 302 Found\r\nLocation: /plain\r\n");
-		endless(r, "");
-	} else if (strcmp(r->path, "/drip") == 0)
+		endless(r, "HTTP/1.1 200 OK");
+	else if (strcmp(r->path, "/endless-redirect") == 0)
+		endless(r, "HTTP/1.1 302 Found\r\nLocation: /plain");
+	else if (strcmp(r->path, "/drip") == 0)
 		drip(r);
 	else if (strcmp(r->path, "/hang") == 0)
-		hang(r);
+		fl_test_httpd_linger(r->fd, PATIENCE_MS);
 	else if (strcmp(r->path, "/headers") == 0)
 		huge_headers(r, false);
 	else if (strcmp(r->path, "/header") == 0)
@@ -169,9 +179,17 @@ static void handler(struct fl_test_request *r)
 struct world {
 	struct fl_http_mem *mem;
 	struct fl_http *h;
-	struct fl_test_httpd server;
+	struct fl_test_httpd *server;
+	unsigned port;
 	char base[64];
 };
+
+static void handler(void *ctx, int fd, const char *path, const char *head)
+{
+	struct asked r = { fd, __atomic_load_n(&((struct world *)ctx)->port, __ATOMIC_RELAXED), path, head };
+
+	answer(&r);
+}
 
 static int up_mem(void **state)
 {
@@ -195,9 +213,9 @@ static int up_curl(void **state)
 		packed_n = pack('g', 5000, packed, sizeof(packed));
 		bomb_n = pack('b', 16 << 20, bomb, sizeof(bomb));
 	}
-	if (!fl_test_httpd_start(&w->server, handler, w))
-		return -1;
-	snprintf(w->base, sizeof(w->base), "http://127.0.0.1:%d", w->server.port);
+	w->server = fl_test_httpd_start(handler, w);
+	__atomic_store_n(&w->port, fl_test_httpd_port(w->server), __ATOMIC_RELAXED);
+	snprintf(w->base, sizeof(w->base), "http://127.0.0.1:%u", w->port);
 	return fl_http_curl_open("fireline-test/1", &w->h, NULL);
 }
 
@@ -209,7 +227,7 @@ static int down(void **state)
 	if (w->mem)
 		fl_http_mem_free(w->mem);
 	else
-		fl_test_httpd_stop(&w->server);
+		fl_test_httpd_stop(w->server);
 	free(w);
 	return 0;
 }
@@ -496,7 +514,7 @@ static void private_addresses_are_refused(void **state)
 		char url[256];
 		struct fl_http_request req = request(url, w, "/plain");
 
-		snprintf(url, sizeof(url), "http://%s:%d/plain?key=secret", hosts[i], w->server.port);
+		snprintf(url, sizeof(url), "http://%s:%u/plain?key=secret", hosts[i], w->port);
 		req.allow_private = false;
 		r = fetch(w, &req);
 		if (r.code != FL_EREFUSED || !strstr(r.reason, "not a public address"))
