@@ -1,0 +1,304 @@
+/* The HTTP/JSON server: libmicrohttpd on ready sockets. A request is collected whole (at most 32 MiB), then its row of the table of routes answers it. A stream is suspended while it
+ * has nothing to say, so that it costs nothing. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "admin/admin_int.h"
+#include "base/text.h"
+
+/* One request while it comes in. */
+struct incoming {
+	struct fl_buf body;
+	bool too_big;
+};
+
+/* What a handler asks through fl_admin_request.impl. */
+static const char *query_of(const struct fl_admin_request *r, const char *name)
+{
+	return MHD_lookup_connection_value(r->impl, MHD_GET_ARGUMENT_KIND, name);
+}
+
+static enum MHD_Result send_buffer(struct MHD_Connection *conn, const struct fl_admin_response *res)
+{
+	struct MHD_Response *r = MHD_create_response_from_buffer(res->body.n, res->body.p, MHD_RESPMEM_MUST_COPY);
+	enum MHD_Result ok = MHD_NO;
+
+	if (r) {
+		MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, res->content_type ? res->content_type : "application/json");
+		ok = MHD_queue_response(conn, (unsigned)(res->status ? res->status : 200), r);
+		MHD_destroy_response(r);
+	}
+	return ok;
+}
+
+/* --- streams --- */
+
+static ssize_t stream_pull(void *cls, uint64_t pos, char *buf, size_t max)
+{
+	struct fl_admin_stream *s = cls;
+	uint64_t seen = atomic_load(&s->admin->wakes);
+	ssize_t n;
+
+	(void)pos;
+	if (atomic_load(&s->admin->closing))
+		return MHD_CONTENT_READER_END_OF_STREAM;
+	n = s->pull(s->ctx, buf, max);
+	if (n > 0)
+		return n;
+	if (n < 0)
+		return MHD_CONTENT_READER_END_OF_STREAM;
+	pthread_mutex_lock(&s->admin->lock);
+	if (seen == atomic_load(&s->admin->wakes) && !atomic_load(&s->admin->closing)) { /* else something came meanwhile: asked again at once */
+		s->suspended = true;
+		atomic_fetch_add(&s->admin->n_suspended, 1);
+		MHD_suspend_connection(s->connection);
+	}
+	pthread_mutex_unlock(&s->admin->lock);
+	return 0;
+}
+
+static void stream_free(void *cls)
+{
+	struct fl_admin_stream *s = cls, **at;
+
+	pthread_mutex_lock(&s->admin->lock);
+	for (at = &s->admin->streams; *at; at = &(*at)->next)
+		if (*at == s) {
+			*at = s->next;
+			break;
+		}
+	if (s->suspended)
+		atomic_fetch_sub(&s->admin->n_suspended, 1);
+	pthread_mutex_unlock(&s->admin->lock);
+	if (s->done)
+		s->done(s->ctx);
+	free(s);
+}
+
+static void resume_all(struct fl_admin *a)
+{
+	pthread_mutex_lock(&a->lock);
+	for (struct fl_admin_stream *s = a->streams; s; s = s->next)
+		if (s->suspended) {
+			s->suspended = false;
+			atomic_fetch_sub(&a->n_suspended, 1);
+			MHD_resume_connection(s->connection);
+		}
+	pthread_mutex_unlock(&a->lock);
+}
+
+void fl_admin_stream_wake(struct fl_admin *a)
+{
+	atomic_fetch_add(&a->wakes, 1);
+	if (atomic_load(&a->n_suspended))
+		resume_all(a);
+}
+
+static enum MHD_Result send_stream(struct fl_admin *a, struct MHD_Connection *conn, const struct fl_admin_response *res)
+{
+	struct fl_admin_stream *s = calloc(1, sizeof(*s));
+	struct MHD_Response *r;
+	enum MHD_Result ok = MHD_NO;
+
+	if (!s) {
+		if (res->stream_done)
+			res->stream_done(res->stream_ctx);
+		return MHD_NO;
+	}
+	*s = (struct fl_admin_stream){ .admin = a, .connection = conn, .pull = res->stream, .done = res->stream_done, .ctx = res->stream_ctx };
+	pthread_mutex_lock(&a->lock);
+	s->next = a->streams;
+	a->streams = s;
+	pthread_mutex_unlock(&a->lock);
+	MHD_set_connection_option(conn, MHD_CONNECTION_OPTION_TIMEOUT, 0u); /* a quiet tail is no idle connection */
+	r = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 16384, stream_pull, s, stream_free);
+	if (!r) {
+		stream_free(s);
+		return MHD_NO;
+	}
+	MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, res->content_type ? res->content_type : "application/x-ndjson");
+	ok = MHD_queue_response(conn, (unsigned)(res->status ? res->status : 200), r);
+	MHD_destroy_response(r);
+	return ok;
+}
+
+/* --- requests --- */
+
+void fl_admin_problem(struct fl_admin_response *res, int status, const char *code, const char *detail, const char *hint)
+{
+	res->status = status;
+	res->content_type = "application/problem+json";
+	fl_buf_reset(&res->body);
+	fl_buf_printf(&res->body, "{\"type\":\"about:blank\",\"status\":%d,\"code\":\"%s\",\"title\":\"%s\",\"detail\":", status, code, code);
+	fl_json_string(&res->body, fl_span_str(detail ? detail : ""));
+	fl_buf_str(&res->body, ",\"hint\":");
+	fl_json_string(&res->body, fl_span_str(hint ? hint : ""));
+	fl_buf_str(&res->body, "}\n");
+}
+
+static bool path_fits(const char *pattern, const char *path)
+{
+	size_t n = strlen(pattern);
+
+	if (n && pattern[n - 1] == '*')
+		return strncmp(pattern, path, n - 1) == 0;
+	return strcmp(pattern, path) == 0;
+}
+
+static const struct fl_admin_route *find_route(const struct fl_admin *a, const char *method, const char *path, bool *other_method)
+{
+	*other_method = false;
+	for (size_t i = 0; i < a->c.n_routes; i++) {
+		if (!path_fits(a->c.routes[i].path, path))
+			continue;
+		if (strcmp(a->c.routes[i].method, method) == 0)
+			return &a->c.routes[i];
+		*other_method = true;
+	}
+	return NULL;
+}
+
+static enum MHD_Result answer(struct fl_admin *a, struct MHD_Connection *conn, const char *method, const char *path, const struct incoming *in)
+{
+	const union MHD_ConnectionInfo *fd = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD);
+	const union MHD_ConnectionInfo *of = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_DAEMON);
+	struct fl_arena arena = { 0 };
+	struct fl_admin_request req = { .method = method, .path = path, .query = query_of, .body = fl_buf_span(&in->body), .arena = &arena, .impl = conn };
+	struct fl_admin_response res = { 0 };
+	const struct fl_admin_route *route;
+	bool other, tcp = of && of->daemon == a->tcp_daemon;
+	enum MHD_Result ok;
+
+	if (tcp || !fd)
+		snprintf(req.actor, sizeof(req.actor), "network");
+	else
+		fl__admin_peer(fd->connect_fd, a->c.group, req.actor, &req.may_change);
+	route = find_route(a, method, path, &other);
+	if (in->too_big)
+		fl_admin_problem(&res, 413, "FL2102", "the body is over 32 MiB", "");
+	else if (!route)
+		fl_admin_problem(&res, other ? 405 : 404, "FL2103", other ? "this resource does not take that method" : "no such resource", "");
+	else if (tcp && (route->changes || strcmp(path, "/metrics") != 0))
+		fl_admin_problem(&res, 403, "FL1301", "only /metrics is served here; commands use the Unix socket", "");
+	else if (route->changes && !req.may_change)
+		fl_admin_problem(&res, 403, "FL1301", "root and the group of the admin socket may change; others read", "sudo, or join the group");
+	else
+		route->handle(a->c.ctx, &req, &res);
+	ok = res.stream ? send_stream(a, conn, &res) : send_buffer(conn, &res);
+	fl_buf_done(&res.body);
+	fl_arena_done(&arena);
+	return ok;
+}
+
+static enum MHD_Result on_request(void *cls, struct MHD_Connection *conn, const char *url, const char *method, const char *version, const char *data, size_t *size,
+				  void **state)
+{
+	struct incoming *in = *state;
+
+	(void)version;
+	if (!in) {
+		*state = calloc(1, sizeof(*in));
+		return *state ? MHD_YES : MHD_NO;
+	}
+	if (*size) {
+		if (in->body.n + *size > FL_ADMIN_BODY_MAX)
+			in->too_big = true;
+		else
+			fl_buf_add(&in->body, data, *size);
+		*size = 0;
+		return in->body.failed ? MHD_NO : MHD_YES;
+	}
+	return answer(cls, conn, method, url, in);
+}
+
+static void on_completed(void *cls, struct MHD_Connection *conn, void **state, enum MHD_RequestTerminationCode why)
+{
+	struct incoming *in = *state;
+
+	(void)cls, (void)conn, (void)why;
+	if (in)
+		fl_buf_done(&in->body);
+	free(in);
+	*state = NULL;
+}
+
+/* --- life --- */
+
+static struct MHD_Daemon *start(struct fl_admin *a, int fd)
+{
+	unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | (a->c.own_thread ? MHD_USE_INTERNAL_POLLING_THREAD : 0);
+
+	return MHD_start_daemon(flags, 0, NULL, NULL, on_request, a, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)FL_ADMIN_CONNECTIONS,
+				MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)FL_ADMIN_IDLE_S, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_END);
+}
+
+static int open_one(struct fl_admin *a, int fd, struct MHD_Daemon **out, struct fl_err *err)
+{
+	if (fd < 0)
+		return fd;
+	*out = start(a, fd);
+	if (*out)
+		return 0;
+	close(fd);
+	return fl_err_set(err, FL_ELIMIT, "the admin server cannot be started");
+}
+
+int fl_admin_open(const struct fl_admin_config *c, struct fl_admin **out, struct fl_err *err)
+{
+	struct fl_admin *a = calloc(1, sizeof(*a));
+	int ret = 0;
+
+	if (!a)
+		return fl_err_set(err, FL_ENOMEM, "out of memory");
+	a->c = *c;
+	pthread_mutex_init(&a->lock, NULL);
+	if (c->unix_path) {
+		ret = open_one(a, fl__admin_listen_unix(c->unix_path, c->mode ? c->mode : 0666, c->group, err), &a->unix_daemon, err);
+		if (ret == 0)
+			snprintf(a->unix_path, sizeof(a->unix_path), "%s", c->unix_path);
+	}
+	if (ret == 0 && c->tcp_address)
+		ret = open_one(a, fl__admin_listen_tcp(c->tcp_address, err), &a->tcp_daemon, err);
+	if (ret < 0) {
+		fl_admin_close(a);
+		return ret;
+	}
+	*out = a;
+	return 0;
+}
+
+int fl_admin_fd(struct fl_admin *a)
+{
+	const union MHD_DaemonInfo *i = a->unix_daemon && !a->c.own_thread ? MHD_get_daemon_info(a->unix_daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
+
+	return i ? i->epoll_fd : -1;
+}
+
+void fl_admin_run(struct fl_admin *a, int timeout_ms)
+{
+	if (a->c.own_thread)
+		return;
+	if (a->unix_daemon)
+		MHD_run_wait(a->unix_daemon, timeout_ms);
+	if (a->tcp_daemon)
+		MHD_run_wait(a->tcp_daemon, 0);
+}
+
+void fl_admin_close(struct fl_admin *a)
+{
+	if (!a)
+		return;
+	atomic_store(&a->closing, true);
+	resume_all(a);
+	if (a->unix_daemon)
+		MHD_stop_daemon(a->unix_daemon);
+	if (a->tcp_daemon)
+		MHD_stop_daemon(a->tcp_daemon);
+	if (a->unix_path[0])
+		unlink(a->unix_path);
+	pthread_mutex_destroy(&a->lock);
+	free(a);
+}
