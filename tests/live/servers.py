@@ -1,4 +1,5 @@
 """The parts fireline leans on, started for a test and stopped by their own pid: Redis, a Kafka broker, a feed server, an upstream resolver."""
+import base64
 import glob
 import gzip
 import hashlib
@@ -236,8 +237,11 @@ num.io.threads=2
 
 
 def _kafka_uuid():
-    import base64
-    return base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
+    """22 characters of base64; one that starts with a hyphen would be taken for an option."""
+    while True:
+        text = base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
+        if text[0] != "-":
+            return text
 
 
 # --- the feed server ---
