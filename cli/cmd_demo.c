@@ -1,9 +1,11 @@
 /* demo: offline, unprivileged, no configuration: a private Redis, the mock bus, a bundled small real list, built-in upstream. With --once it proves, against the running
  * whole, one blocked answer, one allowed answer, and one finding turned into a block, and reads their query-log records back from the broker. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <ftw.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -12,6 +14,7 @@
 #include "cli/cmd.h"
 #include "cli/config.h"
 #include "cli/context.h"
+#include "cli/demo_list.h"
 #include "cli/dnsask.h"
 #include "cli/listen.h"
 
@@ -305,6 +308,50 @@ static int make_folder(struct demo *d, char *buf, size_t cap)
 	return mkdir(buf, 0700) == 0 ? 0 : FL_EIO;
 }
 
+/* A port that is free now, for UDP and TCP. */
+static unsigned free_port(void)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(a);
+	unsigned port = 0;
+
+	for (int i = 0; i < 50 && !port; i++) {
+		int udp = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), tcp = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+		a.sin_port = 0;
+		if (udp >= 0 && tcp >= 0 && bind(udp, (struct sockaddr *)&a, sizeof(a)) == 0 && getsockname(udp, (struct sockaddr *)&a, &len) == 0 &&
+		    bind(tcp, (struct sockaddr *)&a, sizeof(a)) == 0)
+			port = ntohs(a.sin_port);
+		if (udp >= 0)
+			close(udp);
+		if (tcp >= 0)
+			close(tcp);
+	}
+	return port;
+}
+
+static bool write_file(const char *folder, const char *name, struct fl_span text)
+{
+	char path[512];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	f = fopen(path, "we");
+	return f && fwrite(text.p, 1, text.n, f) == text.n && fclose(f) == 0;
+}
+
+static bool fill_folder(const char *folder, const char *port, bool once)
+{
+	char feeds[256], listen[64];
+
+	snprintf(feeds, sizeof(feeds), "%s/feeds", folder);
+	if (port)
+		snprintf(listen, sizeof(listen), "127.0.0.1:%.8s\n", port);
+	else
+		snprintf(listen, sizeof(listen), "127.0.0.1:%u\n", once ? free_port() : 5353);
+	return mkdir(feeds, 0700) == 0 && write_file(folder, "feeds/demo-threats.txt", fl_demo_list()) && write_file(folder, "listen", fl_span_str(listen));
+}
+
 int fl_cmd_demo(struct fl_cli *c)
 {
 	static const char *const roles[] = { "redis", "bus", "ingest", "publish", "enforce", "api" };
@@ -317,7 +364,10 @@ int fl_cmd_demo(struct fl_cli *c)
 		return fl_cli_fail(FL_EXIT_CANNOT_CREATE, "FL1101", "end it first", "a demo is running already in %s", folder);
 	if (ret < 0)
 		return fl_cli_fail(FL_EXIT_CANNOT_CREATE, "FL1103", NULL, "the folder %s cannot be made: %s", folder, strerror(errno));
-	setenv("FIRELINE_DEMO_PORT", fl_cli_opt(c, "port") ? fl_cli_opt(c, "port") : d.once ? "0" : "5353", 1);
+	if (!fill_folder(folder, fl_cli_opt(c, "port"), d.once)) {
+		remove_folder(folder);
+		return fl_cli_fail(FL_EXIT_CANNOT_CREATE, "FL1103", NULL, "the folder %s cannot be filled: %s", folder, strerror(errno));
+	}
 	args.demo_folder = d.folder = folder;
 	if (fl_context_config(&args, &d.cfg) < 0) {
 		remove_folder(folder);

@@ -18,8 +18,8 @@ int fl_config_load(const char *path, struct fl_config **out, struct fl_diag *dia
 /** The same of a text in memory; name stands in the diagnostics. No conf.d. */
 int fl_config_load_text(const char *name, struct fl_span text, struct fl_config **out, struct fl_diag *diag);
 /**
- * The configuration of `fireline demo`: everything below folder (state in FOLDER/state, sockets in FOLDER/run, findings in FOLDER/findings), feeds demo-malware
- * and demo-phish read from FOLDER/feeds/NAME.txt (domains, subtree) into the list malware, answers made by fireline itself. The DNS address is the
+ * The configuration of `fireline demo`: everything below folder (state in FOLDER/state, sockets in FOLDER/run, findings in FOLDER/findings), feed demo-threats
+ * read from FOLDER/feeds/demo-threats.txt (domains, exact) into the list malware, answers made by fireline itself. The DNS address is the
  * first line of FOLDER/listen, else 127.0.0.1:5353; the metrics address that of FOLDER/metrics, else none. Goes through the same loader.
  */
 int fl_config_demo(const char *folder, struct fl_config **out);

@@ -29,11 +29,10 @@ static void demo_text(const char *folder, struct fl_buf *out)
 	fl_buf_str(out, "node: {name: demo, site: demo}\nstartup_grace: 5s\nhead_poll: 1s\n");
 	fl_buf_printf(out, "listen:\n  - {proto: udp, address: \"%s\", workers: 1}\n  - {proto: tcp, address: \"%s\"}\n", listen, listen);
 	fl_buf_str(out, "cache: {size: 16MiB}\n"
-			"domain_lists:\n  - {name: malware, description: what the bundled feeds name}\n"
+			"domain_lists:\n  - {name: malware, description: what the bundled feed names}\n"
 			"feeds:\n");
-	for (int i = 0; i < 2; i++)
-		fl_buf_printf(out, "  - {name: demo-%s, path: \"%s/feeds/demo-%s.txt\", format: domains, scope: subtree, into: malware, watch: true, category: %s}\n",
-			      i ? "phish" : "malware", folder, i ? "phish" : "malware", i ? "phishing" : "malware");
+	fl_buf_printf(out, "  - {name: demo-threats, path: \"%s/feeds/demo-threats.txt\", format: domains, scope: exact, into: malware, watch: true, category: malware}\n",
+		      folder);
 	fl_buf_printf(out, "findings:\n  sources:\n    - {name: drop, type: directory, path: \"%s/findings\"}\n", folder);
 	fl_buf_str(out, "rule_groups:\n  - name: baseline\n    rules:\n"
 			"      - {name: malware, priority: 200, domain_list: malware, action: BLOCK, block_response: NXDOMAIN}\n"

@@ -3,7 +3,7 @@ target_include_directories(fl_flags INTERFACE ${PROJECT_SOURCE_DIR})
 target_compile_options(fl_flags INTERFACE
   -Wall -Wextra -Wshadow -Wstrict-prototypes -Wvla -Wmissing-prototypes -Wno-missing-field-initializers
   -include ${PROJECT_SOURCE_DIR}/base/banned.h)
-target_compile_definitions(fl_flags INTERFACE _GNU_SOURCE FL_VERSION="${PROJECT_VERSION}")
+target_compile_definitions(fl_flags INTERFACE _GNU_SOURCE FL_VERSION="${PROJECT_VERSION}" FL_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
 if(FL_TESTS)
   target_compile_definitions(fl_flags INTERFACE FL_MUTANTS)
 endif()

@@ -80,7 +80,7 @@ static uint32_t seconds_up(fl_unix_us t)
 
 static void fold(struct fl_tuple *t, bool *endless, const struct fl_claim *c)
 {
-	uint32_t ends = seconds_up(c->expires_at), seen = seconds_up(c->seen_at);
+	uint32_t ends = seconds_up(c->expires_at), seen = (uint32_t)(c->seen_at / FL_US_PER_S);
 
 	if (c->state != FL_CLAIM_ACTIVE)
 		return;

@@ -195,6 +195,21 @@ static bool head_lost(struct fl_pub_list *l)
 	return true;
 }
 
+/* A list of feeds or configured entries is not known until one of them is: an empty version would be a lie, and enforcers would fail open on it. A list that only people and findings
+ * write is known to be empty. */
+static bool waits_for_content(const struct fl_pub_list *l)
+{
+	for (size_t i = 0; i < l->n_sources; i++)
+		if (l->sources[i].cfg.kind == FL_SRC_FEED || l->sources[i].cfg.kind == FL_SRC_CONFIG)
+			return true;
+	return false;
+}
+
+static bool unborn(const struct fl_pub_list *l)
+{
+	return l->head.id.number == 0 && l->current.n_inputs == 0 && !waits_for_content(l);
+}
+
 static int commit_next(struct fl_publisher *p, struct fl_pub_list *l, struct fl_err *err)
 {
 	static const struct fl_guard_counts guard = { .max_removed_ratio = 0.30, .min_side = 1000 };
@@ -204,14 +219,14 @@ static int commit_next(struct fl_publisher *p, struct fl_pub_list *l, struct fl_
 	struct fl_list_input *in = fl_arena_array(&arena, FL_INPUTS_MAX, sizeof(*in));
 	int ret = in ? 0 : FL_ENOMEM;
 
-	if (ret == 0 && !fl__next_inputs(&l->current, l->sources, l->n_sources, &guard, in, &c.n_inputs, &c.source_at)) {
+	if (ret == 0 && !fl__next_inputs(&l->current, l->sources, l->n_sources, &guard, in, &c.n_inputs, &c.source_at) && !unborn(l)) {
 		l->unchanged++;
 		if (!head_lost(l))
 			note_gone(l, l->current.inputs, l->current.n_inputs);
 		goto out;
 	}
-	if (ret == 0 && (head_lost(l) || (c.n_inputs == 0 && l->head.id.number == 0)))
-		goto out; /* nothing to say yet: a list is born with its first source version */
+	if (ret == 0 && (head_lost(l) || (c.n_inputs == 0 && l->head.id.number == 0 && waits_for_content(l))))
+		goto out; /* nothing to say yet: such a list is born with its first source version */
 	c.inputs = in;
 	if (ret == 0)
 		ret = fl_list_commit(p->c.sets, &c, &arena, &v, err);
