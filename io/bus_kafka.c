@@ -37,7 +37,11 @@ static int kafka_produce(struct fl_bus *b, enum fl_bus_producer which, const cha
 
 static int kafka_poll(struct fl_bus *b, enum fl_bus_producer which, int timeout_ms, fl_bus_report *report, void *ctx)
 {
-	return fl__kafka_producer_poll(&door_of(b)->producers[which], timeout_ms, report, ctx);
+	struct fl__kafka_door *d = door_of(b);
+
+	if (which == FL_BUS_CONTROL && d->spare)
+		rd_kafka_poll(d->spare->rk, 0); /* or its statistics would pile up */
+	return fl__kafka_producer_poll(&d->producers[which], timeout_ms, report, ctx);
 }
 
 static size_t kafka_in_flight(struct fl_bus *b, enum fl_bus_producer which)

@@ -16,8 +16,7 @@ struct fl__kafka_door;
 /* One rd_kafka_t and what is known of its brokers. Stays where it is: librdkafka has its address. */
 struct fl__kafka_client {
 	rd_kafka_t *rk;
-	bool up;   /* a broker is connected, as of the last statistics */
-	bool down; /* none is, and all were tried */
+	bool down; /* no broker is connected, and all were tried */
 	char error[256];
 };
 
@@ -43,7 +42,7 @@ struct fl__kafka_producer {
 	uint32_t n_flights, free_first, oldest, newest, out;
 	struct fl__kafka_report *done;
 	size_t n_done, cap_done;
-	fl_mono_ns last_report;
+	fl_mono_ns last_sign; /* of life: a report, or a broker that did not answer either */
 };
 
 struct fl__kafka_door {

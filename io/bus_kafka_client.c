@@ -18,7 +18,6 @@ static const struct setting common[] = {
 	{ "reconnect.backoff.ms", "100" },
 	{ "reconnect.backoff.max.ms", "2000" },
 	{ "allow.auto.create.topics", "false" }, /* a topic made by accident has the broker's partitions and retention */
-	{ "statistics.interval.ms", "1000" },	 /* how we learn that a broker is connected */
 	{ "log.connection.close", "false" },
 	{ NULL, NULL },
 };
@@ -42,6 +41,8 @@ static const struct setting consumer[] = {
 	{ "fetch.wait.max.ms", "50" },
 	{ "fetch.error.backoff.ms", "100" },
 	{ "queued.max.messages.kbytes", "16384" },
+	/* How we learn that a broker is back. Not for producers: in one that nobody polls for long they would pile up. */
+	{ "statistics.interval.ms", "1000" },
 	{ NULL, NULL },
 };
 static const struct setting *const of_kind[] = { control, query_log, consumer };
@@ -65,8 +66,7 @@ static int on_statistics(rd_kafka_t *rk, char *json, size_t n, void *opaque)
 	struct fl__kafka_client *c = opaque;
 
 	(void)rk;
-	c->up = memmem(json, n, word, sizeof(word) - 1) != NULL;
-	if (c->up)
+	if (memmem(json, n, word, sizeof(word) - 1))
 		c->down = false;
 	return 0; /* librdkafka frees it */
 }
@@ -238,6 +238,7 @@ int fl__kafka_partitions(struct fl__kafka_client *c, rd_kafka_topic_t *topic, in
 		rd_kafka_poll(c->rk, 0);
 		if (e)
 			continue;
+		c->down = false;
 		ret = read_metadata(md, name, n, missing, err);
 		rd_kafka_metadata_destroy(md);
 		return ret;

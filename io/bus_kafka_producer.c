@@ -3,15 +3,15 @@
  * is destroyed and made anew, and what was in flight is reported with FL_EUNKNOWN: it may have been stored. For that
  * every message has a slot of ours while librdkafka holds it.
  *
- * Nothing here waits but poll, for as long as it is told. Start at fl__kafka_producer_poll(). */
+ * Nothing here waits but poll, for as long as it is told (and PROBE_MS after a long silence). Start at fl__kafka_producer_poll(). */
 #include "io/bus_kafka.h"
 
 #include <stdlib.h>
 
 #include "io/clock.h"
 
-#define SILENCE_NS (20 * FL_NS_PER_S) /* with a broker connected and messages in flight */
-enum { FLIGHTS_FIRST = 256 };
+#define SILENCE_NS (20 * FL_NS_PER_S) /* with messages in flight, and a broker that answers */
+enum { FLIGHTS_FIRST = 256, PROBE_MS = 100 };
 
 /* --- the slots --- */
 
@@ -100,7 +100,7 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaqu
 		code = rd_kafka_message_status(m) == RD_KAFKA_MSG_STATUS_NOT_PERSISTED ? fl__kafka_code(m->err) : FL_EUNKNOWN;
 	if (m->err == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT || m->err == RD_KAFKA_RESP_ERR__TRANSPORT)
 		snprintf(p->client.error, sizeof(p->client.error), "%s", rd_kafka_err2str(m->err));
-	p->last_report = fl_now_mono(fl_clock_sys());
+	p->last_sign = fl_now_mono(fl_clock_sys());
 	land(p, (uint32_t)(uintptr_t)m->_private, code, m->partition, code == 0 ? m->offset : -1);
 }
 
@@ -116,7 +116,7 @@ static int open_client(struct fl__kafka_producer *p, struct fl_err *err)
 	q = rd_kafka_queue_get_main(p->client.rk);
 	fl__kafka_wake_by(p->door, q);
 	rd_kafka_queue_destroy(q); /* our reference */
-	p->last_report = fl_now_mono(fl_clock_sys());
+	p->last_sign = fl_now_mono(fl_clock_sys());
 	return 0;
 }
 
@@ -142,14 +142,28 @@ void fl__kafka_producer_close(struct fl__kafka_producer *p)
 	*p = (struct fl__kafka_producer){ 0 };
 }
 
+static bool broker_answers(struct fl__kafka_producer *p)
+{
+	const struct rd_kafka_metadata *md = NULL;
+
+	if (rd_kafka_metadata(p->client.rk, 0, NULL, &md, PROBE_MS))
+		return false;
+	rd_kafka_metadata_destroy(md);
+	return true;
+}
+
+/* Silence alone proves nothing: the broker may be away. */
 static bool is_dead(struct fl__kafka_producer *p)
 {
-	fl_mono_ns before = fl_now_mono(fl_clock_sys()) - SILENCE_NS;
+	fl_mono_ns now = fl_now_mono(fl_clock_sys()), before = now - SILENCE_NS;
 	char why[256] = "";
 
 	if (rd_kafka_fatal_error(p->client.rk, why, sizeof(why)))
 		return true;
-	return p->oldest && p->client.up && p->flights[p->oldest].at < before && p->last_report < before;
+	if (!p->oldest || p->flights[p->oldest].at >= before || p->last_sign >= before)
+		return false;
+	p->last_sign = now; /* so that a broker that is away is asked once in a while only */
+	return broker_answers(p);
 }
 
 /* The new one may fail to come (no memory, no thread): then the next poll or produce tries again. */
