@@ -19,6 +19,7 @@ static int load_lists(struct fl_publisher *p, const struct fl_config *cfg)
 		if (old) { /* lease, in-flight entries and what was seen live on; the arena of the manifest moves */
 			*l = *old;
 			old->arena = (struct fl_arena){ 0 };
+			old->leased = false;
 		}
 		memcpy(l->name, cfg->lists[i].name, strnlen(cfg->lists[i].name, sizeof(l->name) - 1));
 		l->sources = fl_arena_array(&arena, n ? n : 1, sizeof(*l->sources));
@@ -33,8 +34,11 @@ static int load_lists(struct fl_publisher *p, const struct fl_config *cfg)
 		l->n_sources = n;
 		l->dirty = true;
 	}
-	for (size_t i = 0; i < p->n_lists; i++)
+	for (size_t i = 0; i < p->n_lists; i++) {
+		if (p->lists[i].leased) /* dropped: whoever purges it must not wait for a lease that nobody uses */
+			fl_lease_release(p->c.sets, &p->lists[i].lease, NULL);
 		fl_arena_done(&p->lists[i].arena);
+	}
 	fl_arena_done(&p->arena);
 	p->arena = arena;
 	p->lists = lists;
