@@ -220,6 +220,13 @@ class World:
 
         return wait_until(ended, seconds, f"the fetch of {name} ends")
 
+    def loaded(self, *names, seconds=60):
+        """Feeds are fetched at the start; wait for what comes of it, and insist that it is good."""
+        for name in names:
+            s = wait_until(lambda name=name: (lambda f: f if f["changed"] + f["failed"] and f["state"] != "fetching" else None)(self.feed_status(name)), seconds,
+                           f"the first fetch of {name}")
+            assert s["state"] in ("ok", "unchanged") and not s["reason"], s
+
     def head(self, kind, name):
         """A set's head as the store has it."""
         h = self.redis.client().hash(f"{{fl}}:{kind}/{name}:head")

@@ -48,8 +48,7 @@ def test_bad_feeds(shared):
         w.http.put("/other", b"o0.example\n")
         w.http.put("/endless", b"e.example\n")
         w.start()
-        for f in ("feed", "other", "endless"):
-            assert w.refresh(f)["state"] == "ok"
+        w.loaded("feed", "other", "endless")
         w.settle("malware", ["feed", "other", "endless"])
         version = w.source_version("feed")
         for i, (what, body) in enumerate(BAD):

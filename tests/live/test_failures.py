@@ -24,7 +24,7 @@ def base_world(shared, name, n=2000):
     w.write_config()
     w.http.put("/base", listed(n))
     w.start()
-    assert w.refresh("base")["state"] == "ok"
+    w.loaded("base")
     w.settle("malware", ["base"])
     return w
 
@@ -102,7 +102,7 @@ def test_roles_killed(shared):
         w.write_config()
         w.http.put("/base", listed(300, "keep"))
         w.start()
-        w.refresh("base")
+        w.loaded("base")
         w.settle("malware", ["base"])
         load = Load(w)
         load.start()
@@ -255,7 +255,7 @@ def test_connections_reset(shared):
         w.write_config()
         w.http.put("/base", b"first.example\n")
         w.start()
-        w.refresh("base")
+        w.loaded("base")
         w.wait_blocked("first.example")
         names = ["first.example"]
         rng = random.Random(5)

@@ -159,7 +159,7 @@ def test_everything_down(shared):
         w.write_config()
         w.http.put("/base", "".join(f"n{i}.listed.example\n" for i in range(3000)).encode())
         w.start()
-        w.refresh("base")
+        w.loaded("base")
         w.settle("malware", ["base"])
         for row in ROWS[:2]:
             w.json("finding", "inject", "-", stdin=fixture(row[0] + ".api.json").decode())

@@ -42,7 +42,7 @@ def listed_world(shared, name):
     w.write_config()
     w.http.put("/base", b"listed.example\nother.example\n")
     w.start()
-    w.refresh("base")
+    w.loaded("base")
     w.settle("malware", ["base"])
     w.wait_blocked("listed.example")
     wait_until(lambda: w.json("explain", "watched.example")["verdict"] == "ALERT", 20, "watch is in force")
