@@ -286,7 +286,7 @@ static void producers_are_apart(void **state)
 
 	make_topic(w, "apart");
 	put(w, "apart", "a", "1", 1);
-	assert_int_equal(fl_bus_produce(w->bus, FL_BUS_QUERY_LOG, "apart", fl_span(NULL, 0), fl_span_str("2"), NULL, 0, 2, NULL), 0);
+	assert_int_equal(fl_bus_produce(w->bus, FL_BUS_QUERY_LOG, "apart", fl_span_str("b"), fl_span_str("2"), NULL, 0, 2, NULL), 0);
 	assert_int_equal(w->bus->ops->in_flight(w->bus, FL_BUS_QUERY_LOG), 1);
 	s = reports(w, FL_BUS_CONTROL);
 	assert_int_equal(s.n, 1);
@@ -388,6 +388,19 @@ static void a_fatal_producer_is_replaced(void **state)
 	assert_int_equal(s.n, 1);
 	assert_int_equal(s.tags[0], 3);
 	assert_int_equal(s.codes[0], 0);
+}
+
+/* To send it again would never help: a compacted topic takes no record without key. */
+static void what_the_broker_refuses_is_refused(void **state)
+{
+	struct world *w = world(state);
+	struct seen s;
+
+	make_topic(w, "refused");
+	assert_int_equal(fl_bus_produce(w->bus, FL_BUS_CONTROL, "refused", fl_span(NULL, 0), fl_span_str("v"), NULL, 0, 1, NULL), 0);
+	s = reports(w, FL_BUS_CONTROL);
+	assert_int_equal(s.n, 1);
+	assert_int_equal(s.codes[0], FL_EREFUSED);
 }
 
 static void what_was_in_flight_is_reported_when_it_dies(void **state)
@@ -683,6 +696,7 @@ int main(void)
 		OF_ALL(up_real),
 		cmocka_unit_test_setup_teardown(wake_tells_of_reports_and_messages, up_real, down),
 		cmocka_unit_test_setup_teardown(a_fatal_producer_is_replaced, up_real, down),
+		cmocka_unit_test_setup_teardown(what_the_broker_refuses_is_refused, up_real, down),
 	};
 
 	return cmocka_run_group_tests_name("twin", mem, NULL, NULL) + cmocka_run_group_tests_name("mock broker", mock, NULL, NULL) +
