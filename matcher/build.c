@@ -6,7 +6,7 @@
 enum {
 	OVERLAY_MIN = 4096,	  /* below it a new base is never worth its time */
 	CLASSES_SPARE = 64 * 1024, /* classes that no name may use any more */
-	OPS_AHEAD = 12,
+	OPS_AHEAD = 32,
 };
 
 bool fl__build_wants_base(const struct fl_image *old, size_t n_ops)
@@ -88,14 +88,25 @@ static size_t group_len(const struct fl__build *b, size_t i)
 	return n;
 }
 
-static void prefetch_op(const struct fl__build *b, size_t i)
+/* Fetch the index for an operation further on, and the rows for a nearer one, of one table. */
+static inline void prefetch_table(const struct fl__build *b, const struct fl__table *t, size_t i)
 {
-	const struct fl__table *t = b->old->base;
+	const struct fl__row *r;
 
 	if (i + OPS_AHEAD < b->n_ops)
 		__builtin_prefetch(t->first + fl__table_bucket(t->bits, b->ops[i + OPS_AHEAD].hi));
-	if (i + OPS_AHEAD / 2 < b->n_ops)
-		__builtin_prefetch(t->v + t->first[fl__table_bucket(t->bits, b->ops[i + OPS_AHEAD / 2].hi)]);
+	if (i + OPS_AHEAD / 2 >= b->n_ops)
+		return;
+	r = t->v + t->first[fl__table_bucket(t->bits, b->ops[i + OPS_AHEAD / 2].hi)];
+	__builtin_prefetch(r);
+	__builtin_prefetch((const uint8_t *)r + 64);
+}
+
+static void prefetch_op(const struct fl__build *b, size_t i)
+{
+	for (unsigned t = 0; t < b->old->n_runs; t++)
+		prefetch_table(b, b->old->runs[t], i);
+	prefetch_table(b, b->old->base, i);
 }
 
 static int run_rows(struct fl__build *b, struct fl__row *v, size_t *n_rows)
@@ -123,21 +134,24 @@ static int run_rows(struct fl__build *b, struct fl__row *v, size_t *n_rows)
 	return 0;
 }
 
-/* Put a run before the old ones; fold while it is more than half of the next one, or too many stand there. Every row is so copied
- * a number of times that grows with the logarithm of the overlay only. */
+/* Put a run before the old ones. It takes those in while it is more than half of the next one, or too many would stand there: so
+ * every row is copied a number of times that grows with the logarithm of the overlay only, all of one fold in one merge. */
 static int runs_push(struct fl_image *img, const struct fl_image *old, struct fl__table *take_run)
 {
-	struct fl__table *run = take_run;
+	struct fl__table *in[FL_IMAGE_RUNS_MAX + 1] = { take_run }, *run = take_run;
+	size_t rows = take_run->n;
 	unsigned from = 0;
 
-	while (from < old->n_runs && (run->n * 2 > old->runs[from]->n || old->n_runs - from >= FL_IMAGE_RUNS_MAX)) {
-		struct fl__table *folded = fl__table_fold(run, old->runs[from]);
-
-		fl__table_release(run);
-		if (!folded)
-			return FL_ENOMEM;
-		run = folded;
+	while (from < old->n_runs && (rows * 2 > old->runs[from]->n || old->n_runs - from >= FL_IMAGE_RUNS_MAX)) {
+		rows += old->runs[from]->n;
+		in[from + 1] = old->runs[from];
 		from++;
+	}
+	if (from > 0) {
+		run = fl__table_fold(in, from + 1);
+		fl__table_release(take_run);
+		if (!run)
+			return FL_ENOMEM;
 	}
 	img->runs[img->n_runs++] = run;
 	for (; from < old->n_runs; from++)
@@ -154,7 +168,7 @@ static int runs_keep(struct fl_image *img, const struct fl_image *old)
 
 int fl__build_run(struct fl__build *b)
 {
-	struct fl__row *v = malloc((b->n_ops + 1) * sizeof(*v)), *fit;
+	struct fl__row *v = fl__rows_alloc(b->n_ops);
 	struct fl__table *run;
 	size_t n = 0;
 	int ret = FL_ENOMEM;
@@ -171,8 +185,7 @@ int fl__build_run(struct fl__build *b)
 		free(v);
 		return ret < 0 ? ret : runs_keep(b->img, b->old);
 	}
-	fit = realloc(v, n * sizeof(*v));
-	run = fl__table_new(fit ? fit : v, n);
+	run = fl__table_new(v, n);
 	return run ? runs_push(b->img, b->old, run) : FL_ENOMEM;
 }
 
@@ -228,14 +241,14 @@ int fl__build_base(struct fl__build *b)
 {
 	size_t cap = b->old->base->n + fl__image_overlay(b->old) + b->n_ops, n = 0;
 	uint32_t *map = NULL;
-	struct fl__row *v = NULL, *fit;
+	struct fl__row *v = NULL;
 	int ret = FL_ENOMEM;
 
 	if (cap > FL__ROWS_MAX)
 		return FL_ELIMIT;
 	b->img->classes = fl__classes_new();
 	map = malloc(((size_t)b->old->n_classes + 1) * sizeof(*map));
-	v = malloc((cap + 1) * sizeof(*v));
+	v = fl__rows_alloc(cap); /* what stays untouched of it costs no memory */
 	if (!b->img->classes || !map || !v)
 		goto out;
 	memset(map, 0xff, ((size_t)b->old->n_classes + 1) * sizeof(*map)); /* FL__CLASS_NONE: not worked out yet */
@@ -243,8 +256,7 @@ int fl__build_base(struct fl__build *b)
 	ret = base_rows(b, map, v, &n);
 	if (ret < 0)
 		goto out;
-	fit = realloc(v, (n + 1) * sizeof(*v));
-	b->img->base = fl__table_new(fit ? fit : v, n);
+	b->img->base = fl__table_new(v, n);
 	v = NULL; /* taken */
 	ret = b->img->base ? 0 : FL_ENOMEM;
 	b->img->names = n;

@@ -31,7 +31,7 @@ void fl__image_seal(struct fl_image *img)
 int fl_image_new(const struct fl_image_key *key, struct fl_image **out)
 {
 	struct fl_image *img = fl__image_alloc(key, 0, 0);
-	struct fl__row *none = malloc(sizeof(*none));
+	struct fl__row *none = fl__rows_alloc(0);
 	int ret = FL_ENOMEM;
 
 	if (!img || !none) {

@@ -41,7 +41,7 @@ static int header_read(struct fl_span f, struct fl__image_header *h, struct fl_e
 static int layout_check(struct fl_span f, const struct fl__image_header *h, struct fl__image_layout *l, struct fl_err *err)
 {
 	if (h->rows > FL__ROWS_MAX || h->meta_bytes > f.n || h->classes_bytes > f.n || h->n_lists > FL_IMAGE_LISTS_MAX ||
-	    h->n_inputs > FL_IMAGE_INPUTS_MAX || h->bits != fl__table_bits((size_t)h->rows) ||
+	    h->n_inputs > FL_IMAGE_INPUTS_MAX || h->bits > FL__TABLE_BITS_MAX ||
 	    h->n_classes > h->classes_bytes / 4)
 		return corrupt(err, "a count is out of range");
 	fl__image_layout(h, l);

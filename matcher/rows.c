@@ -2,12 +2,30 @@
 #include "matcher/rows.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
+
+#define HUGE_PAGE ((size_t)2 << 20)
+
+/* A name's row stands anywhere in its table: with pages of 4 KiB a look-up in a large one pays for a page walk beside the miss. */
+struct fl__row *fl__rows_alloc(size_t n)
+{
+	size_t bytes = (n + 1) * sizeof(struct fl__row);
+	struct fl__row *v;
+
+	if (bytes < 2 * HUGE_PAGE)
+		return malloc(bytes);
+	bytes = (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+	v = aligned_alloc(HUGE_PAGE, bytes);
+	if (v)
+		(void)madvise(v, bytes, MADV_HUGEPAGE); /* only a wish */
+	return v;
+}
 
 unsigned fl__table_bits(size_t n)
 {
 	unsigned bits = 0;
 
-	while (bits < FL__TABLE_BITS_MAX && n >> bits > 8)
+	while (bits < FL__TABLE_BITS_MAX && n >> bits > 4)
 		bits++;
 	return bits;
 }
@@ -121,18 +139,20 @@ const struct fl__row *fl__merge_next(struct fl__merge *m)
 	return best;
 }
 
-struct fl__table *fl__table_fold(struct fl__table *newer, struct fl__table *older)
+struct fl__table *fl__table_fold(struct fl__table *const *newest_first, unsigned n)
 {
-	struct fl__table *const both[2] = { newer, older };
-	struct fl__row *v = malloc((newer->n + older->n + 1) * sizeof(*v));
 	const struct fl__row *r;
+	struct fl__row *v;
 	struct fl__merge m;
-	size_t n = 0;
+	size_t rows = 0;
 
+	for (unsigned i = 0; i < n; i++)
+		rows += newest_first[i]->n;
+	v = fl__rows_alloc(rows);
 	if (!v)
 		return NULL;
-	fl__merge_init(&m, both, 2);
-	while ((r = fl__merge_next(&m)))
-		v[n++] = *r;
-	return fl__table_new(v, n);
+	fl__merge_init(&m, newest_first, n);
+	for (rows = 0; (r = fl__merge_next(&m)); rows++)
+		v[rows] = *r;
+	return fl__table_new(v, rows);
 }

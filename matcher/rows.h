@@ -1,6 +1,6 @@
 /* Rows: one name each, as its print and its class, sorted by print, with an index over the top bits of the print.
  *
- *   first[b] .. first[b + 1]   the rows whose top `bits` bits are b; four to eight of them, since prints are uniform
+ *   first[b] .. first[b + 1]   the rows whose top `bits` bits are b; three of them on average, since prints are uniform
  *
  * A table is immutable. Base and overlay runs are both tables; in a run class 0 says "no longer there". Also the merge of several
  * tables, newest first, and the operations (struct fl__op) that make new ones. */
@@ -33,7 +33,9 @@ enum { FL__TABLE_BITS_MAX = 28 };
 
 /** Index bits for n rows. */
 unsigned fl__table_bits(size_t n);
-/** Takes sorted rows (malloc'ed, also on failure); NULL when out of memory. */
+/** Room for n rows, to be given to fl__table_new or free(). Large ones ask for huge pages. */
+struct fl__row *fl__rows_alloc(size_t n);
+/** Takes sorted rows (of fl__rows_alloc, also on failure); NULL when out of memory. */
 struct fl__table *fl__table_new(struct fl__row *take_v, size_t n);
 /** Rows and index in foreign memory; unmap(handle) when the last reference goes. NULL when out of memory (nothing is taken then). */
 struct fl__table *fl__table_mapped(const struct fl__row *v, size_t n, const uint32_t *first, unsigned bits, size_t bytes,
@@ -49,9 +51,11 @@ static inline const struct fl__row *fl__table_find(const struct fl__table *t, st
 {
 	size_t b = fl__table_bucket(t->bits, p.hi);
 	const struct fl__row *r = t->v + t->first[b], *end = t->v + t->first[b + 1];
+	size_t below = 0;
 
-	while (r < end && r->hi < p.hi)
-		r++;
+	for (const struct fl__row *q = r; q < end; q++) /* counted, not searched: no branch that depends on the names */
+		below += q->hi < p.hi;
+	r += below;
 	while (r < end && r->hi == p.hi && r->lo < p.lo)
 		r++;
 	return r < end && r->hi == p.hi && r->lo == p.lo ? r : NULL;
@@ -68,8 +72,8 @@ struct fl__merge {
 void fl__merge_init(struct fl__merge *m, struct fl__table *const *newest_first, unsigned n);
 /** The next row, class 0 included; NULL at the end. */
 const struct fl__row *fl__merge_next(struct fl__merge *m);
-/** Two tables into one, keeping rows of class 0. NULL when out of memory. */
-struct fl__table *fl__table_fold(struct fl__table *newer, struct fl__table *older);
+/** Several tables into one, keeping rows of class 0. NULL when out of memory. */
+struct fl__table *fl__table_fold(struct fl__table *const *newest_first, unsigned n);
 
 /* One claim of one input changes: from scope `old` to scope `new` (0 = none). */
 struct fl__op {

@@ -4,14 +4,25 @@
  * index, rows, comparison. Most questions hit nothing, and then a decision has no more to do. */
 #include "matcher/root.h"
 
-static void prefetch_rows(const struct fl__table *t, struct fl__print p)
+static inline void prefetch_index(const struct fl__table *t, struct fl__print p)
 {
-	__builtin_prefetch(t->v + t->first[fl__table_bucket(t->bits, p.hi)]);
+	__builtin_prefetch(t->first + fl__table_bucket(t->bits, p.hi));
+}
+
+/* A bucket stands in one or two cache lines, most often. */
+static inline void prefetch_rows(const struct fl__table *t, struct fl__print p)
+{
+	const struct fl__row *r = t->v + t->first[fl__table_bucket(t->bits, p.hi)];
+
+	__builtin_prefetch(r);
+	__builtin_prefetch((const uint8_t *)r + 64);
 }
 
 void fl_image_walk(const struct fl_image *img, struct fl_span key, struct fl_walk *out)
 {
 	const uint8_t *p = key.p, *end = key.n ? key.p + key.n : key.p;
+	/* of the runs only the oldest is large */
+	const struct fl__table *big = img->n_runs ? img->runs[img->n_runs - 1] : NULL;
 	struct fl__print print[FL_WALK_HITS_MAX];
 	uint16_t len[FL_WALK_HITS_MAX];
 	struct fl__hash h = { 0, 0 };
@@ -25,7 +36,9 @@ void fl_image_walk(const struct fl_image *img, struct fl_span key, struct fl_wal
 
 		print[n] = fl__hash_print(&h);
 		len[n] = (uint16_t)(p - key.p);
-		__builtin_prefetch(img->base->first + fl__table_bucket(img->base->bits, print[n].hi));
+		prefetch_index(img->base, print[n]);
+		if (big)
+			prefetch_index(big, print[n]);
 		n++;
 		if (p >= end || n == FL_WALK_HITS_MAX)
 			break;
@@ -34,8 +47,11 @@ void fl_image_walk(const struct fl_image *img, struct fl_span key, struct fl_wal
 		fl__hash_label(&img->hash, &h, p, label, end);
 		p += label + (z != NULL);
 	}
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < n; i++) {
 		prefetch_rows(img->base, print[i]);
+		if (big)
+			prefetch_rows(big, print[i]);
+	}
 	for (unsigned i = 0; i < n; i++) {
 		uint32_t cls = fl__image_find(img, print[i]);
 
