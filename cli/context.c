@@ -34,6 +34,9 @@ static const char *bus_address(struct fl_config *cfg)
 	return fl_arena_str(&cfg->arena, line);
 }
 
+/* The mock broker does not wake a waiting fetch when a record comes: ask often (measured: 16 ms from produce to fetch with 50 ms, 6.5 ms with 10). */
+static const char *const mock_options[] = { "fetch.wait.max.ms", "5", NULL };
+
 void fl_mode_apply(struct fl_config *cfg, enum fl_mode mode)
 {
 	const char *brokers;
@@ -45,7 +48,8 @@ void fl_mode_apply(struct fl_config *cfg, enum fl_mode mode)
 	cfg->redis_username = cfg->redis_password_file = "";
 	brokers = bus_address(cfg);
 	cfg->kafka_brokers = brokers ? brokers : "";
-	cfg->kafka_options = cfg->kafka_qlog_options = NULL;
+	cfg->kafka_options = mock_options;
+	cfg->kafka_qlog_options = NULL;
 	cfg->create_topics = 0; /* the bus role has made them */
 	if (mode == FL_MODE_EMBEDDED && !cfg->query_log_file[0]) {
 		cfg->query_log_file = fl_arena_printf(&cfg->arena, "%s/query.jsonl", cfg->state);

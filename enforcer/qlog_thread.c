@@ -1,0 +1,440 @@
+/* The log thread: reads the rings of all answering threads, formats, and hands to Kafka, the local file, and taps. A ring's tail moves on delivery reports, in order, so what a killed process
+ * left in its rings is delivered by the next. What the broker did not take is produced again from the ring; the resolver never waits: a full ring drops, by the writer, counted. */
+#include "enforcer/server_int.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { WINDOW = 16384, RINGS_MAX = 64, TAPS_MAX = 16, REFS = 65536, IDLE_US = 2000, RETRY_MS = 500, FRAMES_A_ROUND = 512 };
+
+enum entry_state { FLYING, DONE, FAILED };
+
+struct source {
+	struct fl_ring *ring;
+	bool old;     /* of an earlier process: unlinked when it is empty */
+	bool bad;
+	uint64_t pos; /* next frame to read */
+	uint64_t first, next; /* window of entries: numbers */
+	struct {
+		uint64_t start, end;
+		uint8_t state;
+	} *window;
+};
+
+struct tap {
+	uint64_t handle;
+	fl_server_tap *fn;
+	void *ctx;
+};
+
+struct fl__log {
+	struct fl_server *s;
+	pthread_t id;
+	bool up;
+	_Atomic bool stop;
+	fl_mono_ns deadline, retry_at;
+	struct source v[RINGS_MAX];
+	uint32_t n;
+	struct fl_buf json;
+	pthread_mutex_t lock; /* taps, refs */
+	struct tap taps[TAPS_MAX];
+	uint64_t next_handle;
+	struct {
+		uint64_t ref;
+		char *json;
+	} *refs;
+	uint32_t next_ref;
+	int file;
+	uint64_t file_bytes;
+	_Atomic uint64_t delivered, failed, set_aside, file_failed;
+};
+
+/* --- the local file: NDJSON, rotated by size --- */
+
+static void file_rotate(struct fl__log *l)
+{
+	const struct fl_config *c = l->s->c.cfg;
+	char from[600], to[600];
+
+	if (l->file >= 0)
+		close(l->file);
+	for (uint32_t i = c->query_log_file_keep; i-- > 0;) {
+		snprintf(from, sizeof(from), i ? "%s.%u" : "%s", c->query_log_file, i);
+		snprintf(to, sizeof(to), "%s.%u", c->query_log_file, i + 1);
+		rename(from, to);
+	}
+	snprintf(from, sizeof(from), "%s.%u", c->query_log_file, c->query_log_file_keep + 1);
+	unlink(from);
+	l->file = open(c->query_log_file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+	l->file_bytes = 0;
+}
+
+static void file_write(struct fl__log *l)
+{
+	const struct fl_config *c = l->s->c.cfg;
+
+	if (l->file < 0)
+		return;
+	if (c->query_log_file_rotate && l->file_bytes + l->json.n > c->query_log_file_rotate)
+		file_rotate(l);
+	fl_buf_u8(&l->json, '\n');
+	if (l->file < 0 || l->json.failed || write(l->file, l->json.p, l->json.n) != (ssize_t)l->json.n)
+		atomic_fetch_add(&l->file_failed, 1);
+	else
+		l->file_bytes += l->json.n;
+	l->json.n--; /* without the line feed again */
+}
+
+static void file_open(struct fl__log *l)
+{
+	struct stat st;
+
+	l->file = -1;
+	if (!l->s->c.cfg->query_log_file[0])
+		return;
+	l->file = open(l->s->c.cfg->query_log_file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+	if (l->file >= 0 && fstat(l->file, &st) == 0)
+		l->file_bytes = (uint64_t)st.st_size;
+}
+
+/* --- one record --- */
+
+static bool format(struct fl__log *l, const struct source *src, const struct fl__frame *f, struct fl_qlog *q)
+{
+	if (!fl__record_read(f->body, q))
+		return false;
+	q->account_id = l->s->account_id;
+	q->region = l->s->region;
+	q->enforcer = src->ring->page->enforcer;
+	q->boot = src->ring->page->boot;
+	q->thread = src->ring->page->thread;
+	q->seq = f->seq;
+	fl_buf_reset(&l->json);
+	fl_qlog_format(q, fl__answers_json, &l->json);
+	return !l->json.failed;
+}
+
+static void keep_ref(struct fl__log *l, const struct fl_qlog *q)
+{
+	char *copy = malloc(l->json.n + 1);
+
+	if (!copy)
+		return;
+	memcpy(copy, l->json.p, l->json.n);
+	copy[l->json.n] = '\0';
+	free(l->refs[l->next_ref].json);
+	l->refs[l->next_ref].json = copy;
+	l->refs[l->next_ref].ref = fl_ref(q->enforcer, q->thread, q->seq);
+	l->next_ref = (l->next_ref + 1) % REFS;
+}
+
+static void show(struct fl__log *l, const struct fl_qlog *q)
+{
+	pthread_mutex_lock(&l->lock);
+	if (q->action == FL_ACTION_BLOCK)
+		keep_ref(l, q);
+	for (int i = 0; i < TAPS_MAX; i++)
+		if (l->taps[i].handle)
+			l->taps[i].fn(l->taps[i].ctx, q, fl_buf_span(&l->json));
+	pthread_mutex_unlock(&l->lock);
+	file_write(l);
+}
+
+static uint64_t tag_of(const struct fl__log *l, const struct source *src, uint64_t number)
+{
+	return (uint64_t)(src - l->v) << 48 | (number & ((UINT64_C(1) << 48) - 1));
+}
+
+static int produce(struct fl__log *l, uint64_t tag)
+{
+	return fl_bus_produce(l->s->c.bus, FL_BUS_QUERY_LOG, FL_TOPIC_QUERY_LOG, fl_span(NULL, 0), fl_buf_span(&l->json), NULL, 0, tag, NULL);
+}
+
+/* --- rings --- */
+
+static void release_done(struct source *src)
+{
+	while (src->first < src->next && src->window[src->first % WINDOW].state == DONE) {
+		fl__ring_release(src->ring, src->window[src->first % WINDOW].end);
+		src->first++;
+	}
+}
+
+static void set_aside(struct fl__log *l, struct source *src)
+{
+	char bad[560];
+
+	src->bad = true;
+	atomic_fetch_add(&l->set_aside, 1);
+	if (src->old) {
+		snprintf(bad, sizeof(bad), "%s.bad", src->ring->path);
+		rename(src->ring->path, bad);
+	}
+}
+
+/* Frames that are there, up to a bound. Returns how many. */
+static int read_ring(struct fl__log *l, struct source *src)
+{
+	int n = 0;
+
+	while (!src->bad && n < FRAMES_A_ROUND && src->next - src->first < WINDOW) {
+		uint64_t start = src->pos, number = src->next;
+		struct fl__frame f;
+		struct fl_qlog q = { 0 };
+		int ret = fl__ring_next(src->ring, &src->pos, &f);
+
+		if (ret == 0)
+			break;
+		if (ret < 0 || !format(l, src, &f, &q)) {
+			set_aside(l, src);
+			break;
+		}
+		if (l->s->c.bus && produce(l, tag_of(l, src, number)) < 0) { /* its queue is full: the ring waits */
+			src->pos = start;
+			break;
+		}
+		src->window[number % WINDOW].start = start;
+		src->window[number % WINDOW].end = f.end;
+		src->window[number % WINDOW].state = l->s->c.bus ? FLYING : DONE;
+		src->next++;
+		show(l, &q);
+		n++;
+	}
+	if (!l->s->c.bus)
+		release_done(src);
+	return n;
+}
+
+static void report(void *ctx, uint64_t tag, int code, int32_t partition, int64_t offset)
+{
+	struct fl__log *l = ctx;
+	struct source *src = &l->v[tag >> 48 & (RINGS_MAX - 1)];
+	uint64_t number = tag & ((UINT64_C(1) << 48) - 1);
+
+	(void)partition, (void)offset;
+	if (!src->ring || number < src->first || number >= src->next)
+		return;
+	if (code == FL_EREFUSED || code == 0)
+		src->window[number % WINDOW].state = DONE;
+	else
+		src->window[number % WINDOW].state = FAILED;
+	atomic_fetch_add(code == 0 ? &l->delivered : &l->failed, 1);
+	release_done(src);
+}
+
+/* What the broker did not take is still in the ring: produce it again. */
+static void retry(struct fl__log *l, struct source *src)
+{
+	for (uint64_t k = src->first; k < src->next; k++) {
+		struct fl__frame f;
+		struct fl_qlog q = { 0 };
+		uint64_t pos = src->window[k % WINDOW].start;
+
+		if (src->window[k % WINDOW].state != FAILED)
+			continue;
+		if (fl__ring_next(src->ring, &pos, &f) != 1 || !format(l, src, &f, &q)) {
+			src->window[k % WINDOW].state = DONE;
+			continue;
+		}
+		if (produce(l, tag_of(l, src, k)) < 0)
+			return;
+		src->window[k % WINDOW].state = FLYING;
+	}
+	release_done(src);
+}
+
+static void forget_old(struct source *src)
+{
+	if (src->ring && src->old && !src->bad && src->first == src->next && fl__ring_used(src->ring) == 0) {
+		fl__ring_close(src->ring, true);
+		src->ring = NULL;
+	}
+}
+
+static bool all_empty(const struct fl__log *l)
+{
+	for (uint32_t i = 0; i < l->n; i++)
+		if (l->v[i].ring && !l->v[i].bad && (l->v[i].first != l->v[i].next || fl__ring_used(l->v[i].ring)))
+			return false;
+	return true;
+}
+
+static void *log_main(void *arg)
+{
+	struct fl__log *l = arg;
+
+	for (;;) {
+		fl_mono_ns now = fl_now_mono(l->s->c.clock);
+		int n = 0;
+
+		for (uint32_t i = 0; i < l->n; i++)
+			if (l->v[i].ring)
+				n += read_ring(l, &l->v[i]);
+		if (l->s->c.bus)
+			n += fl_bus_poll(l->s->c.bus, FL_BUS_QUERY_LOG, 0, report, l);
+		if (l->s->c.bus && now >= l->retry_at) {
+			l->retry_at = now + RETRY_MS * FL_NS_PER_MS;
+			for (uint32_t i = 0; i < l->n; i++)
+				if (l->v[i].ring)
+					retry(l, &l->v[i]);
+		}
+		for (uint32_t i = 0; i < l->n; i++)
+			forget_old(&l->v[i]);
+		if (atomic_load(&l->stop) && (all_empty(l) || now > l->deadline))
+			return NULL;
+		if (n <= 0)
+			usleep(IDLE_US);
+	}
+}
+
+/* --- life --- */
+
+static int add_source(struct fl__log *l, struct fl_ring *ring, bool old)
+{
+	struct source *src = &l->v[l->n];
+
+	if (l->n == RINGS_MAX)
+		return FL_ELIMIT;
+	src->window = calloc(WINDOW, sizeof(*src->window));
+	if (!src->window)
+		return FL_ENOMEM;
+	src->ring = ring;
+	src->old = old;
+	src->pos = atomic_load(&ring->page->tail);
+	l->n++;
+	return 0;
+}
+
+/* Rings that a killed process left. One whose process lives is locked. */
+static void find_old(struct fl__log *l)
+{
+	DIR *d = opendir(l->s->c.runtime);
+	struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		struct fl_ring *ring = NULL;
+		char path[512], bad[520];
+		size_t n = strlen(e->d_name);
+		int ret;
+
+		if (strncmp(e->d_name, "ring-", 5) != 0 || (n > 4 && strcmp(e->d_name + n - 4, ".bad") == 0) ||
+		    (size_t)snprintf(path, sizeof(path), "%s/%s", l->s->c.runtime, e->d_name) >= sizeof(path))
+			continue;
+		ret = fl__ring_open(path, &ring, NULL);
+		if (ret == FL_ECORRUPT || ret == FL_EFORMAT) {
+			snprintf(bad, sizeof(bad), "%s.bad", path);
+			rename(path, bad);
+			atomic_fetch_add(&l->set_aside, 1);
+		}
+		if (ret == 0 && add_source(l, ring, true) < 0)
+			fl__ring_close(ring, false);
+	}
+	if (d)
+		closedir(d);
+}
+
+int fl__log_open(struct fl_server *s, struct fl_err *err)
+{
+	struct fl__log *l = calloc(1, sizeof(*l));
+	int ret = 0;
+
+	if (!l)
+		return fl_err_set(err, FL_ENOMEM, "out of memory");
+	s->log = l;
+	l->s = s;
+	pthread_mutex_init(&l->lock, NULL);
+	l->refs = calloc(REFS, sizeof(*l->refs));
+	l->next_handle = 1;
+	file_open(l);
+	for (uint32_t i = 0; ret == 0 && i < s->n_threads; i++)
+		ret = add_source(l, s->threads[i].ring, false);
+	find_old(l);
+	if (ret < 0 || !l->refs || pthread_create(&l->id, NULL, log_main, l) != 0)
+		return fl_err_set(err, FL_ENOMEM, "query log: out of memory or threads");
+	l->up = true;
+	return 0;
+}
+
+void fl__log_close(struct fl_server *s, int drain_ms)
+{
+	struct fl__log *l = s->log;
+
+	if (!l)
+		return;
+	if (l->up) {
+		l->deadline = fl_now_mono(s->c.clock) + drain_ms * FL_NS_PER_MS;
+		atomic_store(&l->stop, true);
+		pthread_join(l->id, NULL);
+	}
+	for (uint32_t i = 0; i < l->n; i++) {
+		if (l->v[i].ring && l->v[i].old)
+			fl__ring_close(l->v[i].ring, false);
+		free(l->v[i].window);
+	}
+	for (uint32_t i = 0; l->refs && i < REFS; i++)
+		free(l->refs[i].json);
+	free(l->refs);
+	if (l->file >= 0)
+		close(l->file);
+	fl_buf_done(&l->json);
+	pthread_mutex_destroy(&l->lock);
+	free(l);
+	s->log = NULL;
+}
+
+uint64_t fl_server_tap_add(struct fl_server *s, fl_server_tap *tap, void *ctx)
+{
+	struct fl__log *l = s->log;
+	uint64_t handle = 0;
+
+	pthread_mutex_lock(&l->lock);
+	for (int i = 0; i < TAPS_MAX && !handle; i++)
+		if (!l->taps[i].handle) {
+			handle = l->next_handle++;
+			l->taps[i] = (struct tap){ handle, tap, ctx };
+		}
+	pthread_mutex_unlock(&l->lock);
+	return handle;
+}
+
+void fl_server_tap_remove(struct fl_server *s, uint64_t handle)
+{
+	struct fl__log *l = s->log;
+
+	pthread_mutex_lock(&l->lock);
+	for (int i = 0; i < TAPS_MAX; i++)
+		if (l->taps[i].handle == handle)
+			l->taps[i] = (struct tap){ 0 };
+	pthread_mutex_unlock(&l->lock);
+}
+
+int fl_server_ref(struct fl_server *s, uint64_t ref, struct fl_buf *out)
+{
+	struct fl__log *l = s->log;
+	int ret = FL_ENOTFOUND;
+
+	pthread_mutex_lock(&l->lock);
+	for (uint32_t i = 0; i < REFS && ret < 0; i++) /* newest first */
+		if (l->refs[(l->next_ref + REFS - 1 - i) % REFS].json && l->refs[(l->next_ref + REFS - 1 - i) % REFS].ref == ref) {
+			fl_buf_str(out, l->refs[(l->next_ref + REFS - 1 - i) % REFS].json);
+			ret = 0;
+		}
+	pthread_mutex_unlock(&l->lock);
+	return ret;
+}
+
+void fl__log_stats(struct fl_server *s, struct fl_server_stats *out)
+{
+	out->qlog_delivered = atomic_load(&s->log->delivered);
+	out->qlog_failed = atomic_load(&s->log->failed);
+}
+
+void fl__log_metrics(struct fl_server *s, struct fl_buf *out)
+{
+	fl_metric_u64(out, "fireline_querylog_records_total", "", FL_LABELS("sink", "kafka", "result", "delivered"), atomic_load(&s->log->delivered));
+	fl_metric_u64(out, "fireline_querylog_records_total", "", FL_LABELS("sink", "kafka", "result", "failed"), atomic_load(&s->log->failed));
+	fl_metric_u64(out, "fireline_querylog_records_total", "", FL_LABELS("sink", "file", "result", "failed"), atomic_load(&s->log->file_failed));
+}

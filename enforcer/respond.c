@@ -1,0 +1,203 @@
+/* From a question to its answer and record: the one place where policy, cache and wire meet. Question and each name of the chain are decided; a block on a later hop is answered like a
+ * block on the question. Verdicts are never cached. */
+#include "enforcer/server_int.h"
+
+#include "base/text.h"
+
+/* LIST.probe.fireline.internal as a key: these labels, then the list's name. */
+static const char probe_key[] = "internal\0fireline\0probe";
+
+void fl__client_of(const union fl__addr *a, struct fl_client *out, uint16_t *port)
+{
+	memset(out, 0, sizeof(*out));
+	if (a->sa.sa_family == AF_INET6) {
+		const uint8_t *p = a->in6.sin6_addr.s6_addr;
+		static const uint8_t mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
+
+		*port = ntohs(a->in6.sin6_port);
+		out->v6 = memcmp(p, mapped, sizeof(mapped)) != 0;
+		memcpy(out->addr, out->v6 ? p : p + 12, out->v6 ? 16 : 4);
+	} else {
+		*port = ntohs(a->in.sin_port);
+		memcpy(out->addr, &a->in.sin_addr, 4);
+	}
+}
+
+/* The list that a probe name asks about; false when the name is none. Never forwarded. */
+static bool probe_list(struct fl_span key, char list[FL_SET_NAME])
+{
+	size_t n = sizeof(probe_key), len;
+
+	if (key.n < n || memcmp(key.p, probe_key, n) != 0)
+		return false;
+	len = key.n > n ? key.n - n - 1 : 0;
+	if (len == 0 || len >= FL_SET_NAME || memchr(key.p + n, 0, len))
+		list[0] = '\0';
+	else {
+		memcpy(list, key.p + n, len);
+		list[len] = '\0';
+	}
+	return true;
+}
+
+static void answer_probe(const struct fl_question *q, const struct fl_view *view, const char *list, struct fl__out *o)
+{
+	const struct fl_image_list *v;
+	char text[256], chain[17];
+	int i = view && list[0] ? fl_image_list_index(view->image, list) : -1;
+
+	if (i < 0 || q->qtype != FL__T_TXT) {
+		if (i < 0)
+			fl__answer_error(q, FL__NXDOMAIN, FL__NO_REMARK, o);
+		else
+			fl__answer_txt(q, NULL, o);
+		return;
+	}
+	fl_image_lists(view->image, &v);
+	fl_hex(v[i].id.chain, 8, chain);
+	snprintf(text, sizeof(text), "list=%s version=%llu chain=%s names=%llu", list, (unsigned long long)v[i].id.number, chain, (unsigned long long)v[i].names);
+	fl__answer_txt(q, text, o);
+}
+
+/* Question, then each hop of what was kept. *entry: the key of the name that decided. */
+static void decide(const struct fl_view *view, const struct fl__ask *a, struct fl_decision *d, struct fl_span *decided)
+{
+	const struct fl_question *q = &a->job->q;
+	const uint8_t *at;
+
+	memset(d, 0, sizeof(*d));
+	*decided = fl_rkey_span(&q->key);
+	if (!view)
+		return;
+	fl_decide(view, &a->client, *decided, q->qtype, 0, NULL, d);
+	if (!a->kept)
+		return;
+	at = a->kept->chain;
+	for (unsigned i = 0; i < a->kept->n_chain && d->action != FL_ACTION_BLOCK && !d->trust; i++) {
+		struct fl_span hop = fl__answer_hop(&at);
+		struct fl_decision h;
+
+		fl_decide(view, &a->client, hop, q->qtype, (uint8_t)(i + 1), d, &h);
+		fl_decision_combine(d, &h);
+		if (d->list && d->hop == i + 1)
+			*decided = hop;
+	}
+}
+
+/* What the record is made of, beside the decision. */
+struct outcome {
+	enum fl__source source;
+	unsigned rcode;
+	bool cached;
+	const char *upstream;
+};
+
+static uint32_t source_names(const struct fl_view *view, const struct fl_decision *d, struct fl_span key, const char *out[FL__RECORD_SOURCES])
+{
+	const struct fl_image_input *in;
+	struct fl_match m[FL__RECORD_SOURCES];
+	struct fl_walk w;
+	uint32_t n = 0;
+	size_t k;
+
+	if (!view || !d->list)
+		return 0;
+	fl_image_walk(view->image, key, &w);
+	k = fl_walk_inputs(view->image, &w, m, FL__RECORD_SOURCES);
+	fl_image_inputs(view->image, &in);
+	for (size_t i = 0; i < k; i++)
+		if (strcmp(in[m[i].input].list, d->list) == 0)
+			out[n++] = in[m[i].input].source;
+	return n;
+}
+
+static void write_record(struct fl__thread *t, const struct fl_view *view, const struct fl__ask *a, const struct fl_decision *d, struct fl_span decided,
+			 const struct outcome *out, uint64_t seq, uint16_t port, fl_mono_ns now, fl_unix_us now_us, const struct fl__out *o)
+{
+	uint64_t us = now > a->job->received ? (uint64_t)(now - a->job->received) / 1000 : 0;
+	struct fl__record r = { .at = now_us - (fl_unix_us)us, .duration_us = us > UINT32_MAX ? UINT32_MAX : (uint32_t)us, .q = &a->job->q, .client = &a->client,
+				.client_port = port, .d = d, .entry = d->list ? fl_span(decided.p, d->entry_len) : fl_span(NULL, 0),
+				.rcode = (uint8_t)(out->rcode & 0xff), .tcp = a->job->tcp, .cached = out->cached, .upstream = out->upstream,
+				.response = fl_span(o->p, o->n) };
+
+	r.n_sources = source_names(view, d, decided, r.sources);
+	fl__bump(&t->counters.records);
+	if (!fl__record_write(t->ring, seq, &r))
+		fl__bump(&t->counters.records_lost[d->action]);
+	fl__count_answer(&t->counters, out->source, out->rcode, r.duration_us);
+	fl__bump(&t->counters.actions[d->action]);
+	if (d->list && d->hop)
+		fl__bump(&t->counters.redirect_matches);
+}
+
+static void answer_blocked(struct fl__thread *t, const struct fl__settings *st, const struct fl__ask *a, const struct fl_decision *d, uint64_t seq,
+			   struct fl__out *o)
+{
+	char text[FL__EDE_TEXT], ref[9];
+	struct fl__remark remark;
+
+	fl_base32_40(fl_ref(t->server->enforcer, t->number, seq), ref);
+	remark = fl__ede_block(&st->ede, &a->client, d, ref, text);
+	fl__answer_block(&a->job->q, d, remark, o);
+}
+
+static bool blocks(const struct fl_decision *d)
+{
+	return d->action == FL_ACTION_BLOCK || d->response == FL_BLOCK_SERVFAIL;
+}
+
+static unsigned rcode_of(const struct fl__out *o)
+{
+	return o->n >= FL__DNS_HEADER ? o->p[3] & 15 : FL__SERVFAIL;
+}
+
+bool fl__respond(struct fl__thread *t, const struct fl_view *view, const struct fl__settings *st, struct fl__ask *a, fl_mono_ns now, fl_unix_us now_us,
+		 struct fl__out *o)
+{
+	const struct fl_question *q = &a->job->q;
+	struct outcome out = { .source = FL__FROM_LOCAL };
+	struct fl_decision d = { 0 };
+	struct fl_span decided = fl_rkey_span(&q->key);
+	char list[FL_SET_NAME];
+	uint64_t seq = 0;
+	uint16_t port;
+
+	fl__client_of(&a->job->peer, &a->client, &port);
+	if (a->parsed != FL__PARSED_OK) {
+		fl__answer_error(q, (unsigned)a->parsed, FL__NO_REMARK, o);
+		out.source = FL__FROM_ERROR;
+		out.rcode = (unsigned)a->parsed;
+		if (!q->has_name) { /* no question, no record: counted as an answer all the same */
+			fl__count_answer(&t->counters, out.source, out.rcode, 0);
+			return true;
+		}
+	} else if (probe_list(decided, list)) {
+		answer_probe(q, view, list, o);
+	} else {
+		decide(view, a, &d, &decided);
+		if (!blocks(&d) && !a->kept && !a->resolved)
+			return false;
+		if (blocks(&d)) {
+			seq = fl__ring_number(t->ring);
+			answer_blocked(t, st, a, &d, seq, o);
+			out.source = FL__FROM_POLICY;
+		} else if (a->kept) {
+			struct fl__remark remark = a->resolved ? a->resolved->remark : FL__NO_REMARK;
+
+			fl__answer_kept(q, a->kept, now, a->resolved && a->resolved->stale, remark, o);
+			out.cached = !a->resolved || a->resolved->cached;
+			out.source = out.cached ? FL__FROM_CACHE : FL__FROM_UPSTREAM;
+			out.upstream = a->resolved ? a->resolved->upstream : NULL;
+		} else {
+			fl__answer_error(q, FL__SERVFAIL, a->resolved->remark, o);
+			out.source = FL__FROM_ERROR;
+			out.upstream = a->resolved->upstream;
+		}
+	}
+	if (!seq)
+		seq = fl__ring_number(t->ring);
+	if (a->parsed == FL__PARSED_OK)
+		out.rcode = rcode_of(o);
+	write_record(t, view, a, &d, decided, &out, seq, port, now, now_us, o);
+	return true;
+}
