@@ -7,7 +7,7 @@
 
 #include "model/enforcer_state.h"
 
-enum { HEAD_RETRY_MS = 500, EVENTS_RETRY_MS = 1000, OFFSETS_MS = 5000, BEAT_MS = 10000, GENERATION_RETRY_MS = 30000, FETCH_TRIES = 5 };
+enum { HEAD_RETRY_MS = 500, EVENTS_RETRY_MS = 250, OFFSETS_MS = 5000, BEAT_MS = 10000, GENERATION_RETRY_MS = 30000, FETCH_TRIES = 5 };
 
 static int load_lists(struct fl_follow *f, const struct fl_config *cfg)
 {
