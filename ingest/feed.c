@@ -80,7 +80,7 @@ static void schedule(struct fl_ingest *g, struct fl_feed *f, fl_mono_ns now, int
 {
 	f->due = now + ms * FL_NS_PER_MS;
 	f->s.next_try = fl_now_unix(g->c.clock) + ms * 1000;
-	f->s.took_ms = f->started ? (now - f->started) / FL_NS_PER_MS : 0;
+	f->s.took_ms = f->started ? (fl_now_mono(g->c.clock) - f->started) / FL_NS_PER_MS : 0;
 	f->phase = FL_PHASE_IDLE;
 	f->transfer = 0;
 	f->accept = false;
@@ -432,9 +432,17 @@ static void check_stale(struct fl_ingest *g, struct fl_feed *f)
 		f->s.state = FL_FEED_STALE;
 }
 
+/* A transfer may take minutes. The lease does not: who comes after a killed ingester must not wait that long. It only saves work, so a failure to renew it is no failure. */
+static void renew_lease(struct fl_ingest *g, struct fl_feed *f, fl_mono_ns now)
+{
+	if (f->phase == FL_PHASE_FETCHING && f->leased && f->lease.until - now < FL_FEED_LEASE_MS * FL_NS_PER_MS / 2)
+		f->leased = fl_lease_take(g->c.sets, FL_SOURCE, f->cfg->name, FL_FEED_LEASE_MS, &f->lease, NULL) == 0;
+}
+
 void fl__feed_step(struct fl_ingest *g, struct fl_feed *f, bool may_start, fl_mono_ns now)
 {
 	check_stale(g, f);
+	renew_lease(g, f, now);
 	if (!f->cfg->enabled || now < f->due)
 		return;
 	if (f->phase == FL_PHASE_COMMITTING)

@@ -38,7 +38,7 @@ struct fl_ingest {
 	char config_problem[200];
 };
 
-enum { FL_TRANSFERS_MAX = 4, FL_FEED_LEASE_MS = 180000, FL_HEADS_MS = 10000 };
+enum { FL_TRANSFERS_MAX = 4, FL_FEED_LEASE_MS = 15000, FL_HEADS_MS = 10000 };
 
 /* feed.c */
 void fl__feed_init(struct fl_feed *f, const struct fl_cfg_feed *cfg);

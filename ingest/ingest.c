@@ -114,7 +114,7 @@ int fl_ingest_refresh(struct fl_ingest *g, const char *feed, bool accept, fl_mon
 			continue;
 		found = true;
 		f->accept = accept;
-		if (f->phase == FL_PHASE_IDLE)
+		if (f->phase != FL_PHASE_FETCHING)
 			f->due = now;
 	}
 	return found ? 0 : FL_ENOTFOUND;

@@ -15,8 +15,11 @@ int fl_lease_take(struct fl_sets *s, enum fl_set_kind kind, const char *name, in
 
 	if (ours)
 		memcpy(fence, lease->fence, sizeof(fence));
-	else
+	else {
 		fl__random_hex(s, fence);
+		lease->kind = kind;
+		snprintf(lease->name, sizeof(lease->name), "%s", name);
+	}
 	keys[0] = fl__key(s, &a, kind, name, ":lease");
 	keys[1] = fl__key(s, &a, kind, name, ":head");
 	args[0] = fl_span_str(fence);
@@ -24,16 +27,16 @@ int fl_lease_take(struct fl_sets *s, enum fl_set_kind kind, const char *name, in
 	ret = fl_store_eval(s->store, script, keys, 2, args, 2, &a, &r, err);
 	if (ret == 0 && fl_span_eqs(r.s, "held"))
 		ret = fl_err_set(err, FL_EFENCED, "%s '%s' is being written by another", fl__kind_word(kind), name);
+	/* A lost reply may have been a yes: the next try comes with the same fence, else we would wait for ourselves until the lease runs out. */
+	if (ret == FL_EFENCED)
+		lease->fence[0] = '\0';
+	else if (!FL_MUTANT(FL_MUTANT_COUNTER_FENCE))
+		memcpy(lease->fence, fence, sizeof(fence));
 	if (ret == 0) {
-		lease->kind = kind;
-		snprintf(lease->name, sizeof(lease->name), "%s", name);
 		if (FL_MUTANT(FL_MUTANT_COUNTER_FENCE))
 			snprintf(lease->fence, sizeof(lease->fence), "%.*s", (int)(r.s.n < 32 ? r.s.n : 32), (const char *)r.s.p);
-		else
-			memcpy(lease->fence, fence, sizeof(fence));
 		lease->until = fl_now_mono(s->clock) + ttl_ms * FL_NS_PER_MS;
-	} else
-		lease->fence[0] = '\0';
+	}
 	fl_arena_done(&a);
 	return ret;
 }
@@ -49,7 +52,8 @@ int fl_lease_release(struct fl_sets *s, struct fl_lease *lease, struct fl_err *e
 		key = fl__key(s, &a, lease->kind, lease->name, ":lease");
 		ret = fl_store_eval(s->store, &fl__script_release, &key, 1, &arg, 1, &a, &r, err);
 	}
-	lease->fence[0] = '\0';
+	if (ret == 0) /* else it may still stand: our own next take must fit it */
+		lease->fence[0] = '\0';
 	fl_arena_done(&a);
 	return ret;
 }
