@@ -2,6 +2,7 @@
 #pragma once
 #include <netinet/in.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include "base/time.h"
 #include "enforcer/dns.h"
 

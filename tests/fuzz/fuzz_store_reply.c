@@ -41,6 +41,7 @@ static void url(const uint8_t *data, size_t size)
 	free(text);
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (size == 0 || size > INPUT_MAX)
