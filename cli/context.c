@@ -96,6 +96,8 @@ int fl_context_store(const struct fl_config *cfg, struct fl_store **out, struct 
 	char password[1024] = "";
 	int ret = 0;
 
+	if (!cfg->redis_url[0])
+		return fl_err_set(err, FL_ECONFIG, "redis.url: this role needs a store");
 	if (cfg->redis_password_file[0])
 		ret = read_secret(cfg->redis_password_file, password, sizeof(password), err);
 	c.username = cfg->redis_username[0] ? cfg->redis_username : NULL;
@@ -126,6 +128,17 @@ int fl_context_sets(const struct fl_config *cfg, struct fl_sets *out, struct fl_
 	out->keep_bytes = cfg->keep_bytes;
 	out->keep_floor = 10;
 	return fl_context_store(cfg, &out->store, err);
+}
+
+int fl_context_sets_or_none(const struct fl_config *cfg, struct fl_sets *out, struct fl_err *err)
+{
+	if (cfg->redis_url[0])
+		return fl_context_sets(cfg, out, err);
+	memset(out, 0, sizeof(*out));
+	out->clock = fl_clock_sys();
+	out->random = fl_random_sys();
+	out->store = fl_store_none();
+	return 0;
 }
 
 void fl_context_sets_done(struct fl_sets *s)

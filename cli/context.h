@@ -26,6 +26,8 @@ int fl_context_store(const struct fl_config *cfg, struct fl_store **out, struct 
 int fl_context_bus(const struct fl_config *cfg, const char *client, struct fl_bus **out, struct fl_err *err);
 /** The sets of one thread: its own store door. */
 int fl_context_sets(const struct fl_config *cfg, struct fl_sets *out, struct fl_err *err);
+/** The same for an enforcer, which needs none: without redis.url its store is one that is never there. */
+int fl_context_sets_or_none(const struct fl_config *cfg, struct fl_sets *out, struct fl_err *err);
 void fl_context_sets_done(struct fl_sets *s);
 /** RUNTIME/ROLE.sock in buf. */
 const char *fl_role_socket(const struct fl_config *cfg, const char *role, char *buf, size_t cap);

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "base/log.h"
 #include "base/text.h"
@@ -303,7 +304,7 @@ static int open_follow(struct role *r, struct fl_err *err)
 	int ret = fl_disk_posix_open(r->cfg->state, &r->state, err);
 
 	if (ret == 0)
-		ret = fl_context_sets(r->cfg, &r->sets, err);
+		ret = fl_context_sets_or_none(r->cfg, &r->sets, err);
 	if (ret == 0)
 		ret = fl_context_bus(r->cfg, "fireline-enforce", &r->bus, err);
 	if (ret == 0)
@@ -321,6 +322,7 @@ static int open_server(struct role *r, struct fl_err *err)
 	struct fl_sockets sockets;
 	int ret = 0;
 
+	mkdir(r->cfg->runtime, 0755); /* rings come before the admin socket */
 	if (!fl_sockets_import(&sockets))
 		ret = fl_sockets_open(r->cfg, &sockets, err);
 	if (ret == 0 && r->cfg->query_log_enabled)

@@ -72,6 +72,9 @@ int fl_store_redis_open(const struct fl_store_redis_config *cfg, struct fl_store
  * a warning text ("" = none). */
 int fl_store_redis_check(struct fl_store *s, char *warning, size_t cap, struct fl_err *err);
 
+/** A store that is not there: every call is FL_EUNAVAIL. For an enforcer without redis.url. Shared and constant; closing it does nothing. */
+struct fl_store *fl_store_none(void);
+
 /* The twin in memory. One `world` is shared by any number of doors, as one server is by its clients. */
 struct fl_store_mem;
 struct fl_clock;
