@@ -1,5 +1,6 @@
 /* Writer and reader of a ring. The reader trusts nothing: a killed writer leaves a whole frame or none behind head, but the file may come from anyone's memory. */
 #include "enforcer/ring.h"
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/file.h>
@@ -87,6 +88,20 @@ static struct fl_ring *ring_alloc(const char *path)
 	r->fd = -1;
 	snprintf(r->path, sizeof(r->path), "%s", path);
 	return r;
+}
+
+uint32_t fl__ring_boot(const char *folder, uint32_t at_least)
+{
+	DIR *d = opendir(folder);
+	const struct dirent *e;
+	unsigned thread, boot;
+
+	while (d && (e = readdir(d)))
+		if (sscanf(e->d_name, "ring-%u.%u", &thread, &boot) == 2 && boot >= at_least && boot < UINT32_MAX)
+			at_least = boot + 1;
+	if (d)
+		closedir(d);
+	return at_least;
 }
 
 int fl__ring_create(const char *folder, const char *enforcer, uint32_t boot, uint32_t thread, uint64_t bytes, struct fl_ring **out, struct fl_err *err)

@@ -35,6 +35,8 @@ struct fl_ring {
 	uint8_t *open_frame;
 };
 
+/** A boot number above those of the rings in the folder: a process killed within a second of its start has left some. */
+uint32_t fl__ring_boot(const char *folder, uint32_t at_least);
 /** Creates FOLDER/ring-THREAD.BOOT, faulted in and locked against another process. bytes is rounded up to pages. FL_EIO with the reason. */
 int fl__ring_create(const char *folder, const char *enforcer, uint32_t boot, uint32_t thread, uint64_t bytes, struct fl_ring **out, struct fl_err *err);
 /** An old one, left by a killed process. FL_EREFUSED: its process lives; FL_ECORRUPT. */

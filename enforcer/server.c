@@ -96,7 +96,7 @@ int fl_server_start(const struct fl_server_config *c, struct fl_server **out, st
 	snprintf(s->enforcer, sizeof(s->enforcer), "%s", c->cfg->node_name);
 	snprintf(s->account_id, sizeof(s->account_id), "%s", c->cfg->account_id);
 	snprintf(s->region, sizeof(s->region), "%s", c->cfg->site);
-	s->boot = (uint32_t)(fl_now_unix(c->clock) / FL_US_PER_S); /* rises from start to start */
+	s->boot = fl__ring_boot(c->runtime, (uint32_t)(fl_now_unix(c->clock) / FL_US_PER_S)); /* rises from start to start */
 	s->n_workers = (uint32_t)c->n_udp;
 	s->n_tcp = c->n_tcp;
 	s->tcp_fds = calloc(c->n_tcp + 1, sizeof(*s->tcp_fds));
