@@ -422,7 +422,7 @@ def test_corrupt_files(shared):
             w.start("enforce")
             w.wait_blocked("n3.listed.example", seconds=30)
             w.wait_blocked("update.badcdn.example", seconds=30)
-            assert w.ask("free.example").rcode == 0
+            wait_until(lambda: w.ask("free.example").rcode == 0, 20, "every list is held again")
             if files:
                 assert w.get("enforce", "/v1/status")["follow"]["files_set_aside"] >= 1 or "aside" in w.log("enforce"), w.log("enforce")[-800:]
             ok = True
