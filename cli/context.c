@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "cli/config.h"
 
 enum { STORE_TIMEOUT_MS = 5000, STORE_CONNECT_MS = 2000 };
@@ -72,6 +73,17 @@ int fl_context_config(const struct fl_run_args *args, struct fl_config **out)
 	fl_diag_done(&diag);
 	if (ret == 0)
 		fl_mode_apply(*out, args->mode);
+	return ret;
+}
+
+int fl_context_reload(const struct fl_run_args *args, const struct fl_config *old, struct fl_config **out)
+{
+	const char *keys[16];
+	int ret = fl_context_config(args, out);
+	size_t n = ret == 0 ? fl_config_frozen(old, *out, keys, 16) : 0;
+
+	for (size_t i = 0; i < n && i < 16; i++)
+		FL_LOG(FL_LOG_WARN, "this key takes effect only after a restart", FL_F_STR("key", keys[i]));
 	return ret;
 }
 

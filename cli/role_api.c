@@ -209,7 +209,7 @@ int fl_role_api(const struct fl_run_args *args)
 
 		if (!atomic_exchange(&r.loop.reload, false))
 			continue;
-		if (fl_context_config(&r.args, &next) < 0) {
+		if (fl_context_reload(&r.args, r.cfg, &next) < 0) {
 			FL_LOG(FL_LOG_ERROR, "reload refused, the old configuration stays");
 			continue;
 		}

@@ -277,7 +277,7 @@ static void reload(struct role *r)
 	struct fl_config *next = NULL, *old = r->cfg;
 	struct fl_err err = { 0 };
 
-	if (fl_context_config(&r->args, &next) < 0 || fl_policy_new(next, &policy, &err) < 0) {
+	if (fl_context_reload(&r->args, r->cfg, &next) < 0 || fl_policy_new(next, &policy, &err) < 0) {
 		FL_LOG(FL_LOG_ERROR, "reload refused, the old policy stays", FL_F_STR("why", err.text));
 		fl_config_free(next);
 		return;

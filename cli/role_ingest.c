@@ -303,7 +303,7 @@ static void reload(struct role *r)
 	struct feeds_reload x = { r, NULL, 0 };
 	struct fl_config *next = NULL;
 
-	if (fl_context_config(&r->args, &next) < 0) {
+	if (fl_context_reload(&r->args, r->cfg, &next) < 0) {
 		FL_LOG(FL_LOG_ERROR, "reload refused, the old configuration stays");
 		return;
 	}

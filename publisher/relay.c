@@ -47,6 +47,14 @@ static void report(void *ctx, uint64_t tag, int code, int32_t partition, int64_t
 		return; /* of a list that the configuration dropped */
 	f->used = false;
 	l->outbox_due = true;
+	if (code == FL_EREFUSED) { /* for good: sending it again would say the same; the head's next event says all that is in force */
+		p->produced_failed++;
+		snprintf(l->problem, sizeof(l->problem), "Kafka refuses the event of version %llu for good (too large for the topic, or no right to write)",
+			 (unsigned long long)f->entry.number);
+		if (!f->resend)
+			fl_outbox_trim(p->c.sets, l->name, &f->entry, 1, NULL);
+		return;
+	}
 	if (code < 0) {
 		p->produced_failed++;
 		p->bus_up = false;
