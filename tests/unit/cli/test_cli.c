@@ -1,0 +1,210 @@
+/* What the command line promises: usage errors, exit codes, status in one sentence, and calls into a loop. */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "cli/command.h"
+#include "cli/dnsask.h"
+#include "cli/listen.h"
+#include "cli/loop.h"
+#include "cli/verdict.h"
+#include "io/clock.h"
+
+/* Run a command line with stdout and stderr kept. */
+static int run(const char *line, char *text, size_t cap)
+{
+	char copy[512], *argv[32], *save = NULL;
+	int argc = 0, ret, out = dup(1), err = dup(2);
+	FILE *f = tmpfile();
+	size_t n;
+
+	snprintf(copy, sizeof(copy), "%s", line);
+	for (char *w = strtok_r(copy, " ", &save); w && argc < 31; w = strtok_r(NULL, " ", &save))
+		argv[argc++] = w;
+	argv[argc] = NULL;
+	fflush(stdout);
+	dup2(fileno(f), 1);
+	dup2(fileno(f), 2);
+	ret = fl_cli_main(argc, argv);
+	fflush(stdout);
+	dup2(out, 1);
+	dup2(err, 2);
+	close(out);
+	close(err);
+	rewind(f);
+	n = fread(text, 1, cap - 1, f);
+	text[n] = '\0';
+	fclose(f);
+	return ret;
+}
+
+static void command_lines(void **state)
+{
+	static const struct {
+		const char *line;
+		int exit;
+		const char *says;
+	} rows[] = {
+		{ "fireline", 64, "Usage: fireline" },
+		{ "fireline help", 0, "explain NAME|REF" },
+		{ "fireline --help", 0, "Usage: fireline" },
+		{ "fireline help diff", 0, "--stat" },
+		{ "fireline diff --help", 0, "fireline diff malware 1836..1839" },
+		{ "fireline version", 0, "fireline " },
+		{ "fireline version --json", 0, "\"kind\": \"Version\"" },
+		{ "fireline version -o ndjson", 0, "{\"version\":" },
+		{ "fireline version -o yaml", 64, "human, json or ndjson" },
+		{ "fireline explian x.example", 64, "did you mean 'explain'" },
+		{ "fireline feed l", 64, "did you mean 'feed ls'" },
+		{ "fireline explain", 64, "usage: fireline explain NAME|REF" },
+		{ "fireline explain a b", 64, "usage: fireline explain" },
+		{ "fireline explain a --nonsense", 64, "unknown option '--nonsense' of explain" },
+		{ "fireline log malware --limit", 64, "needs a value" },
+		{ "fireline status --quiet=1", 64, "takes no value" },
+		{ "fireline status --timeout soon", 64, "is no duration" },
+		{ "fireline block x.example", 64, "an end must be given" },
+		{ "fireline block x.example --for ever", 64, "is no duration" },
+		{ "fireline -s /nonexistent/admin.sock status", 69, "no answer at /nonexistent/admin.sock" },
+		{ "fireline -s /nonexistent/admin.sock list purge old", 64, "needs --yes" },
+		{ "fireline finding inject /nonexistent.json", 66, "/nonexistent.json" },
+		{ "fireline feed test /nonexistent.txt", 66, "/nonexistent.txt" },
+		{ "fireline feed add x --url http://a.example/l --into malware --format hosts", 0, "    format: hosts" },
+		{ "fireline feed add Bad.Name --url http://a.example/l --into malware", 64, "is no feed name" },
+		{ "fireline feed add x --into malware", 64, "one of --url and --path" },
+		{ "fireline canon WWW.Example.COM. https://u:p@b.example:8/x 1.2.3.4 com", 0, "www.example.com\nb.example\n!address\n!single_label\n" },
+		{ "fireline canon --registrable a.b.example.co.uk", 0, "example.co.uk\n" },
+		{ "fireline config check /nonexistent.yaml", 78, "/nonexistent.yaml" },
+		{ "fireline run --role cook", 64, "no role 'cook'" },
+	};
+	char text[16384];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int ret = run(rows[i].line, text, sizeof(text));
+
+		if (ret != rows[i].exit || !strstr(text, rows[i].says))
+			fail_msg("'%s' exits %d, wanted %d saying '%s', printed: %s", rows[i].line, ret, rows[i].exit, rows[i].says, text);
+	}
+}
+
+static void every_command_has_help(void **state)
+{
+	char line[128], text[16384];
+
+	(void)state;
+	for (size_t i = 0; fl_command_at(i); i++) {
+		snprintf(line, sizeof(line), "fireline %s --help", fl_command_at(i)->words);
+		assert_int_equal(run(line, text, sizeof(text)), 0);
+		assert_non_null(strstr(text, fl_command_at(i)->help));
+		for (const struct fl_command_opt *o = fl_command_at(i)->opts; o && o->name; o++)
+			assert_non_null(strstr(text, o->name));
+	}
+}
+
+static void what_is_wrong_stands_in_the_status(void **state)
+{
+	json_t *roles = json_pack("{s:{s:[{s:s,s:s,s:s}]}, s:n, s:{s:b, s:b, s:s, s:[{s:s,s:s,s:s}]}}", "ingest", "feeds", "feed", "urlhaus", "state", "degraded", "reason",
+				  "server answered 403", "publish", "enforce", "store_up", 0, "bus_up", 1, "problem", "", "lists", "list", "malware", "state", "DEGRADED",
+				  "reason", "the store has no head");
+	json_t *o = fl_verdict_join(roles, json_pack("{s:[s], s:[]}", "lists", "old", "sources"));
+	char *text = json_dumps(json_object_get(o, "problems"), 0);
+
+	(void)state;
+	assert_string_equal(json_string_value(json_object_get(o, "state")), "DEGRADED");
+	assert_int_equal(json_array_size(json_object_get(o, "problems")), 5);
+	assert_non_null(strstr(text, "urlhaus degraded: server answered 403"));
+	assert_non_null(strstr(text, "role publish does not answer"));
+	assert_non_null(strstr(text, "cannot reach Redis"));
+	assert_non_null(strstr(text, "malware DEGRADED: the store has no head"));
+	assert_non_null(strstr(text, "list old is in the store"));
+	free(text);
+	json_decref(o);
+}
+
+static void all_well_is_ok(void **state)
+{
+	json_t *roles = json_pack("{s:{}, s:{}, s:{s:b, s:b}}", "ingest", "publish", "enforce", "store_up", 1, "bus_up", 1);
+	json_t *o = fl_verdict_join(roles, json_pack("{s:[], s:[]}", "lists", "sources"));
+
+	(void)state;
+	assert_string_equal(json_string_value(json_object_get(o, "state")), "OK");
+	json_decref(o);
+}
+
+struct counter {
+	struct fl_loop loop;
+	int calls;
+	pthread_t thread;
+};
+
+static void add_one(void *arg)
+{
+	struct counter *c = arg;
+
+	assert_true(pthread_equal(pthread_self(), c->thread)); /* it runs in the loop's thread */
+	c->calls++;
+}
+
+static void *loop_main(void *arg)
+{
+	struct counter *c = arg;
+
+	while (fl_loop_wait(&c->loop, FL_MONO_NEVER))
+		;
+	return NULL;
+}
+
+static void a_call_runs_in_the_loop_and_a_dead_loop_is_not_waited_for(void **state)
+{
+	struct counter c = { 0 };
+
+	(void)state;
+	assert_int_equal(fl_loop_init(&c.loop, false), 0);
+	assert_int_equal(fl_loop_call(&c.loop, add_one, &c, 20), FL_EUNAVAIL); /* nobody runs it, and nobody will */
+	assert_int_equal(c.calls, 0);
+	assert_int_equal(pthread_create(&c.thread, NULL, loop_main, &c), 0);
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(fl_loop_call(&c.loop, add_one, &c, 5000), 0);
+	fl_loop_stop(&c.loop);
+	pthread_join(c.thread, NULL);
+	assert_int_equal(c.calls, 100);
+	fl_loop_done(&c.loop);
+}
+
+static void addresses(void **state)
+{
+	static const struct {
+		const char *text;
+		bool ok;
+	} rows[] = { { "127.0.0.1:53", true }, { "[::1]:53", true },	 { "0.0.0.0:65535", true }, { "127.0.0.1", false },
+		     { "127.0.0.1:65536", false }, { "localhost:53", false }, { ":53", false },	      { "[::1:53", false } };
+	uint64_t storage[32];
+	unsigned len;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (fl_address_parse(rows[i].text, storage, &len) != rows[i].ok)
+			fail_msg("%s", rows[i].text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(command_lines),
+		cmocka_unit_test(every_command_has_help),
+		cmocka_unit_test(what_is_wrong_stands_in_the_status),
+		cmocka_unit_test(all_well_is_ok),
+		cmocka_unit_test(a_call_runs_in_the_loop_and_a_dead_loop_is_not_waited_for),
+		cmocka_unit_test(addresses),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
