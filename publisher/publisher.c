@@ -7,7 +7,7 @@
 static int load_lists(struct fl_publisher *p, const struct fl_config *cfg)
 {
 	struct fl_arena arena = { 0 };
-	struct fl_pub_list *lists = fl_arena_array(&arena, cfg->n_lists ? cfg->n_lists : 1, sizeof(*lists));
+	struct fl_pub_list *lists = fl_arena_array(&arena, cfg->n_lists + FL_ORPHANS_MAX, sizeof(*lists));
 
 	if (!lists)
 		return FL_ENOMEM;
@@ -20,6 +20,7 @@ static int load_lists(struct fl_publisher *p, const struct fl_config *cfg)
 			*l = *old;
 			old->arena = (struct fl_arena){ 0 };
 			old->leased = false;
+			l->orphan = false;
 		}
 		memcpy(l->name, cfg->lists[i].name, strnlen(cfg->lists[i].name, sizeof(l->name) - 1));
 		l->sources = fl_arena_array(&arena, n ? n : 1, sizeof(*l->sources));
@@ -91,6 +92,27 @@ struct fl_pub_list *fl__pub_list(struct fl_publisher *p, const char *name)
 		if (strcmp(p->lists[i].name, name) == 0)
 			return &p->lists[i];
 	return NULL;
+}
+
+struct fl_pub_list *fl__pub_adopt(struct fl_publisher *p, const char *name)
+{
+	struct fl_pub_list *l = &p->lists[p->n_lists];
+
+	if (p->n_lists >= p->c.cfg->n_lists + FL_ORPHANS_MAX)
+		return NULL;
+	memset(l, 0, sizeof(*l));
+	memcpy(l->name, name, strnlen(name, sizeof(l->name) - 1));
+	l->orphan = l->outbox_due = true;
+	p->n_lists++;
+	return l;
+}
+
+void fl__pub_let_go(struct fl_publisher *p, struct fl_pub_list *l)
+{
+	if (l->leased)
+		fl_lease_release(p->c.sets, &l->lease, NULL);
+	fl_arena_done(&l->arena);
+	*l = p->lists[--p->n_lists]; /* orphans stand at the end, in no order */
 }
 
 void fl__pub_problem(struct fl_pub_list *l, const struct fl_err *err)
@@ -275,6 +297,29 @@ static int step_list(struct fl_publisher *p, struct fl_pub_list *l, fl_mono_ns n
 	return ret;
 }
 
+static bool in_flight(const struct fl_pub_list *l)
+{
+	for (size_t i = 0; i < FL_RELAY_BATCH; i++)
+		if (l->flight[i].used)
+			return true;
+	return false;
+}
+
+/* Nothing is committed for it any more: what its outbox still holds is sent, then it leaves. */
+static void step_orphan(struct fl_publisher *p, struct fl_pub_list *l, fl_mono_ns now)
+{
+	struct fl_err err = { 0 };
+
+	if (!l->dirty && !l->outbox_due)
+		return;
+	l->dirty = false;
+	if (fl__pub_lease(p, l, now, &err) < 0)
+		return; /* again at the next tick */
+	fl__relay_list(p, l, now);
+	if (!l->outbox_due && l->outbox_length == 0 && !in_flight(l))
+		fl__pub_let_go(p, l);
+}
+
 static void take_wakes(struct fl_publisher *p)
 {
 	char name[2 * FL_SET_NAME];
@@ -303,9 +348,13 @@ int fl_publisher_step(struct fl_publisher *p, fl_mono_ns now, fl_mono_ns *wake)
 	take_wakes(p);
 	fl__relay_reports(p);
 	fl__relay_read_events(p, now);
+	for (size_t i = p->n_lists; i-- > 0 && p->lists[i].orphan;)
+		step_orphan(p, &p->lists[i], now);
 	for (size_t i = 0; i < p->n_lists; i++) {
 		struct fl_pub_list *l = &p->lists[i];
 
+		if (l->orphan)
+			break;
 		if (l->dirty && now >= l->retry_at) {
 			ret = step_list(p, l, now, &err);
 			p->store_up = ret == 0;

@@ -255,7 +255,8 @@ void fl__relay_list(struct fl_publisher *p, struct fl_pub_list *l, fl_mono_ns no
 			l->outbox_due = true;
 		}
 	}
-	resend_head(p, l, now);
+	if (!l->orphan)
+		resend_head(p, l, now);
 out:
 	fl_arena_done(&arena);
 }

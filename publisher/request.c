@@ -240,31 +240,29 @@ static int carry_out(struct fl_publisher *p, struct fl_pub_list *l, const struct
 }
 
 /* A list that the configuration dropped is an orphan: it has no sources, but a lease and a head as any other. */
-static int orphan(struct fl_publisher *p, const char *name, struct fl_pub_list *tmp, struct fl_err *err)
+static int orphan(struct fl_publisher *p, const char *name, struct fl_pub_list **out, struct fl_err *err)
 {
-	memset(tmp, 0, sizeof(*tmp));
 	if (!fl_set_name_valid(name))
 		return fl_err_set(err, FL_EUSAGE, "'%s' is no list name", name);
-	memcpy(tmp->name, name, strnlen(name, sizeof(tmp->name) - 1));
-	(void)p;
-	return 0;
+	*out = fl__pub_adopt(p, name);
+	return *out ? 0 : fl_err_set(err, FL_EUNAVAIL, "the deletions of other lists are still being sent");
 }
 
 int fl_publisher_request(struct fl_publisher *p, const struct fl_publish_request *r, struct fl_arena *arena, struct fl_publish_answer *out, struct fl_err *err)
 {
-	struct fl_pub_list *l = fl__pub_list(p, r->list), tmp;
+	struct fl_pub_list *l = fl__pub_list(p, r->list);
 	struct plan pl = { 0 };
-	int ret = 0;
+	int ret;
 
 	memset(out, 0, sizeof(*out));
-	if (!l && r->op != FL_OP_PURGE)
+	if ((!l || l->orphan) && r->op != FL_OP_PURGE)
 		return fl_err_set(err, FL_ENOTFOUND, "the configuration has no list '%s'", r->list);
 	if (!l) {
-		ret = orphan(p, r->list, &tmp, err);
-		l = &tmp;
+		ret = orphan(p, r->list, &l, err);
+		if (ret < 0)
+			return ret;
 	}
-	if (ret == 0)
-		ret = fl__pub_lease(p, l, fl_now_mono(p->c.clock), err);
+	ret = fl__pub_lease(p, l, fl_now_mono(p->c.clock), err);
 	if (ret == 0)
 		ret = fl__pub_reread(p, l, err);
 	if (ret == 0 && l->n_sources)
@@ -290,10 +288,7 @@ int fl_publisher_request(struct fl_publisher *p, const struct fl_publish_request
 	} else
 		ret = carry_out(p, l, r, &pl, arena, out, err);
 out:
-	if (l == &tmp) {
-		if (tmp.leased)
-			fl_lease_release(p->c.sets, &tmp.lease, NULL);
-		fl_arena_done(&tmp.arena);
-	}
+	if (l->orphan && (ret < 0 || r->dry_run))
+		fl__pub_let_go(p, l); /* else the step sends its last event, and lets it go then */
 	return ret;
 }

@@ -5,7 +5,7 @@
 #pragma once
 #include "publisher/publisher.h"
 
-enum { FL_RELAY_BATCH = 32, FL_LEASE_MS = 10000, FL_TICK_MS = 1000, FL_RESEND_GRACE_MS = 5000, FL_RESEND_MS = 3600000, FL_RETAIN_MS = 600000 };
+enum { FL_RELAY_BATCH = 32, FL_LEASE_MS = 10000, FL_TICK_MS = 1000, FL_RESEND_GRACE_MS = 5000, FL_RESEND_MS = 3600000, FL_RETAIN_MS = 600000, FL_ORPHANS_MAX = 16 };
 
 /* The guard by counts alone, where the old content is gone (DESIGN.md 3): at most this share of the entries may be missing. */
 struct fl_guard_counts {
@@ -39,6 +39,7 @@ struct fl_pub_list {
 	size_t n_sources;
 	struct fl_lease lease;
 	bool leased, dirty, outbox_due;
+	bool orphan; /* dropped by the configuration, and here only until its deletion is sent */
 	bool head_known;
 	struct fl_head head;
 	struct fl_arena arena; /* of current */
@@ -56,7 +57,7 @@ struct fl_pub_list {
 struct fl_publisher {
 	struct fl_publisher_config c;
 	struct fl_arena arena; /* lists and their sources, by configuration */
-	struct fl_pub_list *lists;
+	struct fl_pub_list *lists; /* room for FL_ORPHANS_MAX more */
 	size_t n_lists;
 	struct fl_bus_consumer *events, *enforcers; /* list-events, enforcer-state */
 	fl_mono_ns tick_at, events_at;
@@ -75,6 +76,9 @@ bool fl__next_inputs(const struct fl_list_version *current, const struct fl_pub_
 		     struct fl_list_input *out, uint32_t *n_out, fl_unix_us *source_at);
 /* publisher.c */
 struct fl_pub_list *fl__pub_list(struct fl_publisher *p, const char *name);
+/** A row for a list that the configuration dropped; at the end, so that it can leave. NULL: as many as there may be are under way. */
+struct fl_pub_list *fl__pub_adopt(struct fl_publisher *p, const char *name);
+void fl__pub_let_go(struct fl_publisher *p, struct fl_pub_list *l);
 int fl__pub_lease(struct fl_publisher *p, struct fl_pub_list *l, fl_mono_ns now, struct fl_err *err);
 /** Read head and manifest of the list, and the heads of its sources. */
 int fl__pub_reread(struct fl_publisher *p, struct fl_pub_list *l, struct fl_err *err);
