@@ -159,6 +159,7 @@ bool fl__respond(struct fl__thread *t, const struct fl_view *view, const struct 
 	struct fl_decision d = { 0 };
 	struct fl_span decided = fl_rkey_span(&q->key);
 	char list[FL_SET_NAME];
+	bool numbered = false; /* the first number is 0 */
 	uint64_t seq = 0;
 	uint16_t port;
 
@@ -179,8 +180,10 @@ bool fl__respond(struct fl__thread *t, const struct fl_view *view, const struct 
 			return false;
 		if (blocks(&d)) {
 			seq = fl__ring_number(t->ring);
+			numbered = true;
 			answer_blocked(t, st, a, &d, seq, o);
 			out.source = FL__FROM_POLICY;
+			out.upstream = a->resolved ? a->resolved->upstream : NULL;
 		} else if (a->kept) {
 			struct fl__remark remark = a->resolved ? a->resolved->remark : FL__NO_REMARK;
 
@@ -194,7 +197,7 @@ bool fl__respond(struct fl__thread *t, const struct fl_view *view, const struct 
 			out.upstream = a->resolved->upstream;
 		}
 	}
-	if (!seq)
+	if (!numbered)
 		seq = fl__ring_number(t->ring);
 	if (a->parsed == FL__PARSED_OK)
 		out.rcode = rcode_of(o);
