@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "base/time.h"
+#include "cli/verdict.h"
 #include "normalize/normalize.h"
 
 /* --- status --- */
@@ -43,10 +44,7 @@ int fl_cmd_status(struct fl_cli *c)
 	if (ret)
 		return ret;
 	if (!json_object_get(o, "roles")) { /* without an api role: the enforcer speaks for itself */
-		json_t *all = json_pack("{s:s, s:[], s:{s:O}}", "state", "OK", "problems", "roles", fl_str(o, "role"), o);
-
-		json_decref(o);
-		o = all;
+		o = fl_verdict_join(json_pack("{s:o}", fl_str(o, "role"), o), json_object());
 	}
 	degraded = strcmp(fl_str(o, "state"), "OK") != 0;
 	if (!c->quiet && !fl_client_print(c, "Status", o))

@@ -105,6 +105,12 @@ static json_t *lists_json(struct role *r)
 	return v;
 }
 
+/* null: none is configured, and none is missed. */
+static json_t *up_json(const char *address, bool up)
+{
+	return address[0] ? json_boolean(up) : json_null();
+}
+
 static void get_status(void *ctx, const struct fl_admin_request *req, struct fl_admin_response *res)
 {
 	static const char *const modes[] = { "run", "embedded", "demo" };
@@ -115,8 +121,9 @@ static void get_status(void *ctx, const struct fl_admin_request *req, struct fl_
 	(void)req;
 	fl_server_stats(r->server, &s);
 	pthread_mutex_lock(&r->lock);
-	o = json_pack("{s:s, s:s, s:s, s:b, s:b, s:o, s:I, s:{s:I, s:I, s:i, s:I}, s:{s:I, s:I, s:I, s:I, s:I}, s:s}", "role", "enforce", "enforcer",
-		      r->cfg->node_name, "mode", modes[r->cfg->mode], "store_up", r->snap.store_up, "bus_up", r->snap.bus_up, "lists", lists_json(r), "up_ms",
+	o = json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:I, s:{s:I, s:I, s:i, s:I}, s:{s:I, s:I, s:I, s:I, s:I}, s:s}", "role", "enforce", "enforcer",
+		      r->cfg->node_name, "mode", modes[r->cfg->mode], "store_up", up_json(r->cfg->redis_url, r->snap.store_up), "bus_up",
+		      up_json(r->cfg->kafka_brokers, r->snap.bus_up), "lists", lists_json(r), "up_ms",
 		      (json_int_t)((fl_now_mono(fl_clock_sys()) - r->started) / FL_NS_PER_MS), "image", "names", (json_int_t)r->snap.image.names, "bytes",
 		      (json_int_t)r->snap.image.bytes, "runs", (int)r->snap.image.runs, "generation", (json_int_t)r->snap.image.generation, "follow",
 		      "events_applied", (json_int_t)r->snap.events_applied, "events_dropped", (json_int_t)r->snap.events_dropped, "events_corrupt",

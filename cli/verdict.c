@@ -66,6 +66,7 @@ static void judge_publish(json_t *problems, const json_t *publish)
 static void judge_enforce(json_t *problems, const json_t *enforce)
 {
 	const json_t *lists = json_object_get(enforce, "lists"), *l;
+	bool alone = json_is_null(json_object_get(enforce, "store_up")) && json_is_null(json_object_get(enforce, "bus_up")); /* a plain forwarder */
 	size_t i;
 
 	if (json_is_false(json_object_get(enforce, "store_up")))
@@ -79,6 +80,8 @@ static void judge_enforce(json_t *problems, const json_t *enforce)
 
 		if (strcmp(state, "DEGRADED") == 0 || strcmp(state, "STALE") == 0)
 			problem(problems, "list", "fireline list show LIST; fireline recover LIST", "%s %s: %s", str(l, "list"), state, str(l, "reason"));
+		else if (strcmp(state, "waiting") == 0 && !alone)
+			problem(problems, "list", "rules that name it follow their association's fail_open", "%s: no version has come yet", str(l, "list"));
 	}
 }
 
