@@ -337,6 +337,7 @@ def test_plain_forwarder(shared):
         w.start("enforce")
         assert w.ask("www.example").an == 1
         assert w.ask("www.example", tcp=True).an == 1
+        assert w.cli("status")[0] == 0, "a forwarder misses no store"
         assert w.ask("nx.example").rcode == asker.NXDOMAIN
         big = w.ask("big.example")
         assert big.tc or len(big.packet) <= 1232, len(big.packet)
