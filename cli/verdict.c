@@ -1,6 +1,7 @@
 #include "cli/verdict.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
