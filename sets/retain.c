@@ -100,7 +100,7 @@ int fl_source_retain(struct fl_sets *s, const struct fl_lease *lease, struct fl_
 	struct fl_retention_report rep = { 0 };
 	struct fl_walked *w = NULL;
 	struct fl_head head;
-	uint64_t needed;
+	uint64_t needed = UINT64_MAX;
 	size_t n = 0, base;
 	bool missing;
 	int ret = fl_set_head(s, FL_SOURCE, lease->name, &head, err);
