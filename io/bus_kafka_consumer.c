@@ -146,22 +146,41 @@ int fl__kafka_fetch(struct fl_bus_consumer *c, int timeout_ms, struct fl_bus_msg
 	return 1;
 }
 
+/* Offsets of all partitions, RD_KAFKA_OFFSET_BEGINNING or _END: as "times" these two are what Kafka itself calls earliest and latest. Not by rd_kafka_query_watermark_offsets:
+ * when the broker goes away under it, that (2.0.2) waits for ever, whatever its timeout says. */
+static int offsets_at(struct fl_bus_consumer *c, int64_t which, int timeout_ms, struct fl_bus_offsets *out, struct fl_err *err)
+{
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(c->next.n);
+	rd_kafka_resp_err_t e = list ? RD_KAFKA_RESP_ERR_NO_ERROR : RD_KAFKA_RESP_ERR__FAIL;
+
+	for (int32_t i = 0; !e && i < c->next.n; i++)
+		rd_kafka_topic_partition_list_add(list, rd_kafka_topic_name(c->topic), i)->offset = which;
+	if (!e)
+		e = rd_kafka_offsets_for_times(c->client->rk, list, timeout_ms);
+	out->n = c->next.n;
+	for (int i = 0; !e && i < list->cnt; i++) {
+		e = list->elems[i].err;
+		if (list->elems[i].partition >= 0 && list->elems[i].partition < out->n)
+			out->next[list->elems[i].partition] = list->elems[i].offset;
+	}
+	if (list)
+		rd_kafka_topic_partition_list_destroy(list);
+	return e ? failed(c, rd_kafka_err2str(e), err) : 0;
+}
+
 int fl__kafka_watermarks(struct fl_bus_consumer *c, struct fl_bus_offsets *first, struct fl_bus_offsets *end, struct fl_err *err)
 {
-	fl_mono_ns until = fl_now_mono(fl_clock_sys()) + WATERMARKS_MS * FL_NS_PER_MS;
-	struct fl_bus_offsets lo = { .n = c->next.n }, hi = { .n = c->next.n };
+	struct fl_bus_offsets lo = { 0 }, hi = { 0 };
+	int ret;
 
 	rd_kafka_poll(c->client->rk, 0);
-	for (int32_t i = 0; i < c->next.n; i++) {
-		fl_mono_ns left = (until - fl_now_mono(fl_clock_sys())) / FL_NS_PER_MS;
-		rd_kafka_resp_err_t e;
-
-		if (left <= 0 || c->client->down)
-			return failed(c, c->client->down ? c->client->error : "the broker is too slow", err);
-		e = rd_kafka_query_watermark_offsets(c->client->rk, rd_kafka_topic_name(c->topic), i, &lo.next[i], &hi.next[i], (int)left);
-		if (e)
-			return failed(c, rd_kafka_err2str(e), err);
-	}
+	if (c->client->down)
+		return failed(c, c->client->error, err);
+	ret = offsets_at(c, RD_KAFKA_OFFSET_BEGINNING, WATERMARKS_MS / 2, &lo, err);
+	if (ret == 0)
+		ret = offsets_at(c, RD_KAFKA_OFFSET_END, WATERMARKS_MS / 2, &hi, err);
+	if (ret < 0)
+		return ret;
 	*first = lo;
 	*end = hi;
 	return 0;
