@@ -29,24 +29,81 @@ int fl_cmd_feed_ls(struct fl_cli *c)
 	return 0;
 }
 
+/* The row of one feed, a new reference; NULL when it cannot be had. */
+static json_t *feed_row(struct fl_cli *c, const char *feed)
+{
+	json_t *o = NULL, *row, *found = NULL;
+	size_t i;
+
+	if (fl_client_call(c, "ingest", "GET", "/v1/feeds", NULL, &o) == 0)
+		json_array_foreach (json_object_get(o, "items"), i, row)
+			if (strcmp(fl_str(row, "feed"), feed) == 0)
+				found = json_incref(row);
+	json_decref(o);
+	return found;
+}
+
+static bool under_way(const json_t *row, const char *last_try)
+{
+	return strcmp(fl_str(row, "state"), "fetching") == 0 || strcmp(fl_str(row, "last_try"), last_try) == 0;
+}
+
+/* Until the fetch that was asked for has ended; a line of progress on a terminal. */
+static int wait_feed(struct fl_cli *c, const char *feed, const char *last_try)
+{
+	bool tty = isatty(2), done = false;
+	char n[40];
+
+	for (int ms = 0; ms < c->timeout_ms && !done; ms += 100) {
+		json_t *row = feed_row(c, feed);
+
+		if (!row)
+			return FL_EXIT_UNREACHABLE;
+		done = !under_way(row, last_try);
+		if (tty && ms >= 500)
+			fprintf(stderr, "\r%s  %s  %d.%d s%s", feed, done ? fl_str(row, "state") : "fetching", ms / 1000, ms / 100 % 10, done ? "\n" : "");
+		if (done && !fl_client_print(c, "Feed", row))
+			printf("%s: %s, %s names%s%s\n", feed, fl_str(row, "state"), fl_human_count((uint64_t)fl_int(row, "names"), n),
+			       fl_str(row, "reason")[0] ? ": " : "", fl_str(row, "reason"));
+		if (done && fl_str(row, "reason")[0]) {
+			json_decref(row);
+			return FL_EXIT_FAILED;
+		}
+		json_decref(row);
+		if (!done)
+			usleep(100000);
+	}
+	return done ? 0 : fl_cli_fail(FL_EXIT_TEMPORARY, "FL2108", "fireline feed ls", "feed '%s' is still being fetched", feed);
+}
+
+static int refresh_one(struct fl_cli *c, const char *feed)
+{
+	const char *accept = fl_cli_opt(c, "accept") ? "1" : NULL, *last_try = "";
+	bool wait = fl_cli_opt(c, "wait") && strcmp(feed, "-") != 0;
+	json_t *o, *row = wait ? feed_row(c, feed) : NULL;
+	int ret;
+
+	if (row)
+		last_try = fl_arena_str(&c->arena, fl_str(row, "last_try"));
+	json_decref(row);
+	ret = fl_client_call(c, "ingest", "POST", fl_client_target(c, fl_arena_printf(&c->arena, "/v1/feeds/%s/fetches", feed), "accept", accept, NULL), NULL, &o);
+	if (ret)
+		return ret;
+	if (wait)
+		ret = wait_feed(c, feed, last_try ? last_try : "");
+	else if (!fl_client_print(c, "FeedRefresh", o))
+		printf("%s: fetching now; fireline feed ls shows what comes of it\n", fl_str(o, "feed"));
+	json_decref(o);
+	return ret;
+}
+
 int fl_cmd_feed_refresh(struct fl_cli *c)
 {
-	const char *accept = fl_cli_opt(c, "accept") ? "1" : NULL;
-	int n = c->n_args ? c->n_args : 1;
+	int ret = c->n_args ? 0 : refresh_one(c, "-");
 
-	for (int i = 0; i < n; i++) {
-		const char *feed = c->n_args ? c->args[i] : "-";
-		json_t *o;
-		int ret = fl_client_call(c, "ingest", "POST",
-					 fl_client_target(c, fl_arena_printf(&c->arena, "/v1/feeds/%s/fetches", feed), "accept", accept, NULL), NULL, &o);
-
-		if (ret)
-			return ret;
-		if (!fl_client_print(c, "FeedRefresh", o))
-			printf("%s: fetching now; fireline feed ls shows what comes of it\n", fl_str(o, "feed"));
-		json_decref(o);
-	}
-	return 0;
+	for (int i = 0; ret == 0 && i < c->n_args; i++)
+		ret = refresh_one(c, c->args[i]);
+	return ret;
 }
 
 int fl_cmd_feed_purge(struct fl_cli *c)

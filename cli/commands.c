@@ -27,7 +27,7 @@ static const struct fl_command table[] = {
 	       { "entries", NULL, "print scope<TAB>name of each entry" }, { "rejects", NULL, "print line<TAB>reason<TAB>text of each refusal" },
 	       { "allow-private", NULL, "the server may have a private address" }) },
 	{ .words = "feed refresh", .args = "[NAME...]", .help = "Fetch now.", .max_args = -1, .run = fl_cmd_feed_refresh,
-	  OPTS({ "accept", NULL, "take what the guard would hold, this once" }) },
+	  OPTS({ "accept", NULL, "take what the guard would hold, this once" }, { "wait", NULL, "until the fetch has ended; exit 1 when it failed" }) },
 	{ .words = "feed purge", .args = "NAME", .help = "Delete the sets of a source that the configuration no longer names.", .min_args = 1, .max_args = 1,
 	  .run = fl_cmd_feed_purge },
 	{ .words = "list ls", .args = "", .help = "Lists with version and size.", .run = fl_cmd_list_ls },

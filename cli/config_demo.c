@@ -26,7 +26,7 @@ static void demo_text(const char *folder, struct fl_buf *out)
 	setting(folder, "listen", "127.0.0.1:5353", listen, sizeof(listen));
 	setting(folder, "metrics", "", metrics, sizeof(metrics));
 	fl_buf_printf(out, "state: \"%s/state\"\nruntime: \"%s/run\"\n", folder, folder);
-	fl_buf_str(out, "node: {name: demo, site: demo}\nstartup_grace: 5s\nhead_poll: 1s\n");
+	fl_buf_str(out, "node: {name: demo, site: demo}\nstartup_grace: 5s\nhead_poll: 1s\nlog: {level: warn}\n");
 	fl_buf_printf(out, "listen:\n  - {proto: udp, address: \"%s\", workers: 1}\n  - {proto: tcp, address: \"%s\"}\n", listen, listen);
 	fl_buf_str(out, "cache: {size: 16MiB}\n"
 			"domain_lists:\n  - {name: malware, description: what the bundled feed names}\n"
