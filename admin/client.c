@@ -14,7 +14,7 @@
 #include "admin/admin.h"
 #include "base/text.h"
 
-enum { HEAD_MAX = 64 << 10, BODY_MAX = 256 << 20 };
+enum { HEAD_MAX = 64 << 10, HEAD_LINES = 200, BODY_MAX = 256 << 20 };
 
 struct call {
 	int fd;
@@ -78,6 +78,8 @@ static int send_all(struct call *c, const uint8_t *p, size_t n)
 
 			if (ret < 0)
 				return ret;
+		} else if (errno == EPIPE) {
+			return 0; /* it has heard enough; its answer says why, or is missing */
 		} else
 			return fl_err_set(c->err, FL_EUNAVAIL, "the daemon went away: %s", strerror(errno));
 	}
@@ -165,7 +167,7 @@ static int read_head(struct call *c, struct head *h)
 	if (l.n < 12 || memcmp(l.p, "HTTP/1.", 7) != 0 || !fl_u64_parse(fl_span(l.p + 9, 3), &status))
 		return fl_err_set(c->err, FL_EFORMAT, "no HTTP answer");
 	h->status = (int)status;
-	for (;;) {
+	for (int i = 0; i < HEAD_LINES; i++) {
 		ret = line(c, &l);
 		if (ret < 0)
 			return ret;
@@ -176,6 +178,7 @@ static int read_head(struct call *c, struct head *h)
 		else if (starts(l, "Transfer-Encoding:", &v))
 			h->chunked = fl_span_eqs(v, "chunked");
 	}
+	return fl_err_set(c->err, FL_EFORMAT, "the daemon's answer is malformed");
 }
 
 struct sink {

@@ -65,8 +65,8 @@ void fl__admin_peer(int fd, const char *group, char actor[64], bool *may_change)
 
 static bool somebody_answers(const struct sockaddr_un *a)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	bool yes = fd >= 0 && connect(fd, (const struct sockaddr *)a, sizeof(*a)) == 0;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	bool yes = fd >= 0 && (connect(fd, (const struct sockaddr *)a, sizeof(*a)) == 0 || errno == EAGAIN); /* EAGAIN: a full backlog, yet alive */
 
 	if (fd >= 0)
 		close(fd);
@@ -76,7 +76,6 @@ static bool somebody_answers(const struct sockaddr_un *a)
 int fl__admin_listen_unix(const char *path, unsigned mode, const char *group, struct fl_err *err)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	mode_t old;
 	gid_t gid;
 	int fd, ret;
 
@@ -89,15 +88,13 @@ int fl__admin_listen_unix(const char *path, unsigned mode, const char *group, st
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return fl_err_set(err, FL_ELIMIT, "socket: %s", strerror(errno));
-	old = umask(0777 & ~mode); /* never, not for an instant, open to more than asked */
-	ret = bind(fd, (struct sockaddr *)&a, sizeof(a));
-	umask(old);
-	if (ret < 0 || listen(fd, BACKLOG) < 0) {
+	/* The socket's own mode limits that of its file (unix_bind): never, not for an instant, is it open to more than asked, and no umask of other threads is touched. */
+	if (fchmod(fd, mode) < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0) {
 		ret = fl_err_set(err, FL_EIO, "socket %s: %s", path, strerror(errno));
 		close(fd);
 		return ret;
 	}
-	if (group_id(group, &gid) && chown(path, (uid_t)-1, gid) < 0 && errno != EPERM) {
+	if ((group_id(group, &gid) && chown(path, (uid_t)-1, gid) < 0 && errno != EPERM) || chmod(path, mode) < 0 || listen(fd, BACKLOG) < 0) {
 		ret = fl_err_set(err, FL_EIO, "socket %s: %s", path, strerror(errno));
 		close(fd);
 		unlink(path);
@@ -113,12 +110,12 @@ int fl__admin_listen_tcp(const char *address, struct fl_err *err)
 	const char *colon = strrchr(address, ':');
 	char host[64] = "";
 	uint64_t port = 0;
-	bool six;
+	bool six = address[0] == '[';
 	int fd, on = 1, ret;
 
-	if (!colon || !fl_u64_parse(fl_span_str(colon + 1), &port) || port > 65535 || (size_t)(colon - address) >= sizeof(host))
+	if (!colon || colon - address < 3 || (six && colon[-1] != ']') || !fl_u64_parse(fl_span_str(colon + 1), &port) || port > 65535 ||
+	    (size_t)(colon - address) >= sizeof(host))
 		return fl_err_set(err, FL_ECONFIG, "metrics address '%s' is not ADDRESS:PORT", address);
-	six = address[0] == '[';
 	memcpy(host, address + six, (size_t)(colon - address) - 2 * six);
 	v4.sin_port = v6.sin6_port = htons((uint16_t)port);
 	if (inet_pton(six ? AF_INET6 : AF_INET, host, six ? (void *)&v6.sin6_addr : (void *)&v4.sin_addr) != 1)
