@@ -51,6 +51,13 @@ static inline void fl__spsc_done(struct fl__spsc *s)
 	free(s->items);
 	s->items = NULL;
 }
+/** How many wait; a snapshot, for anyone. */
+static inline uint32_t fl__spsc_used(struct fl__spsc *s)
+{
+	uint32_t tail = atomic_load_explicit(&s->tail, memory_order_acquire);
+
+	return atomic_load_explicit(&s->head, memory_order_acquire) - tail;
+}
 /** The next free item, or NULL when full; fill it, then push. */
 static inline void *fl__spsc_slot(struct fl__spsc *s)
 {

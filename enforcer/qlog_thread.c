@@ -47,6 +47,10 @@ struct fl__log {
 		char *json;
 	} *refs;
 	uint32_t next_ref;
+	/* the file's settings, copied: a reload may free the configuration */
+	char path[512];
+	uint64_t rotate_bytes;
+	uint32_t keep;
 	int file;
 	uint64_t file_bytes;
 	_Atomic uint64_t delivered, failed, set_aside, file_failed;
@@ -56,29 +60,26 @@ struct fl__log {
 
 static void file_rotate(struct fl__log *l)
 {
-	const struct fl_config *c = l->s->c.cfg;
 	char from[600], to[600];
 
 	if (l->file >= 0)
 		close(l->file);
-	for (uint32_t i = c->query_log_file_keep; i-- > 0;) {
-		snprintf(from, sizeof(from), i ? "%s.%u" : "%s", c->query_log_file, i);
-		snprintf(to, sizeof(to), "%s.%u", c->query_log_file, i + 1);
+	for (uint32_t i = l->keep; i-- > 0;) {
+		snprintf(from, sizeof(from), i ? "%s.%u" : "%s", l->path, i);
+		snprintf(to, sizeof(to), "%s.%u", l->path, i + 1);
 		rename(from, to);
 	}
-	snprintf(from, sizeof(from), "%s.%u", c->query_log_file, c->query_log_file_keep + 1);
-	unlink(from);
-	l->file = open(c->query_log_file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+	if (l->keep == 0)
+		unlink(l->path);
+	l->file = open(l->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
 	l->file_bytes = 0;
 }
 
 static void file_write(struct fl__log *l)
 {
-	const struct fl_config *c = l->s->c.cfg;
-
 	if (l->file < 0)
 		return;
-	if (c->query_log_file_rotate && l->file_bytes + l->json.n > c->query_log_file_rotate)
+	if (l->rotate_bytes && l->file_bytes + l->json.n > l->rotate_bytes)
 		file_rotate(l);
 	fl_buf_u8(&l->json, '\n');
 	if (l->file < 0 || l->json.failed || write(l->file, l->json.p, l->json.n) != (ssize_t)l->json.n)
@@ -92,10 +93,15 @@ static void file_open(struct fl__log *l)
 {
 	struct stat st;
 
+	const struct fl_config *c = l->s->c.cfg;
+
 	l->file = -1;
-	if (!l->s->c.cfg->query_log_file[0])
+	if (!c->query_log_file || !c->query_log_file[0])
 		return;
-	l->file = open(l->s->c.cfg->query_log_file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+	snprintf(l->path, sizeof(l->path), "%s", c->query_log_file);
+	l->rotate_bytes = c->query_log_file_rotate;
+	l->keep = c->query_log_file_keep;
+	l->file = open(l->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
 	if (l->file >= 0 && fstat(l->file, &st) == 0)
 		l->file_bytes = (uint64_t)st.st_size;
 }
@@ -186,8 +192,11 @@ static int read_ring(struct fl__log *l, struct source *src)
 		struct fl_qlog q = { 0 };
 		int ret = fl__ring_next(src->ring, &src->pos, &f);
 
-		if (ret == 0)
+		if (ret == 0) {
+			if (src->first == src->next && fl__ring_used(src->ring)) /* nothing is out: a skip frame at the end goes too */
+				fl__ring_release(src->ring, src->pos);
 			break;
+		}
 		if (ret < 0 || !format(l, src, &f, &q)) {
 			set_aside(l, src);
 			break;

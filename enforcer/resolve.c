@@ -9,7 +9,7 @@ struct fl_resolve {
 	struct fl__resolve_config c;
 	struct fl__chain_scratch *scratch;
 	struct fl__flights flights;
-	size_t n_waiters;
+	_Atomic size_t n_waiters; /* read by whoever drains */
 	uint64_t client_key;
 	uint16_t clients[CLIENT_SLOTS]; /* waiters by a hash of the client's address */
 	struct fl__resolve_stats stats;
@@ -210,7 +210,10 @@ static bool send_try(struct fl_resolve *r, struct fl_flight *f, uint16_t server,
 	t->open = false;
 	t->refused = true;
 	f->n_unreachable++;
-	f->group->servers[server].fails++;
+	if (ret == FL_ELIMIT) /* our own door is full: not the server's fault */
+		f->why = (struct fl__remark){ FL__EDE_NETWORK, "too many questions out" };
+	else
+		f->group->servers[server].fails++;
 	fl__upstream_count(f->group, FL__UP_UNREACHABLE);
 	return false;
 }

@@ -7,20 +7,22 @@
 
 enum { IDLE_MS = 100, JOBS_A_ROUND = 512 };
 
+/* o NULL: no answer comes, and the connection has one question less out. */
 static void send_tcp(struct fl_server *s, const struct fl_job *job, const struct fl__out *o)
 {
 	struct fl__thread *t = &s->threads[s->resolve_number];
 	struct fl__tcp_reply *r = fl__spsc_slot(&s->tcp_replies);
-	uint8_t *copy = r ? malloc(o->n) : NULL;
+	uint8_t *copy = r && o ? malloc(o->n) : NULL;
 	uint64_t one = 1;
 	ssize_t n;
 
-	if (!copy) {
-		fl__bump(&t->counters.lost[FL__LOST_OVERLOAD]);
+	if (o && !copy)
+		fl__bump(&t->counters.lost[FL__LOST_SEND]);
+	if (!r) /* the TCP thread is far behind: it closes the connection in the end */
 		return;
-	}
-	memcpy(copy, o->p, o->n);
-	*r = (struct fl__tcp_reply){ job->conn, o->n, copy };
+	if (copy)
+		memcpy(copy, o->p, o->n);
+	*r = (struct fl__tcp_reply){ job->conn, copy ? o->n : 0, copy };
 	fl__spsc_push(&s->tcp_replies);
 	n = write(s->tcp_event, &one, sizeof(one));
 	(void)n;
@@ -30,12 +32,13 @@ void fl__resolve_reply(void *ctx, const struct fl_job *job, const struct fl__res
 {
 	struct fl_server *s = ctx;
 	struct fl__thread *t = &s->threads[s->resolve_number];
-	static uint8_t buf[FL__MSG_MAX]; /* this thread's only */
-	struct fl__out o = { buf, 0, job->tcp ? FL__MSG_MAX : job->q.udp_size < FL__UDP_PLAIN ? FL__UDP_PLAIN : job->q.udp_size };
+	struct fl__out o = { s->resolve_answer, 0, job->tcp ? FL__MSG_MAX : job->q.udp_size < FL__UDP_PLAIN ? FL__UDP_PLAIN : job->q.udp_size };
 	struct fl__ask a = { .job = job, .kept = r->answer, .resolved = r };
 
 	if (r->overload) {
 		fl__bump(&t->counters.lost[FL__LOST_OVERLOAD]);
+		if (job->tcp)
+			send_tcp(s, job, NULL);
 		return;
 	}
 	if (!job->tcp && o.cap > FL__UDP_SIZE)
@@ -53,6 +56,7 @@ void fl__resolve_reply(void *ctx, const struct fl_job *job, const struct fl__res
 
 static bool take_jobs(struct fl_server *s, fl_mono_ns now)
 {
+	int share = JOBS_A_ROUND / (int)s->n_threads + 1;
 	bool more = false;
 
 	for (uint32_t i = 0; i < s->n_threads; i++) {
@@ -62,12 +66,12 @@ static bool take_jobs(struct fl_server *s, fl_mono_ns now)
 
 		if (!q->items)
 			continue;
-		while (n < JOBS_A_ROUND && (job = fl__spsc_peek(q))) {
+		while (n < share && (job = fl__spsc_peek(q))) {
 			fl__resolve_ask(s->resolve, job, now);
 			fl__spsc_pop(q);
 			n++;
 		}
-		more = more || n == JOBS_A_ROUND;
+		more = more || n == share;
 	}
 	return more;
 }

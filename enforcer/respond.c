@@ -67,8 +67,10 @@ static void decide(const struct fl_view *view, const struct fl__ask *a, struct f
 
 	memset(d, 0, sizeof(*d));
 	*decided = fl_rkey_span(&q->key);
-	if (!view)
+	if (!view) { /* no list is held yet, and the grace is open */
+		d->degraded = true;
 		return;
+	}
 	fl_decide(view, &a->client, *decided, q->qtype, 0, NULL, d);
 	if (!a->kept)
 		return;
@@ -95,7 +97,7 @@ struct outcome {
 static uint32_t source_names(const struct fl_view *view, const struct fl_decision *d, struct fl_span key, const char *out[FL__RECORD_SOURCES])
 {
 	const struct fl_image_input *in;
-	struct fl_match m[FL__RECORD_SOURCES];
+	struct fl_match m[4 * FL__RECORD_SOURCES]; /* of all lists */
 	struct fl_walk w;
 	uint32_t n = 0;
 	size_t k;
@@ -103,9 +105,9 @@ static uint32_t source_names(const struct fl_view *view, const struct fl_decisio
 	if (!view || !d->list)
 		return 0;
 	fl_image_walk(view->image, key, &w);
-	k = fl_walk_inputs(view->image, &w, m, FL__RECORD_SOURCES);
+	k = fl_walk_inputs(view->image, &w, m, sizeof(m) / sizeof(m[0]));
 	fl_image_inputs(view->image, &in);
-	for (size_t i = 0; i < k; i++)
+	for (size_t i = 0; i < k && n < FL__RECORD_SOURCES; i++)
 		if (strcmp(in[m[i].input].list, d->list) == 0)
 			out[n++] = in[m[i].input].source;
 	return n;
@@ -114,8 +116,9 @@ static uint32_t source_names(const struct fl_view *view, const struct fl_decisio
 static void write_record(struct fl__thread *t, const struct fl_view *view, const struct fl__ask *a, const struct fl_decision *d, struct fl_span decided,
 			 const struct outcome *out, uint64_t seq, uint16_t port, fl_mono_ns now, fl_unix_us now_us, const struct fl__out *o)
 {
-	uint64_t us = now > a->job->received ? (uint64_t)(now - a->job->received) / 1000 : 0;
-	struct fl__record r = { .at = now_us - (fl_unix_us)us, .duration_us = us > UINT32_MAX ? UINT32_MAX : (uint32_t)us, .q = &a->job->q, .client = &a->client,
+	fl_mono_ns took = fl_now_mono(t->server->c.clock) - a->job->received;
+	uint64_t us = took > 0 ? (uint64_t)took / 1000 : 0;
+	struct fl__record r = { .at = now_us - (now - a->job->received) / 1000, .duration_us = us > UINT32_MAX ? UINT32_MAX : (uint32_t)us, .q = &a->job->q, .client = &a->client,
 				.client_port = port, .d = d, .entry = d->list ? fl_span(decided.p, d->entry_len) : fl_span(NULL, 0),
 				.rcode = (uint8_t)(out->rcode & 0xff), .tcp = a->job->tcp, .cached = out->cached, .upstream = out->upstream,
 				.response = fl_span(o->p, o->n) };
@@ -137,7 +140,7 @@ static void answer_blocked(struct fl__thread *t, const struct fl__settings *st, 
 	struct fl__remark remark;
 
 	fl_base32_40(fl_ref(t->server->enforcer, t->number, seq), ref);
-	remark = fl__ede_block(&st->ede, &a->client, d, ref, text);
+	remark = a->job->q.edns ? fl__ede_block(&st->ede, &a->client, d, ref, text) : FL__NO_REMARK;
 	fl__answer_block(&a->job->q, d, remark, o);
 }
 

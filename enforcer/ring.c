@@ -276,7 +276,10 @@ int fl__ring_next(const struct fl_ring *r, uint64_t *pos, struct fl__frame *out)
 		*pos = at;
 		return 1;
 	}
-	return at == head ? 0 : FL_ECORRUPT;
+	if (at != head)
+		return FL_ECORRUPT;
+	*pos = at;
+	return 0;
 }
 
 void fl__ring_release(struct fl_ring *r, uint64_t pos)

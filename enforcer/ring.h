@@ -60,7 +60,7 @@ struct fl__frame {
 	struct fl_span body; /* borrowed from the ring until released */
 	uint64_t end;	     /* release up to here when it is delivered */
 };
-/** 1 and the frame at *pos, *pos goes behind it; 0: none yet; FL_ECORRUPT: a bad frame ends the ring. Reader. */
+/** 1 and the frame at *pos, *pos goes behind it; 0: none yet, *pos goes behind skip frames; FL_ECORRUPT: a bad frame ends the ring. Reader. */
 int fl__ring_next(const struct fl_ring *r, uint64_t *pos, struct fl__frame *out);
 void fl__ring_release(struct fl_ring *r, uint64_t pos);
 uint64_t fl__ring_used(const struct fl_ring *r);

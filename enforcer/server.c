@@ -119,29 +119,41 @@ int fl_server_start(const struct fl_server_config *c, struct fl_server **out, st
 	return 0;
 }
 
-static void join_threads(struct fl_server *s)
+static void join_threads(struct fl_server *s, uint32_t from, uint32_t n)
 {
-	atomic_store(&s->stopping, true);
-	for (uint32_t i = 0; i < s->n_threads; i++)
-		if (s->threads[i].up)
+	for (uint32_t i = from; i < n; i++)
+		if (s->threads[i].up) {
 			pthread_join(s->threads[i].id, NULL);
+			s->threads[i].up = false;
+		}
 }
 
-/* Questions that are out get their answers first, as far as the time allows. */
-static void drain(struct fl_server *s, int drain_ms)
+static bool questions_out(struct fl_server *s)
+{
+	for (uint32_t i = 0; i < s->n_threads; i++)
+		if (fl__spsc_used(&s->threads[i].to_resolve))
+			return true;
+	return fl__resolve_waiting(s->resolve) || fl__spsc_used(&s->tcp_replies);
+}
+
+/* No more questions; those that are out get their answers first, as far as the time allows. */
+static void end_threads(struct fl_server *s, int drain_ms)
 {
 	fl_mono_ns until = fl_now_mono(s->c.clock) + drain_ms * FL_NS_PER_MS;
 
-	while (drain_ms && s->resolve && fl__resolve_waiting(s->resolve) && fl_now_mono(s->c.clock) < until)
+	atomic_store(&s->closed, true);
+	join_threads(s, 0, s->n_workers);
+	while (s->resolve && s->threads[s->resolve_number].up && questions_out(s) && fl_now_mono(s->c.clock) < until)
 		usleep(5000);
+	atomic_store(&s->stopping, true);
+	join_threads(s, 0, s->n_threads);
 }
 
 void fl_server_stop(struct fl_server *s, int drain_ms)
 {
 	if (!s)
 		return;
-	drain(s, drain_ms);
-	join_threads(s);
+	end_threads(s, drain_ms);
 	fl__log_close(s, drain_ms);
 	fl__tcp_close(s);
 	if (s->resolve)

@@ -38,7 +38,7 @@ struct fl__thread {
 struct fl__tcp_reply {
 	uint64_t conn;
 	size_t n;
-	uint8_t *msg; /* malloc'ed: the TCP thread frees it */
+	uint8_t *msg; /* malloc'ed: the TCP thread frees it; NULL: no answer comes */
 };
 
 struct fl__log; /* qlog_thread.c */
@@ -48,7 +48,8 @@ struct fl_server {
 	struct fl_server_config c;
 	char enforcer[FL_SET_NAME], account_id[16], region[64];
 	uint32_t boot;
-	_Atomic bool stopping;
+	_Atomic bool closed;   /* no more questions are taken: workers end */
+	_Atomic bool stopping; /* resolve and TCP end too */
 	struct fl_view *view;	       /* RCU; NULL until the first is set */
 	struct fl__settings *settings; /* RCU */
 	struct fl_cache *cache;
@@ -64,6 +65,7 @@ struct fl_server {
 	struct fl__upstreams *next_upstreams;
 	struct fl__ttl_limits next_limits;
 	int resolve_event; /* eventfd */
+	uint8_t resolve_answer[FL__MSG_MAX]; /* resolve thread's */
 	/* resolve -> tcp */
 	struct fl__spsc tcp_replies;
 	int tcp_event;

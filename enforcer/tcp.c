@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { IN_FLIGHT_MAX = 32, OUT_MAX = 256 << 10, EVENTS = 64, SWEEP_MS = 200, FIRST_MS = 5000, ADDRESS_MAX = 128, SLOTS_MAX = 65536 };
+enum { IN_FLIGHT_MAX = 32, OUT_MAX = 256 << 10, OUT_HOLD = 64 << 10, QUESTION_MAX = 4096, READ = 4096, LATE_S = 15, BREATH_US = 10000, EVENTS = 64, SWEEP_MS = 200, FIRST_MS = 5000, ADDRESS_MAX = 128, SLOTS_MAX = 65536 };
 
 struct conn {
 	int fd; /* -1: free */
@@ -16,7 +16,7 @@ struct conn {
 	struct fl_buf in, out;
 	size_t out_at;
 	uint32_t in_flight;
-	bool eof, reading;
+	bool eof;
 	fl_mono_ns since; /* of the last whole message, or of the accept */
 	bool served;	  /* one whole message came */
 };
@@ -28,6 +28,7 @@ struct fl__tcp {
 	uint32_t n, open;
 	fl_mono_ns idle, sweep_at;
 	uint8_t *answer; /* FL__MSG_MAX */
+	bool closed; /* takes no more questions */
 };
 
 static uint64_t number_of(const struct fl__tcp *x, const struct conn *c)
@@ -57,9 +58,9 @@ static void close_conn(struct fl__tcp *x, struct conn *c)
 static void watch(struct fl__tcp *x, struct conn *c)
 {
 	struct epoll_event e = { .data.u64 = number_of(x, c) };
+	bool reading = !x->closed && !c->eof && c->in_flight < IN_FLIGHT_MAX && c->out.n - c->out_at < OUT_HOLD;
 
-	c->reading = !c->eof && c->in_flight < IN_FLIGHT_MAX && c->out.n - c->out_at < OUT_MAX / 2;
-	e.events = (c->reading ? EPOLLIN : 0u) | (c->out.n > c->out_at ? EPOLLOUT : 0u);
+	e.events = (reading ? EPOLLIN : 0u) | (c->out.n > c->out_at ? EPOLLOUT : 0u);
 	epoll_ctl(x->epoll, EPOLL_CTL_MOD, c->fd, &e);
 }
 
@@ -83,10 +84,6 @@ static bool flush(struct fl__tcp *x, struct conn *c)
 	if (c->out_at == c->out.n) {
 		fl_buf_reset(&c->out);
 		c->out_at = 0;
-	}
-	if (c->eof && c->in_flight == 0 && c->out.n == 0) { /* half-closed: it has had all its answers */
-		close_conn(x, c);
-		return false;
 	}
 	return true;
 }
@@ -136,12 +133,14 @@ static bool handle(struct fl__tcp *x, struct conn *c, struct fl_span msg)
 
 		a.kept = fl__cache_get(s->cache, fl__cache_hash(s->cache, asked.name, asked.qtype, asked.dnssec_ok, asked.checking_disabled), &asked,
 				       job.received);
-		fl__bump(a.kept ? &t->counters.hits : &t->counters.misses);
+		if (a.kept)
+			fl__bump(&t->counters.hits);
 	}
 	answered = fl__respond(t, fl_rcu_load(&s->view), fl_rcu_load(&s->settings), &a, job.received, fl_now_unix(s->c.clock), &o);
 	fl_rcu_read_unlock();
 	if (answered)
 		return o.n == 0 || queue_answer(x, c, o.p, o.n);
+	fl__bump(&t->counters.misses);
 	slot = fl__spsc_slot(&t->to_resolve);
 	if (!slot) {
 		fl__bump(&t->counters.lost[FL__LOST_OVERLOAD]);
@@ -154,23 +153,26 @@ static bool handle(struct fl__tcp *x, struct conn *c, struct fl_span msg)
 	return true;
 }
 
-/* All whole messages in the buffer, as far as the connection may have questions out. */
+/* All whole messages in the buffer, as far as the connection may have questions and answers out. False: the connection was closed. */
 static bool take_messages(struct fl__tcp *x, struct conn *c)
 {
 	size_t at = 0;
 
-	while (c->in.n - at >= 2 && c->in_flight < IN_FLIGHT_MAX) {
+	while (!x->closed && c->in.n - at >= 2 && c->in_flight < IN_FLIGHT_MAX && c->out.n - c->out_at < OUT_HOLD) {
 		size_t n = fl__be16(c->in.p + at);
 
+		if (n == 0 || n > QUESTION_MAX) { /* no question is that long */
+			fl__bump(&x->s->threads[x->s->tcp_number].counters.queries_tcp);
+			fl__bump(&x->s->threads[x->s->tcp_number].counters.lost[FL__LOST_MALFORMED]);
+			close_conn(x, c);
+			return false;
+		}
 		if (c->in.n - at - 2 < n)
 			break;
 		c->since = fl_now_mono(x->s->c.clock);
 		c->served = true;
-		if (n == 0 || !handle(x, c, fl_span(c->in.p + at + 2, n))) {
-			if (n == 0)
-				close_conn(x, c);
+		if (!handle(x, c, fl_span(c->in.p + at + 2, n)))
 			return false;
-		}
 		at += n + 2;
 	}
 	if (at) {
@@ -185,16 +187,16 @@ static bool read_conn(struct fl__tcp *x, struct conn *c)
 	for (int i = 0; i < 4; i++) {
 		ssize_t n;
 
-		if (c->in.n >= FL__MSG_MAX + 2u)
+		if (c->in.n >= QUESTION_MAX + 2u)
 			break;
-		if (!fl_buf_reserve(&c->in, 16384)) {
+		if (!fl_buf_reserve(&c->in, READ)) {
 			close_conn(x, c);
 			return false;
 		}
-		n = recv(c->fd, c->in.p + c->in.n, 16384, MSG_DONTWAIT);
+		n = recv(c->fd, c->in.p + c->in.n, READ, MSG_DONTWAIT);
 		if (n > 0) {
 			c->in.n += (size_t)n;
-			if (n < 16384)
+			if (n < READ)
 				break;
 		} else if (n == 0) {
 			c->eof = true;
@@ -211,6 +213,24 @@ static bool read_conn(struct fl__tcp *x, struct conn *c)
 	return true;
 }
 
+/* Answers out, questions in, until neither moves. */
+static void pump(struct fl__tcp *x, struct conn *c)
+{
+	size_t before;
+
+	do {
+		if (!flush(x, c))
+			return;
+		before = c->in.n;
+		if (!take_messages(x, c))
+			return;
+	} while (c->in.n != before);
+	if (c->eof && c->in_flight == 0 && c->out.n == 0) /* half-closed: it has had all its answers */
+		close_conn(x, c);
+	else
+		watch(x, c);
+}
+
 static void serve(struct fl__tcp *x, struct conn *c, uint32_t events)
 {
 	if (events & (EPOLLERR | EPOLLHUP) && !(events & EPOLLIN)) {
@@ -219,8 +239,7 @@ static void serve(struct fl__tcp *x, struct conn *c, uint32_t events)
 	}
 	if (events & EPOLLIN && !read_conn(x, c))
 		return;
-	if (take_messages(x, c) && flush(x, c))
-		watch(x, c);
+	pump(x, c);
 }
 
 /* --- accept, idle, late answers --- */
@@ -257,8 +276,11 @@ static void accept_some(struct fl__tcp *x, int listener)
 		struct epoll_event e = { .events = EPOLLIN };
 		struct conn *c;
 
-		if (fd < 0)
+		if (fd < 0) {
+			if (errno == EMFILE || errno == ENFILE)
+				usleep(BREATH_US); /* the listener stays readable: no busy loop */
 			return;
+		}
 		c = connections_of(x, &peer) < ADDRESS_MAX ? free_slot(x) : NULL;
 		if (!c) {
 			fl__bump(&x->s->threads[x->s->tcp_number].counters.lost[FL__LOST_OVERLOAD]);
@@ -270,7 +292,6 @@ static void accept_some(struct fl__tcp *x, int listener)
 		c->in_flight = 0;
 		c->out_at = 0;
 		c->eof = c->served = false;
-		c->reading = true;
 		c->since = fl_now_mono(x->s->c.clock);
 		x->open++;
 		e.data.u64 = number_of(x, c);
@@ -290,7 +311,9 @@ static void sweep(struct fl__tcp *x, fl_mono_ns now)
 
 		if (x->open * 10 >= x->n * 9 && limit > 2 * FL_NS_PER_S)
 			limit = 2 * FL_NS_PER_S; /* nearly full: less patience */
-		if (c->fd >= 0 && c->in_flight == 0 && now - c->since > limit)
+		if (c->in_flight)
+			limit = LATE_S * FL_NS_PER_S; /* every answer comes within 5 s, or got lost on the way */
+		if (c->fd >= 0 && now - c->since > limit)
 			close_conn(x, c);
 	}
 }
@@ -306,12 +329,23 @@ static void late_answers(struct fl__tcp *x)
 		if (c) {
 			c->in_flight--;
 			c->since = fl_now_mono(s->c.clock);
-			if (queue_answer(x, c, r->msg, r->n) && take_messages(x, c) && flush(x, c))
-				watch(x, c);
+			if (!r->msg || queue_answer(x, c, r->msg, r->n))
+				pump(x, c);
 		}
 		free(r->msg);
 		fl__spsc_pop(&s->tcp_replies);
 	}
+}
+
+/* Before the end: what is out is still answered. */
+static void close_door(struct fl__tcp *x)
+{
+	x->closed = true;
+	for (size_t i = 0; i < x->s->n_tcp; i++)
+		epoll_ctl(x->epoll, EPOLL_CTL_DEL, x->s->tcp_fds[i], NULL);
+	for (uint32_t i = 0; i < x->n; i++)
+		if (x->v[i].fd >= 0)
+			watch(x, &x->v[i]);
 }
 
 void *fl__tcp_main(void *arg)
@@ -343,6 +377,8 @@ void *fl__tcp_main(void *arg)
 			if (c)
 				serve(x, c, e[i].events);
 		}
+		if (!x->closed && atomic_load_explicit(&s->closed, memory_order_relaxed))
+			close_door(x);
 		late_answers(x);
 		sweep(x, fl_now_mono(s->c.clock));
 	}

@@ -144,10 +144,12 @@ static int handle(struct fl__thread *t, struct batch *b, int i, const struct fl_
 
 		a.kept = fl__cache_get(t->server->cache, fl__cache_hash(t->server->cache, asked.name, asked.qtype, asked.dnssec_ok, asked.checking_disabled), &asked,
 				       now);
-		fl__bump(a.kept ? &t->counters.hits : &t->counters.misses);
+		if (a.kept)
+			fl__bump(&t->counters.hits);
 	}
 	if (fl__respond(t, view, st, &a, now, now_us, o))
 		return 1;
+	fl__bump(&t->counters.misses);
 	slot = fl__spsc_slot(&t->to_resolve);
 	if (!slot) {
 		fl__bump(&t->counters.lost[FL__LOST_OVERLOAD]);
@@ -215,7 +217,7 @@ void *fl__worker_main(void *arg)
 		abort(); /* at start only; nothing can be answered */
 	prepare(b);
 	fl_rcu_thread_init();
-	while (!atomic_load_explicit(&t->server->stopping, memory_order_relaxed)) {
+	while (!atomic_load_explicit(&t->server->closed, memory_order_relaxed)) {
 		int n = receive(t, b);
 
 		if (n > 0)
