@@ -22,4 +22,4 @@ if [ ! -e $policy ]; then
 fi
 trap '[ -z "$made" ] || "${run[@]}" rm -f $policy' EXIT
 "${run[@]}" apt-get update -qq
-DEBIAN_FRONTEND=noninteractive "${run[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
+"${run[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2

@@ -1,0 +1,11 @@
+# Targets that are not builds: `format` (rewrites layout by .clang-format), `headers` (arrows, homes, every header alone), `docs` (links).
+file(GLOB house_sources ${PROJECT_SOURCE_DIR}/*/*.[ch] ${PROJECT_SOURCE_DIR}/tests/*/*.[ch] ${PROJECT_SOURCE_DIR}/tests/unit/*/*.[ch])
+list(FILTER house_sources EXCLUDE REGEX "/(build|\\.[a-z]+)/")
+find_program(FL_CLANG_FORMAT NAMES clang-format clang-format-14)
+if(FL_CLANG_FORMAT)
+  add_custom_target(format COMMAND ${FL_CLANG_FORMAT} -i ${house_sources} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR} VERBATIM)
+else()
+  add_custom_target(format COMMAND ${CMAKE_COMMAND} -E echo "clang-format is missing" COMMAND ${CMAKE_COMMAND} -E false VERBATIM)
+endif()
+add_custom_target(headers COMMAND python3 ${PROJECT_SOURCE_DIR}/tests/tools/test_arrows.py ${PROJECT_SOURCE_DIR} VERBATIM)
+add_custom_target(docs COMMAND python3 ${PROJECT_SOURCE_DIR}/tests/tools/test_docs.py ${PROJECT_SOURCE_DIR} VERBATIM)
