@@ -1,5 +1,5 @@
 /* Configuration: YAML files to struct fl_config (model/config.h), all or nothing, every error with its place. One table (config_table.c) drives loading,
- * defaults, "did you mean", `config explain` and docs/configuration.md. Start reading at config_load.c:fl_config_load. */
+ * defaults, "did you mean", `config explain` and docs/configuration.md. Start reading at config_load.c. */
 #pragma once
 #include "cli/diag.h"
 #include "model/config.h"
