@@ -120,6 +120,21 @@ int fl_context_store(const struct fl_config *cfg, struct fl_store **out, struct 
 	return ret;
 }
 
+int fl_context_store_check(struct fl_store *store, struct fl_store_watch *w, fl_mono_ns now, struct fl_err *err)
+{
+	char warning[300] = "";
+	int ret;
+
+	if (w->done || now < w->at)
+		return 0;
+	w->at = now + 5 * FL_NS_PER_S;
+	ret = fl_store_redis_check(store, warning, sizeof(warning), err);
+	w->done = ret == 0;
+	if (warning[0])
+		FL_LOG(FL_LOG_WARN, "redis", FL_F_STR("why", warning));
+	return ret == FL_EREFUSED ? ret : 0;
+}
+
 int fl_context_bus(const struct fl_config *cfg, const char *client, struct fl_bus **out, struct fl_err *err)
 {
 	struct fl_bus_kafka_config c = { .brokers = cfg->kafka_brokers, .topic_prefix = cfg->topic_prefix, .client_id = client,

@@ -26,6 +26,13 @@ void fl_mode_apply(struct fl_config *cfg, enum fl_mode mode);
 int fl_context_store(const struct fl_config *cfg, struct fl_store **out, struct fl_err *err);
 /** A door to the bus; *out NULL and 0 when the configuration names no brokers. */
 int fl_context_bus(const struct fl_config *cfg, const char *client, struct fl_bus **out, struct fl_err *err);
+/* What a person must know of this Redis is asked once it answers: an evicting policy is refused, missing AOF is warned about. */
+struct fl_store_watch {
+	bool done;
+	fl_mono_ns at;
+};
+/** FL_EREFUSED (why in err): this server may throw lists away, the role must not go on. 0 else, also while it is away. */
+int fl_context_store_check(struct fl_store *store, struct fl_store_watch *w, fl_mono_ns now, struct fl_err *err);
 /** The sets of one thread: its own store door. */
 int fl_context_sets(const struct fl_config *cfg, struct fl_sets *out, struct fl_err *err);
 /** The same for an enforcer, which needs none: without redis.url its store is one that is never there. */

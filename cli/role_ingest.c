@@ -17,6 +17,7 @@ struct role {
 	struct fl_sets sets;
 	struct fl_bus *bus;
 	struct fl_findings_stage *findings;
+	struct fl_store_watch watch;
 	/* feeds */
 	struct fl_loop feeds_loop;
 	struct fl_sets feeds_sets;
@@ -398,8 +399,13 @@ int fl_role_ingest(const struct fl_run_args *args)
 	while (fl_loop_wait(&r.loop, wake)) {
 		if (atomic_exchange(&r.loop.reload, false))
 			reload(&r);
+		ret = fl_context_store_check(r.sets.store, &r.watch, fl_now_mono(fl_clock_sys()), &err);
+		if (ret < 0) {
+			FL_LOG(FL_LOG_ERROR, "this Redis is refused", FL_F_STR("why", err.text));
+			break;
+		}
 		fl_findings_step(r.findings, fl_now_mono(fl_clock_sys()), &wake);
 	}
 	close_all(&r);
-	return 0;
+	return ret < 0 ? 69 : 0;
 }

@@ -16,6 +16,7 @@ struct role {
 	struct fl_publisher *pub;
 	struct fl_admin *admin;
 	bool topics_done;
+	struct fl_store_watch watch;
 	fl_mono_ns topics_at;
 };
 
@@ -224,6 +225,11 @@ int fl_role_publish(const struct fl_run_args *args)
 	while (fl_loop_wait(&r.loop, wake)) {
 		if (atomic_exchange(&r.loop.reload, false))
 			reload(&r);
+		ret = fl_context_store_check(r.sets.store, &r.watch, fl_now_mono(fl_clock_sys()), &err);
+		if (ret < 0) {
+			FL_LOG(FL_LOG_ERROR, "this Redis is refused", FL_F_STR("why", err.text));
+			break;
+		}
 		make_topics(&r);
 		/* a store that reconnects has another descriptor */
 		fl_loop_set_fd(&r.loop, store_slot, r.sets.store->ops->wake_fd(r.sets.store));
