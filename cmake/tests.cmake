@@ -4,7 +4,7 @@
 #   prop      tests/prop/prop_*.c                   label prop
 #   fuzz      tests/fuzz/fuzz_*.c                   label fuzz: corpus replay; with FL_FUZZ a libFuzzer binary
 #   sim       tests/sim/*.c (one program)           label sim
-#   scenario  tests/scenario/*.scn                  label scenario
+#   scenario  tests/scenario/*.c, *.scn             label scenario (one program, one test a file)
 #   tools     tests/tools/*.py                      label tools
 set(FL_SHARED "${PROJECT_SOURCE_DIR}/../shared" CACHE PATH "real feeds and fixtures for tests")
 set(all_modules cli admin enforcer publisher ingest sets matcher normalize feeds io iomem model base)
@@ -70,6 +70,13 @@ if(sim)
   add_executable(fireline-sim ${sim})
   target_link_libraries(fireline-sim PRIVATE ingest publisher enforcer sets matcher normalize feeds iomem io model base fl_flags PkgConfig::JANSSON)
   include(${PROJECT_SOURCE_DIR}/tests/sim/sim.cmake OPTIONAL)
+endif()
+
+file(GLOB scenario CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/scenario/*.c)
+if(scenario)
+  add_executable(fireline-scenario ${scenario})
+  target_link_libraries(fireline-scenario PRIVATE cli ingest publisher enforcer sets matcher normalize feeds iomem io model base fl_flags PkgConfig::JANSSON)
+  include(${PROJECT_SOURCE_DIR}/tests/scenario/scenario.cmake)
 endif()
 
 file(GLOB tools CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/tools/test_*.py)

@@ -1,0 +1,7 @@
+target_include_directories(fireline-scenario PRIVATE ${PROJECT_SOURCE_DIR}/tests/scenario)
+file(GLOB scenarios CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/scenario/*.scn)
+foreach(file IN LISTS scenarios)
+  get_filename_component(stem ${file} NAME_WE)
+  add_test(NAME scenario_${stem} COMMAND fireline-scenario ${file})
+  set_tests_properties(scenario_${stem} PROPERTIES LABELS scenario SKIP_RETURN_CODE 77 TIMEOUT 120)
+endforeach()
