@@ -186,16 +186,18 @@ static void read_path(struct fl__load *l, const struct fl_key *k, const struct f
 	read_string(l, k, n, base);
 }
 
-/* Feeds and lists make names of sources and keys: a dot joins them, so none may stand in a name. */
+/* Feeds and lists make names of sources and keys: a dot joins them ("LIST.operator"), so none may stand in a name, and 80 octets hold the whole. */
+enum { NAME_MAX_OCTETS = 64 };
+
 static void read_name(struct fl__load *l, const struct fl_key *k, const struct fl_yaml_node *n, void *base)
 {
 	const char *s = fl__value_text(l, k, n);
-	char fixed[81];
+	char fixed[NAME_MAX_OCTETS + 1];
 	size_t i;
 
 	if (!s)
 		return;
-	if (fl_set_name_valid(s) && !strchr(s, '.')) {
+	if (fl_set_name_valid(s) && !strchr(s, '.') && strlen(s) <= NAME_MAX_OCTETS) {
 		fl__value_store_text(l, k, n, base, s);
 		return;
 	}
@@ -207,7 +209,7 @@ static void read_name(struct fl__load *l, const struct fl_key *k, const struct f
 	fixed[i] = '\0';
 	i = strspn(fixed, "-_");
 	fl__load_error(l, n, fixed[i] ? fl__load_hint(l, "did you mean '%s'?", fixed + i) : NULL,
-		       "'%.80s' is no name: 1 to 80 of a-z 0-9 _ -, a letter or digit first", s);
+		       "'%.80s' is no name: 1 to %d of a-z 0-9 _ -, a letter or digit first", s, NAME_MAX_OCTETS);
 	fl__value_store_text(l, k, n, base, s);
 }
 

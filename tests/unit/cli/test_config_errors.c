@@ -67,6 +67,7 @@ static const struct broken rows[] = {
 	/* names */
 	{ "domain_lists: [{name: Malware}]\n", 1, 23, "'Malware' is no name", "did you mean 'malware'?" },
 	{ "domain_lists: [{name: a.b}]\n", 1, 23, "'a.b' is no name", "did you mean 'a-b'?" },
+	{ "domain_lists: [{name: aaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffggggggggggh}]\n", 1, 23, "is no name: 1 to 64", NULL },
 	{ "domain_lists: [{name: a}, {name: a}]\n", 1, 34, "duplicate name 'a' in domain_lists", "already in" },
 	{ "domain_lists: [{name: operator-block}]\n", 1, 23, "built-in list", "needs no definition" },
 	{ "domain_lists: [{name: l, entries: [\"a..b\"]}]\n", 1, 37, "'a..b' is no domain name", NULL },
