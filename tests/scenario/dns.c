@@ -88,6 +88,11 @@ void scn_dns_reload(struct scn_role *r)
 	settings_of(d, r->cfg);
 }
 
+void scn_dns_step(struct scn_dns *d, fl_mono_ns now, fl_mono_ns *wake)
+{
+	fl__resolve_step(d->resolve, now, wake);
+}
+
 void scn_dns_close(struct scn_dns *d)
 {
 	if (!d)
@@ -158,7 +163,7 @@ static bool answer(struct scn_dns *d, struct fl_job *job, struct fl_span packet)
 
 		fl__resolve_step(d->resolve, clock->now_mono, &wake);
 		if (!d->answered && wake != FL_MONO_NEVER)
-			fl_clock_mem_advance(clock, wake > clock->now_mono ? wake - clock->now_mono : FL_NS_PER_MS);
+			scn_advance(d->role->s, wake > clock->now_mono ? wake - clock->now_mono : FL_NS_PER_MS);
 	}
 	fl__cache_reclaim(d->cache, true);
 	return d->answered;

@@ -134,11 +134,15 @@ const char *scn_reload(struct scn *s);
 /** Everybody does what is due now; no time passes. */
 void scn_settle(struct scn *s);
 void scn_tick(struct scn *s, int64_t ms);
+/** Both clocks; nobody acts. */
+void scn_advance(struct scn *s, fl_mono_ns ns);
 struct scn_role *scn_role_named(struct scn *s, const char *name);
 
 /* --- dns.c --- */
 struct scn_dns *scn_dns_open(struct scn_role *r);
 void scn_dns_reload(struct scn_role *r);
+/** The resolve core's timers. */
+void scn_dns_step(struct scn_dns *d, fl_mono_ns now, fl_mono_ns *wake);
 void scn_dns_close(struct scn_dns *d);
 /** Ask this enforcer, on the wire; the answer and its record into out. NULL, or what is wrong with the question, or with an answer that no question should get. */
 const char *scn_ask(struct scn_role *r, const char *name, const char *qtype, const char *from, struct scn_result *out);

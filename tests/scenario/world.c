@@ -291,7 +291,8 @@ static void step(struct scn_role *r)
 			show(r);
 		}
 		fl_follow_step(r->follow, now, &w1);
-		if (r->grace)
+		scn_dns_step(r->dns, now, &w2);
+		if (r->grace && r->grace_until < w2)
 			w2 = r->grace_until;
 	}
 	r->wake = w1 < w2 ? w1 : w2;
@@ -307,7 +308,7 @@ void scn_settle(struct scn *s)
 	}
 }
 
-static void advance(struct scn *s, fl_mono_ns ns)
+void scn_advance(struct scn *s, fl_mono_ns ns)
 {
 	fl_clock_mem_advance(&s->clock, ns);
 	fl_clock_mem_advance(&s->store_clock, ns);
@@ -330,7 +331,7 @@ void scn_tick(struct scn *s, int64_t ms)
 		}
 		if (next < least)
 			next = least < end ? least : end;
-		advance(s, next - s->clock.now_mono);
+		scn_advance(s, next - s->clock.now_mono);
 		scn_settle(s);
 	}
 }
