@@ -144,7 +144,7 @@ const char *scn_start(struct scn_role *r)
 	r->store2 = fl_store_mem_open(s->store, r->cfg->redis_prefix);
 	r->sets = sets_over(s, r->store, r->cfg);
 	r->sets2 = sets_over(s, r->store2, r->cfg);
-	r->bus = fl_bus_mem_open(s->bus, r->cfg->topic_prefix);
+	r->bus = fl_bus_mem_open(s->bus, "fireline."); /* borrowed by the twin, longer than a configuration lives */
 	if (r->kind == SCN_INGEST)
 		r->http = fl_http_mem_open(s->http);
 	if (r->kind == SCN_ENFORCE)
