@@ -291,6 +291,9 @@ int fl_cmd_recover(struct fl_cli *c)
 		}
 		fprintf(stderr, "recover %s: would add %lld and take away %lld names on every enforcer\n", c->args[0], (long long)fl_int(o, "would_add"),
 			(long long)fl_int(o, "would_remove"));
+		if (fl_int(o, "lost_version"))
+			fprintf(stderr, "version %lld was published and the store lost it: what it held and this lacks is not counted\n",
+				(long long)fl_int(o, "lost_version"));
 		json_decref(o);
 		ret = confirmed(c, "go on");
 		if (ret) {

@@ -138,9 +138,9 @@ static void do_publication(struct call *c)
 	if (ret < 0)
 		fl_json_problem(c->res, ret, err.text);
 	else
-		fl_json_answer(c->res, json_pack("{s:o, s:I, s:I, s:I, s:b, s:s}", "version", fl_json_list_version(&a.version), "before",
+		fl_json_answer(c->res, json_pack("{s:o, s:I, s:I, s:I, s:I, s:b, s:s}", "version", fl_json_list_version(&a.version), "before",
 						 (json_int_t)a.before.id.number, "would_add", (json_int_t)a.would_add, "would_remove",
-						 (json_int_t)a.would_remove, "dry_run", r.dry_run, "note", a.note));
+						 (json_int_t)a.would_remove, "lost_version", (json_int_t)a.lost_version, "dry_run", r.dry_run, "note", a.note));
 	json_decref(body);
 }
 

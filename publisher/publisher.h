@@ -35,6 +35,7 @@ struct fl_publish_answer {
 	struct fl_list_version version; /* in arena */
 	struct fl_list_version before;
 	uint64_t would_add, would_remove; /* recover and rollback: entries, counted from the sources' contents */
+	uint64_t lost_version; /* recover: a version that was published and that the store lacks: what it held is not in the counts; 0: none */
 	char note[256];
 };
 /** FL_EREFUSED (why in err), FL_ENOTFOUND, FL_EUNAVAIL. */

@@ -248,6 +248,18 @@ static int orphan(struct fl_publisher *p, const char *name, struct fl_pub_list *
 	return *out ? 0 : fl_err_set(err, FL_EUNAVAIL, "the deletions of other lists are still being sent");
 }
 
+/* A recovery from a store that lost versions: what enforcers hold of them cannot be compared, and a person must not read "removes 0" as "nothing is lost". */
+static void write_note(const struct fl_pub_list *l, const struct fl_publish_request *r, struct fl_publish_answer *out)
+{
+	if (r->op == FL_OP_RECOVER && !fl_version_id_eq(&l->seen.highest, &out->before.id))
+		out->lost_version = l->seen.highest.number;
+	if (out->lost_version)
+		snprintf(out->note, sizeof(out->note), "version %llu was published and the store lost it: what it held and this lacks is not counted%s",
+			 (unsigned long long)out->lost_version, r->dry_run ? "; nothing changed (dry run)" : "");
+	else if (r->dry_run)
+		snprintf(out->note, sizeof(out->note), "nothing changed (dry run)");
+}
+
 int fl_publisher_request(struct fl_publisher *p, const struct fl_publish_request *r, struct fl_arena *arena, struct fl_publish_answer *out, struct fl_err *err)
 {
 	struct fl_pub_list *l = fl__pub_list(p, r->list);
@@ -278,13 +290,13 @@ int fl_publisher_request(struct fl_publisher *p, const struct fl_publish_request
 			out->before.n_inputs = 0;
 	}
 	count_effect(p, l, &pl, out);
+	write_note(l, r, out); /* before the commit: what was seen moves on with it */
 	if (r->dry_run) {
 		out->version = out->before;
 		out->version.inputs = pl.in;
 		out->version.n_inputs = pl.n;
 		out->version.cause = pl.commit.cause;
 		out->version.id.number = (l->head.id.number > pl.commit.at_least ? l->head.id.number : pl.commit.at_least) + 1;
-		snprintf(out->note, sizeof(out->note), "nothing changed (dry run)");
 	} else
 		ret = carry_out(p, l, r, &pl, arena, out, err);
 out:
