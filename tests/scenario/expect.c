@@ -146,6 +146,22 @@ static const char *expect_head(struct scn *s, const struct scn_line *l, const ch
 	return NULL;
 }
 
+/* expect source NAME N [names=N]: what the store says of a source. */
+static const char *expect_source(struct scn *s, const struct scn_line *l, const char *name)
+{
+	struct scn_result got = { .word = "none" };
+	struct fl_head h;
+
+	s->observing = true;
+	if (fl_set_head(&s->observer, FL_SOURCE, name, &h, NULL) == 0) {
+		snprintf(got.word, sizeof(got.word), "%llu", (unsigned long long)h.id.number);
+		scn_put(&got, "names", "%llu", (unsigned long long)h.entries);
+	}
+	s->observing = false;
+	scn_check(s, l, "", &got, l->v + 3, l->n - 3);
+	return NULL;
+}
+
 static const char *note_epoch(struct scn *s, const char *list)
 {
 	struct fl_head h;
@@ -166,7 +182,7 @@ const char *scn_expect(struct scn *s, const struct scn_line *l)
 	const char *what = scn_word(l, 1), *name = scn_word(l, 2);
 
 	if (!what || !name || l->arrow)
-		return "expect state|version|feed|published|head NAME ..., note epoch LIST";
+		return "expect state|version|feed|published|head|source NAME ..., note epoch LIST";
 	if (strcmp(l->v[0].text, "note") == 0)
 		return strcmp(what, "epoch") == 0 ? note_epoch(s, name) : "note epoch LIST";
 	if (l->n < 4)
@@ -179,5 +195,7 @@ const char *scn_expect(struct scn *s, const struct scn_line *l)
 		return expect_published(s, l, name);
 	if (strcmp(what, "head") == 0)
 		return expect_head(s, l, name);
-	return "expect state|version|feed|published|head NAME ...";
+	if (strcmp(what, "source") == 0)
+		return expect_source(s, l, name);
+	return "expect state|version|feed|published|head|source NAME ...";
 }
