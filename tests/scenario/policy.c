@@ -213,7 +213,7 @@ static const char *drop(struct scn_policy *p, const char *what, const char *name
 
 static const char *declare_rest(struct scn_policy *p, const struct scn_line *l)
 {
-	const char *before = scn_option(l, "before"), *after = scn_option(l, "after"), *ttl = scn_option(l, "ttl"), *least = scn_option(l, "min_severity");
+	const char *before = scn_option(l, "before"), *after = scn_option(l, "after"), *ttl = scn_option(l, "ttl"), *least = scn_option(l, "min_severity"), *into = scn_option(l, "into");
 	const char *a = scn_word(l, 1), *b = scn_word(l, 2);
 	struct fl_buf value = { 0 };
 
@@ -223,7 +223,8 @@ static const char *declare_rest(struct scn_policy *p, const struct scn_line *l)
 		return before || after ? NULL : "organisation before=GROUP after=GROUP";
 	}
 	if (strcmp(l->v[0].text, "findings") == 0) {
-		snprintf(p->findings, sizeof(p->findings), "ttl: %s, min_severity: %s", ttl ? ttl : "14d", least ? least : "4.0");
+		snprintf(p->findings, sizeof(p->findings), "ttl: %s, min_severity: %s, into: %s", ttl ? ttl : "14d", least ? least : "4.0",
+			 into ? into : FL_LIST_FINDINGS_BLOCK);
 		return NULL;
 	}
 	if (!a || !b)

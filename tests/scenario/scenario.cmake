@@ -1,3 +1,4 @@
+# One test a file. tests/scenario/bites: claims that are false, each of which has to be found.
 target_include_directories(fireline-scenario PRIVATE ${PROJECT_SOURCE_DIR}/tests/scenario)
 file(GLOB scenarios CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/scenario/*.scn)
 foreach(file IN LISTS scenarios)
@@ -5,3 +6,5 @@ foreach(file IN LISTS scenarios)
   add_test(NAME scenario_${stem} COMMAND fireline-scenario ${file})
   set_tests_properties(scenario_${stem} PROPERTIES LABELS scenario SKIP_RETURN_CODE 77 TIMEOUT 120)
 endforeach()
+add_test(NAME scenario_bites COMMAND fireline-scenario ${PROJECT_SOURCE_DIR}/tests/scenario/bites/false-claims.scn)
+set_tests_properties(scenario_bites PROPERTIES LABELS scenario TIMEOUT 120 PASS_REGULAR_EXPRESSION "false-claims.scn: 16 checks, 16 failed")

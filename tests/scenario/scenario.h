@@ -1,4 +1,4 @@
-/* Scenarios (docs/testing.md): one .scn file is one run of the whole pipeline on a virtual clock and the in-memory doors: ingest, findings, publisher, one or more enforcers, and the
+/* Scenarios (docs/scenarios.md): one .scn file is one run of the whole pipeline on a virtual clock and the in-memory doors: ingest, findings, publisher, one or more enforcers, and the
  * answer path from the octets of a question to the octets of its answer and its query-log record. Nothing is random: a run repeats itself.
  *
  *   line.c    a line into words         policy.c   what a file declares, as the YAML that the product reads
@@ -104,7 +104,7 @@ struct scn {
 	bool store_down, bus_down, observing, dead; /* dead: the process that closes is killed; nothing of it reaches a door */
 	bool upstream_down;
 	struct scn_policy *policy;
-	bool started, dirty; /* dirty: declared after the start, and not loaded yet */
+	bool started; /* what is declared from then on waits for `reload` */
 	struct scn_role ingest, publish, enforce[SCN_ENFORCERS];
 	size_t n_enforcers;
 	uint32_t boots;

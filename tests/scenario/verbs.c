@@ -41,17 +41,17 @@ static void came_to(struct scn_result *r, int ret, const struct fl_err *err)
 static const char *do_declare(struct scn *s, const struct scn_line *l, struct scn_result *r)
 {
 	(void)r;
-	s->dirty = true;
 	return scn_policy_declare(s->policy, l);
 }
 
-/* feed NAME "line" "line" ... [status=404] [as=html]: what its server says from now on. */
+/* feed NAME "line" "line" ... [names=1-2000] [status=404]: what its server says from now on; names: so many of them, n1.NAME.example and so on. */
 static const char *do_feed(struct scn *s, const struct scn_line *l, struct scn_result *r)
 {
-	const char *why = scn_policy_declare(s->policy, l), *status = scn_option(l, "status");
+	const char *why = scn_policy_declare(s->policy, l), *status = scn_option(l, "status"), *range = scn_option(l, "names");
 	struct fl_buf body = { 0 }, etag = { 0 };
 	char url[160];
 	bool serves = status != NULL;
+	unsigned from = 0, to = 0;
 
 	(void)r;
 	if (why)
@@ -62,14 +62,19 @@ static const char *do_feed(struct scn *s, const struct scn_line *l, struct scn_r
 			if (l->v[i].text[0])
 				fl_buf_printf(&body, "%s\n", l->v[i].text);
 		}
+	if (range && sscanf(range, "%u-%u", &from, &to) != 2)
+		why = "names=FROM-TO";
+	for (unsigned i = from; range && !why && i <= to; i++) {
+		serves = true;
+		fl_buf_printf(&body, "n%u.%s.example\n", i, scn_word(l, 1));
+	}
 	snprintf(url, sizeof(url), "http://feeds.example/%s", scn_word(l, 1));
 	fl_buf_printf(&etag, "\"%zu-%d\"", body.n, l->number);
 	if (serves)
 		fl_http_mem_set(s->http, url, status ? strtol(status, NULL, 10) : 200, fl_buf_span(&body), fl_buf_cstr(&etag));
-	s->dirty = true;
 	fl_buf_done(&body);
 	fl_buf_done(&etag);
-	return NULL;
+	return why;
 }
 
 static const char *do_zone(struct scn *s, const struct scn_line *l, struct scn_result *r)
@@ -169,7 +174,6 @@ static const char *do_reload(struct scn *s, const struct scn_line *l, struct scn
 	const char *why = scn_reload(s);
 
 	(void)l;
-	s->dirty = false;
 	snprintf(r->word, sizeof(r->word), "%s", why ? "refused" : "ok");
 	snprintf(r->text, sizeof(r->text), "%s", why ? why : "");
 	return NULL;
@@ -327,8 +331,7 @@ static const char *run_line(struct scn *s, const struct scn_line *l)
 		at++;
 	if (!s->started && (at == n || !(verbs[at].flags & DECLARES))) {
 		why = scn_start_all(s);
-		s->dirty = false;
-		if (!why)
+			if (!why)
 			scn_settle(s);
 	}
 	if (why)
