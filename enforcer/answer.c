@@ -10,6 +10,8 @@ static bool put(struct fl__out *o, const void *p, size_t n)
 {
 	if (o->cap - o->n < n)
 		return false;
+	if (n == 0)
+		return true;
 	memcpy(o->p + o->n, p, n);
 	o->n += n;
 	return true;

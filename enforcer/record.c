@@ -1,6 +1,7 @@
 #include "enforcer/record.h"
 
 enum { F_TCP = 1, F_CACHED = 2, F_V6 = 4, F_DEGRADED = 8, F_LIST = 16 };
+#define LAST_SECOND INT64_C(253402300799) /* of the year 9999 */
 enum { S_ASSOCIATION, S_GROUP, S_RULE, S_LIST, S_UPSTREAM, S_COUNT };
 
 struct fixed {
@@ -155,7 +156,8 @@ bool fl__record_read(struct fl_span body, struct fl_qlog *out)
 	if (s.n != sizeof(f))
 		return false;
 	memcpy(&f, s.p, sizeof(f));
-	if (f.action > FL_ACTION_BLOCK || f.block_response > FL_BLOCK_SERVFAIL || f.n_sources > FL__RECORD_SOURCES || f.entry > FL_RKEY_MAX)
+	if (f.at < 0 || f.at > LAST_SECOND * FL_US_PER_S || f.action > FL_ACTION_BLOCK || f.block_response > FL_BLOCK_SERVFAIL ||
+	    f.n_sources > FL__RECORD_SOURCES || f.entry > FL_RKEY_MAX)
 		return false;
 	take_fixed(&f, out);
 	out->association = get_str(&rd, f.str[S_ASSOCIATION]);
