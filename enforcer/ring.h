@@ -24,6 +24,9 @@ struct fl__ring_page {
 	_Alignas(64) _Atomic uint64_t head;
 	_Alignas(64) _Atomic uint64_t tail;
 };
+_Static_assert(offsetof(struct fl__ring_page, check) == 128 && offsetof(struct fl__ring_page, next_seq) == 192 &&
+		       offsetof(struct fl__ring_page, head) == 256 && offsetof(struct fl__ring_page, tail) == 320,
+	       "docs/formats/ring.md");
 struct fl_ring {
 	struct fl__ring_page *page;
 	uint8_t *data;
