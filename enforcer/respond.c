@@ -129,6 +129,7 @@ static void write_record(struct fl__thread *t, const struct fl_view *view, const
 		fl__bump(&t->counters.records_lost[d->action]);
 	fl__count_answer(&t->counters, out->source, out->rcode, r.duration_us);
 	fl__bump(&t->counters.actions[d->action]);
+	fl__decisions_count(&t->decisions, d);
 	if (d->list && d->hop)
 		fl__bump(&t->counters.redirect_matches);
 }

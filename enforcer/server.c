@@ -271,11 +271,13 @@ static void upstream_metrics(struct fl_server *s, struct fl_buf *out)
 	fl__upstreams_release(u);
 }
 
-static void decision_metrics(const struct fl__counters *c, struct fl_buf *out)
+static void decision_metrics(struct fl_server *s, struct fl_buf *out)
 {
-	fl_metric_family(out, "fireline_policy_decisions_total", FL_COUNTER, "Decisions by action; NONE: no rule matched.");
-	for (int i = 0; i <= FL_ACTION_BLOCK; i++)
-		fl_metric_u64(out, "fireline_policy_decisions_total", "", FL_LABELS("action", fl_action_word((enum fl_action)i)), fl__peek(&c->actions[i]));
+	const struct fl__decisions *v[FL__THREADS_MAX];
+
+	for (uint32_t i = 0; i < s->n_threads; i++)
+		v[i] = &s->threads[i].decisions;
+	fl__decisions_metrics(v, s->n_threads, out);
 }
 
 static void record_metrics(struct fl_server *s, const struct fl__counters *c, struct fl_buf *out)
@@ -294,7 +296,7 @@ void fl_server_metrics(struct fl_server *s, struct fl_buf *out)
 
 	sum(s, &c);
 	fl__counters_metrics(&c, out);
-	decision_metrics(&c, out);
+	decision_metrics(s, out);
 	record_metrics(s, &c, out);
 	fl__cache_stats(s->cache, &cs);
 	fl_metric_family(out, "fireline_cache_entries", FL_GAUGE, "Cached answers.");

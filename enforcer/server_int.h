@@ -11,6 +11,7 @@
 
 #include "base/rcu.h"
 #include "enforcer/counters.h"
+#include "enforcer/decisions.h"
 #include "enforcer/record.h"
 #include "enforcer/resolve.h"
 #include "enforcer/server.h"
@@ -32,6 +33,7 @@ struct fl__thread {
 	int fd; /* worker: its socket */
 	struct fl_ring *ring;
 	struct fl__counters counters;
+	struct fl__decisions decisions;
 	struct fl__spsc to_resolve; /* of struct fl_job; workers and tcp */
 };
 

@@ -816,6 +816,8 @@ static void test_metrics(void **state)
 		"fireline_dns_responses_total{rcode=\"NXDOMAIN\",source=\"policy\"} 5\n",
 		"fireline_dns_responses_total{rcode=\"NOERROR\",source=\"upstream\"} 5\n",
 		"fireline_dns_requests_total{proto=\"udp\"} 10\n",
+		"fireline_policy_decisions_total{action=\"BLOCK\",response=\"NXDOMAIN\",rule_group=\"base\",rule=\"bad\",domain_list=\"bad\"} 5\n",
+		"fireline_policy_decisions_total{action=\"NONE\",response=\"\",rule_group=\"\",rule=\"\",domain_list=\"\"} 5\n",
 		"fireline_cache_misses_total 5\n",
 		"fireline_cache_entries 5\n",
 		"fireline_upstream_requests_total{upstream=\"builtin\",result=\"answered\"} 5\n",
