@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "cli/call.h"
 #include "cli/context.h"
 #include "cli/json.h"
 #include "ingest/ingest.h"
@@ -34,26 +35,11 @@ struct role {
 	int watch_fd;
 };
 
-struct call {
-	struct role *r;
-	const struct fl_admin_request *req;
-	struct fl_admin_response *res;
-	void (*fn)(struct call *c);
-};
-
-static void run_call(void *arg)
+static void in_loop(void *ctx, const struct fl_admin_request *req, struct fl_admin_response *res, void (*fn)(struct fl_call *c))
 {
-	struct call *c = arg;
+	struct role *r = ctx;
 
-	c->fn(c);
-}
-
-static void in_loop(void *ctx, const struct fl_admin_request *req, struct fl_admin_response *res, void (*fn)(struct call *c))
-{
-	struct call c = { ctx, req, res, fn };
-
-	if (fl_loop_call(&c.r->loop, run_call, &c, 30000) < 0)
-		fl_json_problem(res, FL_EUNAVAIL, "ingest is busy");
+	fl_call_in_loop(&r->loop, r, "ingest", req, res, fn);
 }
 
 /* --- the feeds thread --- */
@@ -143,7 +129,7 @@ static void get_feeds(void *ctx, const struct fl_admin_request *req, struct fl_a
 }
 
 /* POST /v1/feeds/NAME/fetches, /v1/feeds/NAME/purge; NAME "-" is every feed. */
-static void do_purge(struct call *c);
+static void do_purge(struct fl_call *c);
 static void post_feed(void *ctx, const struct fl_admin_request *req, struct fl_admin_response *res)
 {
 	const char *from = req->path + strlen("/v1/feeds/"), *end = strchr(from, '/');
@@ -167,7 +153,7 @@ static void post_feed(void *ctx, const struct fl_admin_request *req, struct fl_a
 		fl_json_answer(res, json_pack("{s:b, s:s}", "started", 1, "feed", f.feed ? f.feed : "all"));
 }
 
-static void do_purge(struct call *c)
+static void do_purge(struct fl_call *c)
 {
 	const char *from = c->req->path + strlen("/v1/feeds/"), *end = strchr(from, '/');
 	const char *name = fl_arena_strn(c->req->arena, from, (size_t)(end - from));
@@ -180,7 +166,7 @@ static void do_purge(struct call *c)
 		fl_json_answer(c->res, json_pack("{s:s}", "purged", name));
 }
 
-static void do_finding(struct call *c)
+static void do_finding(struct fl_call *c)
 {
 	struct fl_finding_outcome o;
 	struct fl_err err = { 0 };
@@ -202,7 +188,7 @@ static void post_finding(void *ctx, const struct fl_admin_request *req, struct f
 }
 
 /* {list, add: bool, names: [...], expires_at_us, reason}: entries of LIST.operator. */
-static void do_entries(struct call *c)
+static void do_entries(struct fl_call *c)
 {
 	json_t *body = fl_json_body(c->req, c->res), *names = body ? json_object_get(body, "names") : NULL, *e;
 	struct fl_operator_entry *v = body ? fl_arena_array(c->req->arena, json_array_size(names) + 1, sizeof(*v)) : NULL;
@@ -234,7 +220,7 @@ static void post_entries(void *ctx, const struct fl_admin_request *req, struct f
 	in_loop(ctx, req, res, do_entries);
 }
 
-static void do_status(struct call *c)
+static void do_status(struct fl_call *c)
 {
 	struct fl_findings_status s;
 
@@ -252,7 +238,7 @@ static void get_status(void *ctx, const struct fl_admin_request *req, struct fl_
 	in_loop(ctx, req, res, do_status);
 }
 
-static void do_metrics(struct call *c)
+static void do_metrics(struct fl_call *c)
 {
 	fl_findings_metrics(c->r->findings, &c->res->body);
 	pthread_mutex_lock(&c->r->lock);

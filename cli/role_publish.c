@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "cli/call.h"
 #include "cli/context.h"
 #include "cli/json.h"
 #include "publisher/publisher.h"
@@ -20,30 +21,14 @@ struct role {
 	fl_mono_ns topics_at;
 };
 
-/* A request on its way into the loop's thread. */
-struct call {
-	struct role *r;
-	const struct fl_admin_request *req;
-	struct fl_admin_response *res;
-	void (*fn)(struct call *c);
-};
-
-static void run_call(void *arg)
+static void in_loop(void *ctx, const struct fl_admin_request *req, struct fl_admin_response *res, void (*fn)(struct fl_call *c))
 {
-	struct call *c = arg;
+	struct role *r = ctx;
 
-	c->fn(c);
+	fl_call_in_loop(&r->loop, r, "the publisher", req, res, fn);
 }
 
-static void in_loop(void *ctx, const struct fl_admin_request *req, struct fl_admin_response *res, void (*fn)(struct call *c))
-{
-	struct call c = { ctx, req, res, fn };
-
-	if (fl_loop_call(&c.r->loop, run_call, &c, 30000) < 0)
-		fl_json_problem(res, FL_EUNAVAIL, "the publisher is busy");
-}
-
-static void do_status(struct call *c)
+static void do_status(struct fl_call *c)
 {
 	struct fl_arena arena = { 0 };
 	struct fl_publish_status *v;
@@ -66,7 +51,7 @@ static void get_status(void *ctx, const struct fl_admin_request *req, struct fl_
 	in_loop(ctx, req, res, do_status);
 }
 
-static void do_metrics(struct call *c)
+static void do_metrics(struct fl_call *c)
 {
 	c->res->status = 200;
 	c->res->content_type = "text/plain; version=0.0.4";
@@ -103,7 +88,7 @@ static const char *const *without_of(const json_t *body, struct fl_arena *arena)
 }
 
 /* /v1/domain-lists/NAME/publications */
-static void do_publication(struct call *c)
+static void do_publication(struct fl_call *c)
 {
 	char name[FL_SET_NAME] = "";
 	const char *from = c->req->path + strlen("/v1/domain-lists/"), *end = strchr(from, '/');

@@ -1,40 +1,9 @@
 /* Fuzz entry: a body of unknown format: sniffing and detection. */
-#include "feeds/feeds.h"
-
-#include <assert.h>
+#include "tests/fuzz/feed.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static int take(void *ctx, const struct fl_feed_claim *c)
-{
-	size_t *claims = ctx;
-
-	assert(c->name.n && c->scope && !(c->scope & ~FL_SCOPE_ALL) && c->line);
-	++*claims;
-	return 0;
-}
-
-static void reject(void *ctx, uint32_t line, struct fl_span text, enum fl_drop why)
-{
-	(void)ctx;
-	(void)text;
-	assert(line && why < FL_DROP_COUNT);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	for (uint8_t scope = 0; scope <= FL_SCOPE_SUBTREE; scope += FL_SCOPE_SUBTREE) {
-		const struct fl_feed_options opt = { .format = FL_FORMAT_AUTO, .scope = scope };
-		struct fl_feed_result res;
-		struct fl_err err = { 0 };
-		size_t claims = 0;
-
-		if (fl_feed_parse(fl_span(data, size), &opt, take, reject, &claims, &res, &err) < 0) {
-			assert(err.text[0]);
-			continue;
-		}
-		assert(fl_tally_balances(&res.lines));
-		assert(claims == res.claims && res.refused <= res.lines.in);
-	}
-	return 0;
+	return fuzz_feed(FL_FORMAT_AUTO, data, size);
 }
