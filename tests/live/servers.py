@@ -1,6 +1,5 @@
 """The parts fireline leans on, started for a test and stopped by their own pid: Redis, a Kafka broker, a feed server, an upstream resolver."""
 import base64
-import glob
 import gzip
 import hashlib
 import http.client
@@ -109,15 +108,8 @@ class Proc:
             f.write("5")
 
     def cpu(self):
-        """User and system seconds so far, of all threads: nanosecond counters, not ticks."""
-        total = 0
-        for path in glob.glob(f"/proc/{self.pid}/task/*/schedstat"):
-            try:
-                with open(path) as f:
-                    total += int(f.read().split()[0])
-            except OSError:
-                pass
-        return total / 1e9
+        """User and system seconds so far, of all threads, also of those that have ended: the kernel's clock of that process, in nanoseconds."""
+        return time.clock_gettime((~self.pid << 3) | 2)
 
 
 class Redis:
