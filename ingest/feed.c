@@ -78,12 +78,15 @@ static int64_t jittered(struct fl_ingest *g, int64_t ms, uint32_t percent)
 
 static void schedule(struct fl_ingest *g, struct fl_feed *f, fl_mono_ns now, int64_t ms)
 {
+	if (f->again)
+		ms = 0;
 	f->due = now + ms * FL_NS_PER_MS;
 	f->s.next_try = fl_now_unix(g->c.clock) + ms * 1000;
 	f->s.took_ms = f->started ? (fl_now_mono(g->c.clock) - f->started) / FL_NS_PER_MS : 0;
 	f->phase = FL_PHASE_IDLE;
 	f->transfer = 0;
-	f->accept = false;
+	f->accept = f->again && f->accept;
+	f->again = false;
 	fl_set_done(&f->set);
 	release(g, f);
 }

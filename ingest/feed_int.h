@@ -17,6 +17,7 @@ struct fl_feed {
 	char host[256];
 	char settings[17];
 	bool accept;	   /* this once the guard is passed over */
+	bool again;	   /* asked for while one was under way: its body may be older than the question */
 	bool version_seen; /* the store had a version of it: when it is gone, fetch at once */
 	struct fl_lease lease;
 	bool leased;

@@ -114,6 +114,7 @@ int fl_ingest_refresh(struct fl_ingest *g, const char *feed, bool accept, fl_mon
 			continue;
 		found = true;
 		f->accept = accept;
+		f->again = f->phase != FL_PHASE_IDLE;
 		if (f->phase != FL_PHASE_FETCHING)
 			f->due = now;
 	}
