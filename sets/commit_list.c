@@ -64,6 +64,8 @@ static int describe(struct fl_sets *s, const struct fl_list_commit *c, struct fl
 	}
 	if (v->id.number <= c->at_least)
 		v->id.number = c->at_least + 1;
+	if (v->id.number > FL_NUMBER_MAX || c->at_least >= FL_NUMBER_MAX)
+		return fl_err_set(err, FL_ELIMIT, "list '%s': no version above %llu can be numbered", c->name, (unsigned long long)c->at_least);
 	v->parent = c->parent->id.number;
 	memcpy(v->parent_chain, c->parent->id.chain, sizeof(v->parent_chain));
 	v->n_inputs = c->n_inputs;
@@ -100,6 +102,14 @@ static const char *flags_of(const struct fl_list_input *in)
 	return in->pinned && in->gone ? "pg" : in->pinned ? "p" : in->gone ? "g" : "-";
 }
 
+static size_t inputs_bytes(const struct fl_kv *kv, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (fl_span_eqs(kv[i].key, "inputs"))
+			return kv[i].value.n;
+	return 0;
+}
+
 int fl_list_commit(struct fl_sets *s, const struct fl_list_commit *c, struct fl_arena *arena, struct fl_list_version *out, struct fl_err *err)
 {
 	const struct fl_script *script = FL_MUTANT(FL_MUTANT_NO_CAS) ? &fl__script_list_no_cas : &fl__script_commit_list;
@@ -115,12 +125,13 @@ int fl_list_commit(struct fl_sets *s, const struct fl_list_commit *c, struct fl_
 	fl__args_add(&keys, fl__key(s, arena, FL_LIST, c->name, ":head"));
 	fl__args_add(&keys, fl__key(s, arena, FL_LIST, c->name, ":v:%llu", (unsigned long long)v.id.number));
 	fl__args_add(&keys, fl__key(s, arena, FL_LIST, c->name, ":lineage"));
-	fl__args_add(&keys, fl__key(s, arena, FL_LIST, c->name, ":outbox"));
 	fl__args_add(&keys, fl__key(s, arena, FL_LIST, c->name, ":v:%llu", (unsigned long long)v.parent));
+	fl__args_add(&keys, fl__key(s, arena, FL_LIST, c->name, ":outbox"));
+	fl__args_add(&keys, fl__key(s, arena, FL_LIST, c->name, ":back"));
 	nkv = fl_list_version_fields(&v, arena, kv, 64);
 	fl__commit_args(s, arena,
 			&(struct fl_commit_words){ &c->parent->id, &v.id, c->lease->fence, v.commit_id, none, v.names,
-						   v.cause == FL_CAUSE_DELETE ? "deleted" : "ok", v.at, FL_LIST, c->name },
+						   v.cause == FL_CAUSE_DELETE ? "deleted" : "ok", v.at, FL_LIST, c->name, inputs_bytes(kv, nkv) },
 			kv, nkv, &args);
 	fl__args_str(&args, c->name);
 	fl__args_str(&args, may_move_back(c->cause) ? "1" : "0");

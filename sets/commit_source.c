@@ -8,74 +8,30 @@
 
 enum { CLAIM_KEEP_DAYS = 400 };
 
-/* A keyframe on its way: its blocks, compressed, in memory (8 to 10 octets a name). */
-struct frame {
-	struct fl_arena arena;
-	struct fl_span *blocks;
-	size_t n, cap;
-	uint64_t bytes;
-	struct fl_keyframe_writer *w;
-	struct fl_keyframe_meta meta;
-};
-
-static int frame_sink(void *ctx, uint32_t index, struct fl_span bytes)
-{
-	struct frame *f = ctx;
-
-	(void)index;
-	if (f->n == f->cap) {
-		size_t cap = f->cap ? f->cap * 2 : 64;
-		struct fl_span *v = fl_arena_array(&f->arena, cap, sizeof(*v));
-
-		if (!v)
-			return FL_ENOMEM;
-		if (f->n)
-			memcpy(v, f->blocks, f->n * sizeof(*v));
-		f->blocks = v;
-		f->cap = cap;
-	}
-	f->blocks[f->n].p = fl_arena_dup(&f->arena, bytes.p, bytes.n);
-	f->blocks[f->n].n = bytes.n;
-	if (!f->blocks[f->n].p)
-		return FL_ENOMEM;
-	f->n++;
-	f->bytes += bytes.n;
-	return 0;
-}
-
-static int frame_open(struct frame *f)
-{
-	f->w = fl_keyframe_writer_new(frame_sink, f);
-	return f->w ? 0 : FL_ENOMEM;
-}
-
-static void frame_done(struct frame *f)
-{
-	fl_keyframe_writer_free(f->w);
-	fl_arena_done(&f->arena);
-	memset(f, 0, sizeof(*f));
-}
-
 /* The new content passes through on its way into the diff. */
 struct tee {
 	struct fl_entry_iter it;
 	struct fl_entry_iter *inner;
-	struct frame *frame;
+	struct fl_keyed *frame;
 	struct fl_digests sum;
+	bool ended; /* nothing more is to come */
+	int failed; /* the new content is at fault, not the old */
 };
 
 static int tee_next(struct fl_entry_iter *it, struct fl_entry *out, struct fl_err *err)
 {
 	struct tee *t = (struct tee *)it;
-	int ret = t->inner->next(t->inner, out, err);
+	int ret = t->ended ? 0 : t->inner->next(t->inner, out, err);
 
 	if (ret == 1) {
 		int r2 = fl_keyframe_writer_add(t->frame->w, out);
 
 		fl_digests_add(&t->sum, out->key, &out->t);
 		if (r2 < 0)
-			return fl_err_set(err, r2, "keyframe: %s", fl_code_text(r2));
+			ret = fl_err_set(err, r2, "keyframe: %s", fl_code_text(r2));
 	}
+	t->ended = t->ended || ret != 1;
+	t->failed = ret < 0 ? ret : t->failed;
 	return ret;
 }
 
@@ -94,7 +50,7 @@ struct work {
 	struct fl_buf delta_bytes;
 	bool delta_kept, old_lost;
 	struct fl_delta_meta meta;
-	struct frame frame;
+	struct fl_keyed frame;
 	bool keyframe;
 	uint64_t since_bytes, since;
 	struct fl_source_version parent;
@@ -105,7 +61,7 @@ static void work_done(struct work *w)
 {
 	fl_delta_writer_free(w->delta);
 	fl_buf_done(&w->delta_bytes);
-	frame_done(&w->frame);
+	fl__keyed_done(&w->frame);
 	fl_arena_done(&w->arena);
 }
 
@@ -144,15 +100,24 @@ static int read_parent(struct work *w, struct fl_err *err)
 	return ret == FL_ENOTFOUND || ret == FL_ECORRUPT ? 0 : ret == FL_EUNKNOWN ? FL_EUNAVAIL : ret;
 }
 
+static int open_delta(struct work *w)
+{
+	fl_delta_writer_free(w->delta);
+	fl_buf_reset(&w->delta_bytes);
+	w->delta = fl_delta_writer_new();
+	if (!w->delta)
+		return FL_ENOMEM;
+	fl_delta_writer_limit(w->delta, (size_t)delta_max(w->s) * 16); /* raw; the encoded size is judged after */
+	return 0;
+}
+
 static int start(struct work *w, struct fl_sets *s, const struct fl_source_commit *c, struct fl_err *err)
 {
 	memset(w, 0, sizeof(*w));
 	w->s = s;
 	w->c = c;
-	w->delta = fl_delta_writer_new();
-	if (!w->delta || frame_open(&w->frame) < 0)
+	if (open_delta(w) < 0 || fl__keyed_open(&w->frame) < 0)
 		return fl_err_set(err, FL_ENOMEM, "out of memory");
-	fl_delta_writer_limit(w->delta, (size_t)delta_max(s) * 16); /* raw; the encoded size is judged after */
 	return read_parent(w, err);
 }
 
@@ -175,13 +140,13 @@ static int write_changes(struct work *w, struct fl_change_iter *it, struct fl_di
 	return ret;
 }
 
-static int write_frame(struct work *w, struct fl_entry_iter *take, struct fl_err *err)
+static int write_frame(struct fl_keyed *f, struct fl_entry_iter *take, struct fl_err *err)
 {
 	struct fl_entry e;
 	int ret;
 
 	while ((ret = take->next(take, &e, err)) == 1) {
-		int r2 = fl_keyframe_writer_add(w->frame.w, &e);
+		int r2 = fl_keyframe_writer_add(f->w, &e);
 
 		if (r2 < 0) {
 			ret = r2;
@@ -202,8 +167,8 @@ static void decide(struct work *w, uint64_t frame_bytes)
 	if (w->old_lost || !w->delta_kept || w->delta_bytes.n > max) {
 		w->delta_kept = false;
 		w->keyframe = true;
-	} else
-		w->keyframe = w->since_bytes + w->delta_bytes.n > half || w->since + 1 >= many;
+	} else /* a deleting version stands alone: purge takes away what is below it */
+		w->keyframe = w->since_bytes + w->delta_bytes.n > half || w->since + 1 >= many || w->c->cause == FL_CAUSE_DELETE;
 }
 
 static void describe(struct work *w, const struct fl_digests *sum)
@@ -282,6 +247,7 @@ void fl__commit_args(struct fl_sets *s, struct fl_arena *a, const struct fl_comm
 	fl__args_num(args, c->at);
 	fl__args_str(args, fl_arena_printf(a, "%swake", s->store->prefix));
 	fl__args_str(args, fl_arena_printf(a, "%s/%s", fl__kind_word(c->kind), c->name));
+	fl__args_num(args, (int64_t)(c->bytes + FL_VERSION_BYTES));
 	fl__args_num(args, (int64_t)(2 * n));
 	for (size_t i = 0; i < n; i++) {
 		fl__args_add(args, kv[i].key);
@@ -333,6 +299,7 @@ static int commit(struct work *w, struct fl_err *err)
 	fl__args_add(&keys, fl__key(w->s, a, FL_SOURCE, w->c->name, ":head"));
 	fl__args_add(&keys, fl__key(w->s, a, FL_SOURCE, w->c->name, ":v:%llu", number));
 	fl__args_add(&keys, fl__key(w->s, a, FL_SOURCE, w->c->name, ":lineage"));
+	fl__args_add(&keys, fl__key(w->s, a, FL_SOURCE, w->c->name, ":v:%llu", (unsigned long long)v->parent));
 	fl__args_add(&keys, d);
 	fl__args_add(&keys, fl__key(w->s, a, FL_SOURCE, w->c->name, ":due"));
 	for (size_t i = 0; i < nb; i++) {
@@ -343,7 +310,8 @@ static int commit(struct work *w, struct fl_err *err)
 	nkv = fl_source_version_fields(v, a, kv, 64);
 	fl__commit_args(w->s, a,
 			&(struct fl_commit_words){ &w->c->parent->id, &v->id, w->c->lease->fence, v->commit_id, v->digests.scope, v->digests.entries,
-						   v->cause == FL_CAUSE_DELETE ? "deleted" : "ok", v->at, FL_SOURCE, w->c->name },
+						   v->cause == FL_CAUSE_DELETE ? "deleted" : "ok", v->at, FL_SOURCE, w->c->name,
+						   v->delta_bytes + v->keyframe_bytes },
 			kv, nkv, &args);
 	/* A delta always travels with the script: its key has no attempt in it, and another writer's of the same number must not be taken for ours. One value of at most
 	 * delta_max is no pause worth the name. */
@@ -398,32 +366,58 @@ static int open_old(struct work *w, struct fl_entry_iter **old, struct fl_err *e
 	return ret == FL_EUNKNOWN ? FL_EUNAVAIL : ret;
 }
 
+/* The diff of old and new. What is broken of the old content shows only as it is read; the new content is then taken in alone, and its version stands on a keyframe of its own, as
+ * if the old were gone: a stored set that went bad heals with the next poll. The changes of such a version are those from nothing. */
+static int diff_against_old(struct work *w, struct tee *tee, struct fl_err *err)
+{
+	struct fl_entry_iter *old = NULL, *none;
+	struct fl_change_iter *it = NULL;
+	struct fl_entry e;
+	int ret = open_old(w, &old, err);
+
+	if (ret < 0)
+		return ret;
+	it = fl_diff_iter(old, &tee->it);
+	ret = it ? write_changes(w, it, NULL, err) : FL_ENOMEM;
+	fl_changes_close(it);
+	if (ret == 0)
+		return fl__keyed_finish(&w->frame);
+	if (tee->failed || w->old_lost || w->c->parent->id.number == 0 || (ret != FL_ECORRUPT && ret != FL_ENOTFOUND))
+		return ret;
+	w->old_lost = true;
+	while ((ret = tee_next(&tee->it, &e, err)) == 1)
+		;
+	if (ret == 0)
+		ret = fl__keyed_finish(&w->frame);
+	if (ret == 0)
+		ret = open_delta(w);
+	if (ret == 0)
+		ret = fl__keyed_read(&w->frame, &old, err);
+	if (ret < 0)
+		return ret;
+	none = fl_entries_empty();
+	it = none ? fl_diff_iter(none, old) : NULL;
+	ret = it ? write_changes(w, it, NULL, err) : FL_ENOMEM;
+	if (!none)
+		fl_entries_close(old);
+	fl_changes_close(it);
+	return ret;
+}
+
 int fl_source_commit(struct fl_sets *s, const struct fl_source_commit *c, struct fl_entry_iter *take_next, struct fl_source_version *out, struct fl_err *err)
 {
 	struct work w;
 	struct tee tee = { .it = { tee_next, tee_keep }, .inner = take_next, .frame = &w.frame };
-	struct fl_entry_iter *old = NULL;
-	struct fl_change_iter *it = NULL;
 	int ret = start(&w, s, c, err);
 
 	if (ret == 0)
-		ret = open_old(&w, &old, err);
-	if (ret == 0) {
-		it = fl_diff_iter(old, &tee.it);
-		ret = it ? write_changes(&w, it, NULL, err) : FL_ENOMEM;
-		fl_changes_close(it);
-	}
-	if (ret == 0 && w.meta.records == 0 && !c->even_unchanged && c->parent->id.number && !w.old_lost)
+		ret = diff_against_old(&w, &tee, err);
+	if (ret == 0 && w.meta.records == 0 && !c->even_unchanged && c->parent->id.number && !w.old_lost && !c->claims.n)
 		ret = unchanged(&w, out);
 	else if (ret == 0) {
-		ret = fl_keyframe_writer_finish(w.frame.w, &w.frame.meta);
-		if (ret == 0) {
-			decide(&w, w.frame.bytes);
-			ret = finish(&w, &tee.sum, out, err);
-		}
+		decide(&w, w.frame.bytes);
+		ret = finish(&w, &tee.sum, out, err);
 	}
-	if (ret == FL_ECORRUPT && c->parent->id.number && !w.old_lost && err)
-		fl_err_wrap(err, ret, "source '%s'", c->name);
 	fl_entries_close(take_next);
 	work_done(&w);
 	return ret;
@@ -448,9 +442,9 @@ static int frame_from_changes(struct work *w, struct fl_err *err)
 		return fl_err_set(err, FL_ENOTFOUND, "source '%s': its content is gone from the store", w->c->name);
 	}
 	old = fl_patch_iter(old, it);
-	ret = old ? write_frame(w, old, err) : FL_ENOMEM;
+	ret = old ? write_frame(&w->frame, old, err) : FL_ENOMEM;
 	if (ret == 0)
-		ret = fl_keyframe_writer_finish(w->frame.w, &w->frame.meta);
+		ret = fl__keyed_finish(&w->frame);
 	return ret;
 }
 
@@ -468,7 +462,7 @@ int fl_source_commit_changes(struct fl_sets *s, const struct fl_source_commit *c
 			sum = w.parent.digests;
 		ret = write_changes(&w, take_changes, &sum, err);
 	}
-	if (ret == 0 && w.meta.records == 0 && !c->even_unchanged && c->parent->id.number)
+	if (ret == 0 && w.meta.records == 0 && !c->even_unchanged && c->parent->id.number && !c->claims.n)
 		ret = unchanged(&w, out);
 	else if (ret == 0) {
 		/* what a keyframe would weigh is not known without making one: the last one's share, or this set's size, tells enough */
@@ -478,6 +472,11 @@ int fl_source_commit_changes(struct fl_sets *s, const struct fl_source_commit *c
 
 			ret = frame_from_changes(&w, err);
 			w.delta_kept = keep;
+			if (keep && (ret == FL_ENOTFOUND || ret == FL_ECORRUPT)) {
+				/* what is below is broken, but those who hold it can follow: a finding must not wait for that */
+				w.keyframe = false;
+				ret = 0;
+			}
 		}
 		if (ret == 0)
 			ret = finish(&w, &sum, out, err);

@@ -191,7 +191,7 @@ int fl_set_lineage(struct fl_sets *s, enum fl_set_kind kind, const char *name, u
 		ret = fl_err_set(err, FL_EGAP, "%s '%s' has no lineage", fl__kind_word(kind), name);
 	else if (ret == 0 && r[0].type == FL_REPLY_NIL)
 		ret = fl_err_set(err, FL_ENOTFOUND, "%s '%s': version %llu is not in its lineage", fl__kind_word(kind), name, (unsigned long long)number);
-	else if (ret == 0 && !fl_unhex(r[0].s, chain, 32))
+	else if (ret == 0 && (r[0].s.n < 64 || !fl_unhex(fl_span(r[0].s.p, 64), chain, 32))) /* behind it stands when it was committed */
 		ret = fl_err_set(err, FL_ECORRUPT, "%s '%s': a chain in its lineage is malformed", fl__kind_word(kind), name);
 	fl_arena_done(&a);
 	return ret;

@@ -25,7 +25,7 @@ const struct fl_script fl__script_release = { "release",
 	"return 'ok'\n" };
 
 /* The checks that all commits share.
- * KEYS head, v:N, lineage. ARGV 1 commit id, 2 parent epoch (''), 3 parent version, 4 parent chain, 5 fence. */
+ * KEYS head, v:N, lineage, v:P of the parent. ARGV 1 commit id, 2 parent epoch (''), 3 parent version, 4 parent chain, 5 fence. */
 #define CHECK_DONE "if redis.call('HGET', KEYS[2], 'commit_id') == ARGV[1] then return 'done' end\n"
 #define CHECK_CAS                                                                                   \
 	"local h = redis.call('HMGET', KEYS[1], 'epoch', 'version', 'chain', 'fence')\n"            \
@@ -33,35 +33,43 @@ const struct fl_script fl__script_release = { "release",
 	"if ARGV[2] ~= '' and (h[2] ~= ARGV[3] or h[3] ~= ARGV[4]) then return 'stale' end\n"       \
 	"if (h[4] or '') ~= ARGV[5] then return 'fenced' end\n"
 
-/* ARGV 6 epoch, 7 number, 8 chain, 9 digest, 10 entries, 11 state, 12 at_us, 13 wake channel, 14 wake payload, 15 n field values */
+/* ARGV 6 epoch, 7 number, 8 chain, 9 digest, 10 entries, 11 state, 12 at_us, 13 wake channel, 14 wake payload, 15 weight, 16 n field values.
+ * `next` of the parent is no part of a version: it leads retention upwards, where numbers have holes. */
 #define WRITE_VERSION                                                                               \
-	"local n = tonumber(ARGV[15])\n"                                                            \
+	"local n = tonumber(ARGV[16])\n"                                                            \
 	"local fields = {}\n"                                                                       \
-	"for i = 1, n do fields[i] = ARGV[15 + i] end\n"                                            \
-	"if ARGV[2] ~= ARGV[6] then redis.call('DEL', KEYS[3]) end\n"                               \
+	"for i = 1, n do fields[i] = ARGV[16 + i] end\n"                                            \
 	"redis.call('DEL', KEYS[2])\n"                                                              \
 	"redis.call('HSET', KEYS[2], unpack(fields))\n"                                             \
-	"redis.call('HSET', KEYS[3], ARGV[7], ARGV[8])\n"
+	"if ARGV[2] ~= ARGV[6] then\n"                                                              \
+	"  redis.call('DEL', KEYS[3])\n"                                                            \
+	"  redis.call('HSET', KEYS[1], 'oldest', ARGV[7], 'count', 1, 'bytes', ARGV[15], 'lineage_oldest', ARGV[7])\n" \
+	"else\n"                                                                                    \
+	"  redis.call('HINCRBY', KEYS[1], 'count', 1)\n"                                            \
+	"  redis.call('HINCRBY', KEYS[1], 'bytes', ARGV[15])\n"                                     \
+	"  if redis.call('EXISTS', KEYS[4]) == 1 then redis.call('HSET', KEYS[4], 'next', ARGV[7]) end\n" \
+	"end\n"                                                                                     \
+	"redis.call('HSET', KEYS[3], ARGV[7], ARGV[8] .. ' ' .. ARGV[12])\n"
 #define WRITE_HEAD                                                                                  \
 	"redis.call('HSET', KEYS[1], 'epoch', ARGV[6], 'version', ARGV[7], 'chain', ARGV[8], 'digest', ARGV[9], 'entries', ARGV[10],\n" \
 	"  'state', ARGV[11], 'published_at_us', ARGV[12])\n"                                       \
 	"redis.call('PUBLISH', ARGV[13], ARGV[14])\n"                                               \
 	"return 'ok'\n"
 
-/* Source: KEYS 4 d:N, 5 due, then blocks, then for each claim its key and its name's key.
- * ARGV at base = 15 + n: +1 delta mode, +2 delta bytes or length, +3 keyframe version or '', +4 blocks, +5 claims, +6 delta weight; lengths of blocks; claims: id, json, due
+/* Source: KEYS 5 d:N, 6 due, then blocks, then for each claim its key and its name's key.
+ * ARGV at base = 16 + n: +1 delta mode, +2 delta, +3 keyframe version or '', +4 blocks, +5 claims, +6 delta weight; lengths of blocks; claims: id, json, due
  * ('' none), active, keep_ms */
 #define SOURCE_CHECK                                                                                \
-	"local b = 15 + tonumber(ARGV[15])\n"                                                       \
+	"local b = 16 + tonumber(ARGV[16])\n"                                                       \
 	"local nb, nc = tonumber(ARGV[b + 4]), tonumber(ARGV[b + 5])\n"                             \
 	"for i = 1, nb do\n"                                                                        \
-	"  if redis.call('STRLEN', KEYS[5 + i]) ~= tonumber(ARGV[b + 6 + i]) then return 'missing' end\n" \
+	"  if redis.call('STRLEN', KEYS[6 + i]) ~= tonumber(ARGV[b + 6 + i]) then return 'missing' end\n" \
 	"end\n"
 #define SOURCE_WRITE                                                                                \
-	"for i = 1, nb do redis.call('PERSIST', KEYS[5 + i]) end\n"                                 \
-	"if ARGV[b + 1] == 'inline' then redis.call('SET', KEYS[4], ARGV[b + 2])\n"                 \
-	"else redis.call('DEL', KEYS[4]) end\n"                                                     \
-	"local c, k = b + 6 + nb, 5 + nb\n"                                                         \
+	"for i = 1, nb do redis.call('PERSIST', KEYS[6 + i]) end\n"                                 \
+	"if ARGV[b + 1] == 'inline' then redis.call('SET', KEYS[5], ARGV[b + 2])\n"                 \
+	"else redis.call('DEL', KEYS[5]) end\n"                                                     \
+	"local c, k = b + 6 + nb, 6 + nb\n"                                                         \
 	"for i = 1, nc do\n"                                                                        \
 	"  local id, json, due, active, keep = ARGV[c + 1], ARGV[c + 2], ARGV[c + 3], ARGV[c + 4], ARGV[c + 5]\n" \
 	"  local claim, name = KEYS[k + 1], KEYS[k + 2]\n"                                          \
@@ -69,11 +77,11 @@ const struct fl_script fl__script_release = { "release",
 	"  if active == '1' then\n"                                                                 \
 	"    redis.call('PERSIST', claim)\n"                                                        \
 	"    redis.call('SADD', name, id)\n"                                                        \
-	"    if due ~= '' then redis.call('ZADD', KEYS[5], due, id) else redis.call('ZREM', KEYS[5], id) end\n" \
+	"    if due ~= '' then redis.call('ZADD', KEYS[6], due, id) else redis.call('ZREM', KEYS[6], id) end\n" \
 	"  else\n"                                                                                  \
 	"    redis.call('PEXPIRE', claim, keep)\n"                                                  \
 	"    redis.call('SREM', name, id)\n"                                                        \
-	"    redis.call('ZREM', KEYS[5], id)\n"                                                     \
+	"    redis.call('ZREM', KEYS[6], id)\n"                                                     \
 	"  end\n"                                                                                   \
 	"  c, k = c + 5, k + 2\n"                                                                   \
 	"end\n"                                                                                     \
@@ -85,14 +93,15 @@ const struct fl_script fl__script_commit_source = { "commit_source", CHECK_DONE 
 const struct fl_script fl__script_source_no_cas = { "commit_source", CHECK_DONE SOURCE_CHECK WRITE_VERSION SOURCE_WRITE WRITE_HEAD };
 const struct fl_script fl__script_head_only = { "head_first", CHECK_DONE CHECK_CAS WRITE_HEAD };
 
-/* List: KEYS 4 outbox, 5 v:P of the parent, then for each input v:K of its source and needed of its source.
- * ARGV at base: +1 list name, +2 free ('1': the cause may move inputs back and pins), +3 inputs; then each: source, epoch, number, chain, flags */
+/* List: KEYS 5 outbox, 6 back, then for each input v:K of its source and needed of its source.
+ * ARGV at base: +1 list name, +2 free ('1': the cause may move inputs back and pins), +3 inputs; then each: source, epoch, number, chain, flags.
+ * back: the versions in which an input went back, and those that had one that the next had no more. Only these, beside the oldest, say what a list needs of its sources. */
 #define LIST_CHECK                                                                                  \
-	"local b = 15 + tonumber(ARGV[15])\n"                                                       \
+	"local b = 16 + tonumber(ARGV[16])\n"                                                       \
 	"local ni = tonumber(ARGV[b + 3])\n"                                                        \
-	"local had = {}\n"                                                                          \
-	"local text = redis.call('HGET', KEYS[5], 'inputs') or ''\n"                                \
-	"for s, e, n, c, f in string.gmatch(text, '(%S+) (%S+) (%S+) (%S+) %S+ %S+ (%S+)\\n') do had[s] = { e, n, c, f } end\n" \
+	"local had, left, back = {}, 0, false\n"                                                    \
+	"local text = redis.call('HGET', KEYS[4], 'inputs') or ''\n"                                \
+	"for s, e, n, c, f in string.gmatch(text, '(%S+) (%S+) (%S+) (%S+) %S+ %S+ (%S+)\\n') do had[s] = { e, n, c, f }; left = left + 1 end\n" \
 	"for i = 0, ni - 1 do\n"                                                                    \
 	"  local a = b + 3 + i * 5\n"                                                               \
 	"  local s, e, n, c, f = ARGV[a + 1], ARGV[a + 2], ARGV[a + 3], ARGV[a + 4], ARGV[a + 5]\n" \
@@ -100,8 +109,12 @@ const struct fl_script fl__script_head_only = { "head_first", CHECK_DONE CHECK_C
 	"  local same = p and p[1] == e and p[2] == n and p[3] == c\n"                              \
 	"  local gone = string.find(f, 'g', 1, true)\n"                                             \
 	"  if not same and not gone and n ~= '0' then\n"                                            \
-	"    local v = redis.call('HMGET', KEYS[6 + i * 2], 'chain', 'epoch')\n"                    \
+	"    local v = redis.call('HMGET', KEYS[7 + i * 2], 'chain', 'epoch')\n"                    \
 	"    if v[1] ~= c or v[2] ~= e then return 'missing' end\n"                                 \
+	"  end\n"                                                                                   \
+	"  if p and p[1] == e then\n"                                                               \
+	"    left = left - 1\n"                                                                     \
+	"    back = back or tonumber(n) < tonumber(p[2])\n"                                         \
 	"  end\n"                                                                                   \
 	"  if ARGV[b + 2] ~= '1' and p then\n"                                                      \
 	"    if p[1] == e and tonumber(n) < tonumber(p[2]) then return 'back' end\n"                \
@@ -111,14 +124,17 @@ const struct fl_script fl__script_head_only = { "head_first", CHECK_DONE CHECK_C
 #define LIST_WRITE                                                                                  \
 	"for i = 0, ni - 1 do\n"                                                                    \
 	"  local a = b + 3 + i * 5\n"                                                               \
-	"  local p, key = had[ARGV[a + 1]], KEYS[7 + i * 2]\n"                                      \
+	"  local p, key = had[ARGV[a + 1]], KEYS[8 + i * 2]\n"                                      \
 	"  local cur = redis.call('HGET', key, ARGV[b + 1])\n"                                      \
 	"  local moved_epoch = p and p[1] ~= ARGV[a + 2]\n"                                         \
 	"  if ARGV[a + 3] ~= '0' and (not cur or moved_epoch or tonumber(cur) > tonumber(ARGV[a + 3])) then\n" \
 	"    redis.call('HSET', key, ARGV[b + 1], ARGV[a + 3])\n"                                   \
 	"  end\n"                                                                                   \
 	"end\n"                                                                                     \
-	"redis.call('XADD', KEYS[4], 'MAXLEN', '~', 10000, '*', 'version', ARGV[7], 'chain', ARGV[8], 'at_us', ARGV[12])\n"
+	"if ARGV[2] ~= ARGV[6] then redis.call('DEL', KEYS[6]) end\n"                               \
+	"if back then redis.call('ZADD', KEYS[6], ARGV[7], ARGV[7]) end\n"                          \
+	"if left > 0 then redis.call('ZADD', KEYS[6], ARGV[3], ARGV[3]) end\n"                      \
+	"redis.call('XADD', KEYS[5], 'MAXLEN', '~', 10000, '*', 'version', ARGV[7], 'chain', ARGV[8], 'at_us', ARGV[12])\n"
 
 const struct fl_script fl__script_commit_list = { "commit_list", CHECK_DONE CHECK_CAS LIST_CHECK WRITE_VERSION LIST_WRITE WRITE_HEAD };
 const struct fl_script fl__script_list_no_cas = { "commit_list", CHECK_DONE LIST_CHECK WRITE_VERSION LIST_WRITE WRITE_HEAD };
@@ -137,14 +153,15 @@ const struct fl_script fl__script_walk = { "walk",
 	"end\n"
 	"return out\n" };
 
-/* The same for a list: rows version, parent, epoch, at_us, inputs. */
-const struct fl_script fl__script_walk_list = { "walk_list",
+/* ARGV base, number, max: flat rows of 7 along `next`, from the oldest version upwards; of a source or a list. */
+const struct fl_script fl__script_walk_up = { "walk_up",
 	"local out, n = {}, ARGV[2]\n"
 	"for i = 1, tonumber(ARGV[3]) do\n"
-	"  local v = redis.call('HMGET', ARGV[1] .. ':v:' .. n, 'version', 'parent', 'epoch', 'at_us', 'inputs')\n"
+	"  local v = redis.call('HMGET', ARGV[1] .. ':v:' .. n, 'version', 'next', 'at_us', 'attempt', 'blocks', 'has_delta', 'delta_bytes', 'keyframe_bytes', 'inputs')\n"
 	"  if not v[1] then return out end\n"
-	"  for k = 1, 5 do out[#out + 1] = v[k] or '' end\n"
-	"  if not v[2] or v[2] == '0' then return out end\n"
+	"  for k = 1, 6 do out[#out + 1] = v[k] or '' end\n"
+	"  out[#out + 1] = tostring((tonumber(v[7] or '') or 0) + (tonumber(v[8] or '') or 0) + #(v[9] or ''))\n"
+	"  if not v[2] then return out end\n"
 	"  n = v[2]\n"
 	"end\n"
 	"return out\n" };
@@ -160,25 +177,50 @@ const struct fl_script fl__script_claims_of = { "claims_of",
 	"end\n"
 	"return out\n" };
 
-/* KEYS head, needed, then keys to delete. ARGV epoch, version, fence, lowest version that stays ('' none: purge): decides and deletes on one state. */
-const struct fl_script fl__script_delete = { "delete",
-	"local h = redis.call('HMGET', KEYS[1], 'epoch', 'version', 'fence')\n"
-	"if h[1] ~= ARGV[1] or h[2] ~= ARGV[2] then return 'stale' end\n"
-	"if h[3] ~= ARGV[3] then return 'fenced' end\n"
-	"if ARGV[4] ~= '' then\n"
+/* KEYS head, needed, outbox, then keys to delete. ARGV epoch, fence, oldest as it was read, oldest from now on, versions and bytes that go. Decides and deletes on one state: what a
+ * list needs, and what the relay has still to send, is not below the new oldest. */
+const struct fl_script fl__script_retain = { "retain",
+	"local h = redis.call('HMGET', KEYS[1], 'epoch', 'fence', 'oldest', 'version')\n"
+	"if h[1] ~= ARGV[1] or h[3] ~= ARGV[3] then return 'stale' end\n"
+	"if h[2] ~= ARGV[2] then return 'fenced' end\n"
+	"local low = tonumber(ARGV[4])\n"
+	"if not low or low > tonumber(h[4]) then return 'stale' end\n"
+	"if ARGV[7] == '1' then\n"
 	"  for _, v in ipairs(redis.call('HVALS', KEYS[2])) do\n"
-	"    if tonumber(v) < tonumber(ARGV[4]) then return 'needed' end\n"
+	"    if tonumber(v) < low then return 'needed' end\n"
 	"  end\n"
+	"  local first = redis.call('XRANGE', KEYS[3], '-', '+', 'COUNT', 1)[1]\n"
+	"  if first and tonumber(first[2][2]) < low then return 'needed' end\n"
 	"end\n"
-	"for i = 3, #KEYS do redis.call('UNLINK', KEYS[i]) end\n"
+	"for i = 4, #KEYS do redis.call('UNLINK', KEYS[i]) end\n"
+	"redis.call('HSET', KEYS[1], 'oldest', ARGV[4])\n"
+	"redis.call('HINCRBY', KEYS[1], 'count', '-' .. ARGV[5])\n"
+	"redis.call('HINCRBY', KEYS[1], 'bytes', '-' .. ARGV[6])\n"
 	"return 'ok'\n" };
 
-/* KEYS head of the list, then needed of each source. ARGV epoch, version, fence, list; then each: lowest version still needed ('' none). */
-const struct fl_script fl__script_needed = { "needed",
+/* KEYS head, then keys to delete. ARGV epoch, version, fence, weight of the version that stays. */
+const struct fl_script fl__script_purge = { "purge",
 	"local h = redis.call('HMGET', KEYS[1], 'epoch', 'version', 'fence')\n"
 	"if h[1] ~= ARGV[1] or h[2] ~= ARGV[2] then return 'stale' end\n"
 	"if h[3] ~= ARGV[3] then return 'fenced' end\n"
-	"for i = 2, #KEYS do\n"
-	"  if ARGV[3 + i] == '' then redis.call('HDEL', KEYS[i], ARGV[4]) else redis.call('HSET', KEYS[i], ARGV[4], ARGV[3 + i]) end\n"
+	"for i = 2, #KEYS do redis.call('UNLINK', KEYS[i]) end\n"
+	"redis.call('HSET', KEYS[1], 'oldest', ARGV[2], 'count', 1, 'bytes', ARGV[4])\n"
+	"return 'ok'\n" };
+
+/* KEYS head, lineage. ARGV fence, oldest from now on, then the numbers that leave. */
+const struct fl_script fl__script_lineage = { "lineage",
+	"if redis.call('HGET', KEYS[1], 'fence') ~= ARGV[1] then return 'fenced' end\n"
+	"for i = 3, #ARGV do redis.call('HDEL', KEYS[2], ARGV[i]) end\n"
+	"redis.call('HSET', KEYS[1], 'lineage_oldest', ARGV[2])\n"
+	"return 'ok'\n" };
+
+/* KEYS head of the list, back, then needed of each source. ARGV epoch, fence, list, oldest version of the list; then each: lowest version still needed ('' none). */
+const struct fl_script fl__script_needed = { "needed",
+	"local h = redis.call('HMGET', KEYS[1], 'epoch', 'fence', 'oldest')\n"
+	"if h[1] ~= ARGV[1] or h[3] ~= ARGV[4] then return 'stale' end\n"
+	"if h[2] ~= ARGV[2] then return 'fenced' end\n"
+	"for i = 3, #KEYS do\n"
+	"  if ARGV[2 + i] == '' then redis.call('HDEL', KEYS[i], ARGV[3]) else redis.call('HSET', KEYS[i], ARGV[3], ARGV[2 + i]) end\n"
 	"end\n"
+	"redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', '(' .. ARGV[4])\n"
 	"return 'ok'\n" };

@@ -4,7 +4,9 @@
 #include "base/text.h"
 #include "sets/sets.h"
 
-enum { FL_SMALL_BYTES = 64 * 1024, FL_DELTAS_MAX = 1000, FL_PIPELINE_BYTES = 4 << 20, FL_BLOB_TTL_MS = 3600000, FL_WALK_MAX = 4096, FL_REPLY_TRIES = 4 };
+enum { FL_SMALL_BYTES = 64 * 1024, FL_DELTAS_MAX = 1000, FL_PIPELINE_BYTES = 4 << 20, FL_BLOB_TTL_MS = 3600000, FL_WALK_MAX = 4096, FL_REPLY_TRIES = 4,
+       FL_VERSION_BYTES = 512 /* what a version weighs beside its delta, keyframe or inputs */ };
+#define FL_NUMBER_MAX ((UINT64_C(1) << 53) - 1) /* scripts compare numbers as doubles */
 
 const char *fl__kind_word(enum fl_set_kind kind);
 /** PREFIX kind/NAME followed by formatted text: a key in arena. An empty span when out of memory. */
@@ -27,8 +29,8 @@ static inline uint32_t fl__small(const struct fl_sets *s)
 }
 
 /* scripts.c */
-extern const struct fl_script fl__script_lease, fl__script_release, fl__script_commit_source, fl__script_commit_list, fl__script_walk, fl__script_walk_list,
-	fl__script_claims_of, fl__script_delete, fl__script_needed;
+extern const struct fl_script fl__script_lease, fl__script_release, fl__script_commit_source, fl__script_commit_list, fl__script_walk, fl__script_walk_up,
+	fl__script_claims_of, fl__script_retain, fl__script_purge, fl__script_needed, fl__script_lineage;
 /* deliberate bugs: see base/mutant.h */
 extern const struct fl_script fl__script_source_no_cas, fl__script_list_no_cas, fl__script_head_only, fl__script_lease_counter;
 
@@ -42,7 +44,7 @@ struct fl_args {
 void fl__args_add(struct fl_args *a, struct fl_span s);
 void fl__args_str(struct fl_args *a, const char *s);
 void fl__args_num(struct fl_args *a, int64_t v);
-/* What both kinds of commit tell the script first (scripts.c: ARGV 1 to 15, then the version's fields). */
+/* What both kinds of commit tell the script first (scripts.c: ARGV 1 to 16, then the version's fields). */
 struct fl_commit_words {
 	const struct fl_version_id *parent, *id;
 	const char *fence, *commit_id;
@@ -52,6 +54,7 @@ struct fl_commit_words {
 	fl_unix_us at;
 	enum fl_set_kind kind;
 	const char *name;
+	uint64_t bytes; /* delta and keyframe, or inputs */
 };
 void fl__commit_args(struct fl_sets *s, struct fl_arena *a, const struct fl_commit_words *c, const struct fl_kv *kv, size_t n, struct fl_args *args);
 /** Run a commit script; a lost reply is asked again (commits know their id), FL_REPLY_TRIES times. Its word becomes a code. */
@@ -61,6 +64,21 @@ struct fl_blob {
 	struct fl_span key, bytes;
 };
 int fl__blobs_write(struct fl_sets *s, const struct fl_blob *v, size_t n, struct fl_err *err);
+
+/* A keyframe in memory (frame.c). */
+struct fl_keyed {
+	struct fl_arena arena;
+	struct fl_span *blocks;
+	size_t n, cap;
+	uint64_t bytes;
+	struct fl_keyframe_writer *w;
+	struct fl_keyframe_meta meta;
+};
+int fl__keyed_open(struct fl_keyed *f);
+int fl__keyed_finish(struct fl_keyed *f);
+/** The content of a finished frame as a stream, which borrows it. */
+int fl__keyed_read(struct fl_keyed *f, struct fl_entry_iter **out, struct fl_err *err);
+void fl__keyed_done(struct fl_keyed *f);
 
 /* One step of a walk along parent links. */
 struct fl_walked {
@@ -81,3 +99,31 @@ int fl__walk(struct fl_sets *s, const char *name, uint64_t number, uint64_t stop
 int fl__deltas_get(struct fl_sets *s, const char *name, const struct fl_walked *w, size_t n, struct fl_arena *a, struct fl_span *out, struct fl_err *err);
 /** Deltas w[n-1] (oldest) .. w[0] (newest) as one stream, balanced; reversed: from newest back to oldest. */
 int fl__deltas_compose(const struct fl_span *bytes, size_t n, bool reversed, struct fl_change_iter **out, struct fl_err *err);
+
+/* What retention goes by, from the head (retain.c). */
+struct fl_kept {
+	struct fl_head head;
+	uint64_t oldest, count, bytes; /* the versions that are kept: the first, how many, what they weigh */
+	uint64_t lineage_oldest;
+	fl_unix_us now; /* the earlier of the two clocks: a jump expires nothing */
+};
+int fl__kept_read(struct fl_sets *s, enum fl_set_kind kind, const char *name, struct fl_kept *out, struct fl_err *err);
+/* One version on the way up from the oldest. */
+struct fl_aged {
+	uint64_t number, next; /* next 0: the head */
+	fl_unix_us at;
+	bool keyframe;
+	bool has_delta;
+	char attempt[33];
+	uint32_t blocks;
+	uint64_t bytes; /* its weight */
+};
+int fl__aged_read(struct fl_sets *s, enum fl_set_kind kind, const char *name, uint64_t from, size_t max, struct fl_arena *a, struct fl_aged **out, size_t *n,
+		  struct fl_err *err);
+/** How many of the oldest may go by age, bytes and floor, never a version below `limit`. */
+size_t fl__aged_leave(const struct fl_sets *s, const struct fl_kept *k, const struct fl_aged *v, size_t n, uint64_t limit);
+/** One script: deletes `keys` and makes `oldest` the oldest, if nothing needs what goes. *done false: something does, or the head moved; next time. */
+int fl__retain_run(struct fl_sets *s, const struct fl_lease *lease, const struct fl_kept *k, const struct fl_aged *oldest, size_t n_versions, uint64_t bytes,
+		   const struct fl_args *victims, struct fl_arena *a, bool *done, struct fl_err *err);
+/** Lineage older than 400 days leaves. */
+int fl__lineage_trim(struct fl_sets *s, const struct fl_lease *lease, const struct fl_kept *k, struct fl_err *err);
