@@ -1,16 +1,19 @@
 /* Operator entries: LIST.operator, by hand, with an end or without. Each is a claim of its own, so that `for 24h` ends by itself. */
 #include "ingest/findings_int.h"
+#include "model/scope.h"
 
 static int as_claim(struct fl_findings_stage *f, const struct fl_operator_entry *e, const char *source, bool add, const char *actor, const char *reason,
 		    struct fl_claim *c, struct fl_err *err)
 {
+	char word[FL_SCOPE_TEXT];
 	uint8_t scope = e->scope;
 	enum fl_drop why = fl_name_operator(f->c.names, fl_span_str(e->name), &scope, &c->key);
 
 	if (why != FL_DROP_COUNT)
 		return fl_err_set(err, FL_EFORMAT, "'%.200s': %s", e->name, fl_drop_text(why));
 	snprintf(c->source, sizeof(c->source), "%s", source);
-	snprintf(c->finding, sizeof(c->finding), "operator");
+	/* the scope is part of what was said: "x" and "*.x" are two entries, each taken back alone, and of two in one batch neither replaces the other */
+	snprintf(c->finding, sizeof(c->finding), "operator %s", fl_scope_format(scope, word));
 	snprintf(c->type, sizeof(c->type), "operator");
 	snprintf(c->actor, sizeof(c->actor), "%s", actor ? actor : "");
 	snprintf(c->reason, sizeof(c->reason), "%s", reason ? reason : "");
@@ -23,19 +26,17 @@ static int as_claim(struct fl_findings_stage *f, const struct fl_operator_entry 
 }
 
 /* Removing what is not there is a mistake worth saying. */
-static int must_be_there(struct fl_findings_stage *f, struct fl_claim_set *set, const struct fl_claim *v, size_t n, struct fl_err *err)
+static int must_be_there(struct fl_findings_stage *f, const struct fl_claim_set *set, const struct fl_operator_entry *e, const struct fl_claim *v, size_t n,
+			 struct fl_err *err)
 {
-	char text[FL_NAME_TEXT];
-	int ret = fl__claim_set_ready(f, set, err);
+	int ret = 0;
 
 	for (size_t i = 0; ret == 0 && i < n; i++) {
-		struct fl_span key = fl_rkey_span(&v[i].key);
-		struct fl_tuple t = { 0 };
+		struct fl_claim stored;
 
-		if (set->head.id.number)
-			ret = fl_source_lookup(f->c.sets, set->source, &set->head, &key, 1, &t, err);
-		if (ret == 0 && t.scope == 0)
-			ret = fl_err_set(err, FL_ENOTFOUND, "'%s' is no operator entry of list '%s'", fl_rkey_to_text(key, text), set->list);
+		ret = fl_claim_get(f->c.sets, set->source, v[i].id, &stored, err);
+		if (ret == FL_ENOTFOUND || (ret == 0 && stored.state != FL_CLAIM_ACTIVE))
+			ret = fl_err_set(err, FL_ENOTFOUND, "'%.200s' is no operator entry of list '%s'", e[i].name, set->list);
 	}
 	return ret;
 }
@@ -61,7 +62,7 @@ int fl_operator_change(struct fl_findings_stage *f, const char *list, bool add, 
 		ret = as_claim(f, &v[i], source, add, actor, reason, &claims[i], err);
 	b.claims = claims;
 	if (ret == 0 && !add)
-		ret = must_be_there(f, b.set, claims, n, err);
+		ret = must_be_there(f, b.set, v, claims, n, err);
 	if (ret == 0)
 		ret = fl__claims_commit(f, &b, out, err);
 	fl_arena_done(&arena);

@@ -181,28 +181,30 @@ static const char *do_reload(struct scn *s, const struct scn_line *l, struct scn
 
 /* --- people --- */
 
-/* block NAME [for 1h], allow NAME; unblock, unallow; add LIST NAME, rm LIST NAME. */
+/* block NAME ... [for 1h], allow NAME; unblock, unallow; add LIST NAME, rm LIST NAME. Several names are one change. */
 static const char *do_entry(struct scn *s, const struct scn_line *l, struct scn_result *r)
 {
-	const char *verb = l->v[0].text, *end = scn_after(l, "for"), *list = scn_word(l, 1), *name = list;
+	const char *verb = l->v[0].text, *end = scn_after(l, "for"), *list = scn_word(l, 1), *name;
 	bool add = strcmp(verb, "rm") != 0 && strncmp(verb, "un", 2) != 0;
-	struct fl_operator_entry e = { 0 };
+	struct fl_operator_entry e[SCN_WORDS] = { 0 };
+	size_t first = 1, n = 0;
 	struct fl_source_version v;
 	struct fl_err err = { 0 };
 	int64_t ms;
 
 	if (strcmp(verb, "add") == 0 || strcmp(verb, "rm") == 0)
-		name = scn_word(l, 2);
+		first = 2;
 	else
 		list = strstr(verb, "block") ? FL_LIST_OPERATOR_BLOCK : FL_LIST_OPERATOR_ALLOW;
-	if (!name || !list || (end && !fl_duration_parse(end, &ms)))
+	for (; (name = scn_word(l, first)) && strcmp(name, "for") != 0; first++)
+		e[n++].name = name;
+	if (!n || !list || (end && !fl_duration_parse(end, &ms)))
 		return "a name, and a duration after `for`";
 	if (!s->ingest.up)
 		return "ingest does not run";
-	e.name = name;
-	if (end)
-		e.expires_at = s->clock.now_unix + ms * 1000;
-	came_to(r, fl_operator_change(s->ingest.findings, list, add, &e, 1, "alice", "by hand", &v, &err), &err);
+	for (size_t i = 0; end && i < n; i++)
+		e[i].expires_at = s->clock.now_unix + ms * 1000;
+	came_to(r, fl_operator_change(s->ingest.findings, list, add, e, n, "alice", "by hand", &v, &err), &err);
 	return NULL;
 }
 
