@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "enforcer/hash.h"
+
 enum { PROBES = 16 };
 #define NAME "fireline_policy_decisions_total"
 
@@ -30,14 +32,23 @@ static void take(struct fl__decision_slot *s, const struct fl_decision *d)
 	snprintf(s->list, sizeof(s->list), "%s", d->list ? d->list : "");
 }
 
+/* By the words, not by where they lie: after a reload the same rule comes back to its slot. */
+static uint64_t place(const struct fl_decision *d)
+{
+	uint64_t h = fl__hash(d->rule ? d->rule->priority : 0, d->list, d->list ? strlen(d->list) : 0);
+
+	return d->rule_group ? fl__hash(h, d->rule_group, strlen(d->rule_group)) : h;
+}
+
 void fl__decisions_count(struct fl__decisions *t, const struct fl_decision *d)
 {
-	uintptr_t at = ((uintptr_t)d->list >> 3) * 31 + ((uintptr_t)d->rule >> 3);
+	uint64_t at;
 
 	if (d->action == FL_ACTION_NONE) {
 		bump(&t->none);
 		return;
 	}
+	at = place(d);
 	for (int i = 0; i < PROBES; i++) {
 		struct fl__decision_slot *s = &t->v[(at + (unsigned)i) % FL__DECISION_SLOTS];
 		bool used = atomic_load_explicit(&s->count, memory_order_relaxed);

@@ -1,5 +1,5 @@
-/* Rule matches of one answering thread, counted by action, response, rule group, rule and list. One writer, on the answer path: no allocation, no lock. A slot is found by the rule's address
- * and confirmed by its words, because a reload may give the address to another rule; its words never change once it is in use. */
+/* Rule matches of one answering thread, counted by action, response, rule group, rule and list. One writer, on the answer path: no allocation, no lock. A slot is found by a hash of
+ * the rule's words and confirmed by them, so that a reload finds it again; its words never change once it is in use. */
 #pragma once
 #include <stdatomic.h>
 

@@ -53,10 +53,35 @@ struct fl__log {
 	uint32_t keep;
 	int file;
 	uint64_t file_bytes;
-	_Atomic uint64_t delivered, failed, set_aside, file_failed;
+	fl_mono_ns file_retry_at;
+	_Atomic uint64_t delivered, failed, file_failed;
+	_Atomic uint64_t set_aside, unreadable, surplus; /* rings; records of sound frames; old rings that were too many */
 };
 
 /* --- the local file: NDJSON, rotated by size --- */
+
+static void file_try(struct fl__log *l)
+{
+	struct stat st;
+
+	l->file = open(l->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+	l->file_bytes = l->file >= 0 && fstat(l->file, &st) == 0 ? (uint64_t)st.st_size : 0;
+}
+
+/* A file that could not be opened is tried again: its folder or its disk may come back. */
+static bool file_ready(struct fl__log *l)
+{
+	fl_mono_ns now;
+
+	if (l->file >= 0)
+		return true;
+	now = fl_now_mono(l->s->c.clock);
+	if (now < l->file_retry_at)
+		return false;
+	l->file_retry_at = now + FL_NS_PER_S;
+	file_try(l);
+	return l->file >= 0;
+}
 
 static void file_rotate(struct fl__log *l)
 {
@@ -71,28 +96,36 @@ static void file_rotate(struct fl__log *l)
 	}
 	if (l->keep == 0)
 		unlink(l->path);
-	l->file = open(l->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
-	l->file_bytes = 0;
+	file_try(l);
+}
+
+/* A line stands whole or not at all: what a full disk cut off goes. */
+static bool file_line(struct fl__log *l)
+{
+	ssize_t n = write(l->file, l->json.p, l->json.n);
+
+	if (n == (ssize_t)l->json.n) {
+		l->file_bytes += l->json.n;
+		return true;
+	}
+	if (n > 0 && ftruncate(l->file, (off_t)l->file_bytes) < 0)
+		l->file_bytes += (uint64_t)n;
+	return false;
 }
 
 static void file_write(struct fl__log *l)
 {
-	if (l->file < 0)
+	if (!l->path[0])
 		return;
-	if (l->rotate_bytes && l->file_bytes + l->json.n > l->rotate_bytes)
+	if (l->file >= 0 && l->rotate_bytes && l->file_bytes && l->file_bytes + l->json.n >= l->rotate_bytes)
 		file_rotate(l);
-	fl_buf_u8(&l->json, '\n');
-	if (l->file < 0 || l->json.failed || write(l->file, l->json.p, l->json.n) != (ssize_t)l->json.n)
+	fl_buf_u8(&l->json, '\n'); /* the last use of this text */
+	if (l->json.failed || !file_ready(l) || !file_line(l))
 		atomic_fetch_add(&l->file_failed, 1);
-	else
-		l->file_bytes += l->json.n;
-	l->json.n--; /* without the line feed again */
 }
 
 static void file_open(struct fl__log *l)
 {
-	struct stat st;
-
 	const struct fl_config *c = l->s->c.cfg;
 
 	l->file = -1;
@@ -101,9 +134,7 @@ static void file_open(struct fl__log *l)
 	snprintf(l->path, sizeof(l->path), "%s", c->query_log_file);
 	l->rotate_bytes = c->query_log_file_rotate;
 	l->keep = c->query_log_file_keep;
-	l->file = open(l->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
-	if (l->file >= 0 && fstat(l->file, &st) == 0)
-		l->file_bytes = (uint64_t)st.st_size;
+	file_try(l);
 }
 
 /* --- one record --- */
@@ -169,16 +200,20 @@ static void release_done(struct source *src)
 	}
 }
 
-static void set_aside(struct fl__log *l, struct source *src)
+/* A bad frame: nothing behind it can be found. An old ring ends there; one that is still written to goes on behind what is in it now, and the gap in the numbers says what is missing. */
+static void bad_frame(struct fl__log *l, struct source *src)
 {
 	char bad[560];
 
-	src->bad = true;
 	atomic_fetch_add(&l->set_aside, 1);
-	if (src->old) {
-		snprintf(bad, sizeof(bad), "%s.bad", src->ring->path);
-		rename(src->ring->path, bad);
+	if (!src->old) {
+		src->pos = fl__ring_skip_all(src->ring);
+		src->first = src->next; /* reports of what is out come too late to matter */
+		return;
 	}
+	src->bad = true;
+	snprintf(bad, sizeof(bad), "%s.bad", src->ring->path);
+	rename(src->ring->path, bad);
 }
 
 /* Frames that are there, up to a bound. Returns how many. */
@@ -191,29 +226,33 @@ static int read_ring(struct fl__log *l, struct source *src)
 		struct fl__frame f;
 		struct fl_qlog q = { 0 };
 		int ret = fl__ring_next(src->ring, &src->pos, &f);
+		bool readable;
 
 		if (ret == 0) {
 			if (src->first == src->next && fl__ring_used(src->ring)) /* nothing is out: a skip frame at the end goes too */
 				fl__ring_release(src->ring, src->pos);
 			break;
 		}
-		if (ret < 0 || !format(l, src, &f, &q)) {
-			set_aside(l, src);
+		if (ret < 0) {
+			bad_frame(l, src);
 			break;
 		}
-		if (l->s->c.bus && produce(l, tag_of(l, src, number)) < 0) { /* its queue is full: the ring waits */
+		readable = format(l, src, &f, &q);
+		if (readable && l->s->c.bus && produce(l, tag_of(l, src, number)) < 0) { /* its queue is full: the ring waits */
 			src->pos = start;
 			break;
 		}
 		src->window[number % WINDOW].start = start;
 		src->window[number % WINDOW].end = f.end;
-		src->window[number % WINDOW].state = l->s->c.bus ? FLYING : DONE;
+		src->window[number % WINDOW].state = readable && l->s->c.bus ? FLYING : DONE;
 		src->next++;
-		show(l, &q);
 		n++;
+		if (readable)
+			show(l, &q);
+		else
+			atomic_fetch_add(&l->unreadable, 1);
 	}
-	if (!l->s->c.bus)
-		release_done(src);
+	release_done(src);
 	return n;
 }
 
@@ -317,32 +356,60 @@ static int add_source(struct fl__log *l, struct fl_ring *ring, bool old)
 	return 0;
 }
 
-/* Rings that a killed process left. One whose process lives is locked. */
+static unsigned boot_of(const struct dirent *e)
+{
+	unsigned thread, boot;
+
+	return sscanf(e->d_name, "ring-%u.%u", &thread, &boot) == 2 ? boot : 0;
+}
+static int newest_first(const struct dirent **a, const struct dirent **b)
+{
+	unsigned x = boot_of(*a), y = boot_of(*b);
+
+	return (x < y) - (x > y);
+}
+static int is_ring(const struct dirent *e)
+{
+	size_t n = strlen(e->d_name);
+
+	return strncmp(e->d_name, "ring-", 5) == 0 && !(n > 4 && strcmp(e->d_name + n - 4, ".bad") == 0);
+}
+
+static void take_old(struct fl__log *l, const char *path)
+{
+	struct fl_ring *ring = NULL;
+	char bad[520];
+	int ret = fl__ring_open(path, &ring, NULL);
+
+	if (ret == FL_ECORRUPT || ret == FL_EFORMAT) {
+		snprintf(bad, sizeof(bad), "%s.bad", path);
+		rename(path, bad);
+		atomic_fetch_add(&l->set_aside, 1);
+	}
+	if (ret < 0)
+		return;
+	fl__ring_shrink(ring);
+	if (add_source(l, ring, true) == 0)
+		return;
+	fl__ring_close(ring, true);
+	atomic_fetch_add(&l->surplus, 1);
+}
+
+/* Rings that a killed process left. One whose process lives is locked. The folder is memory, and a process that is killed again and again while the broker is away leaves rings each time:
+ * the newest are kept, what is over goes. */
 static void find_old(struct fl__log *l)
 {
-	DIR *d = opendir(l->s->c.runtime);
-	struct dirent *e;
+	struct dirent **v = NULL;
+	int n = scandir(l->s->c.runtime, &v, is_ring, newest_first);
 
-	while (d && (e = readdir(d))) {
-		struct fl_ring *ring = NULL;
-		char path[512], bad[520];
-		size_t n = strlen(e->d_name);
-		int ret;
+	for (int i = 0; i < n; i++) {
+		char path[512];
 
-		if (strncmp(e->d_name, "ring-", 5) != 0 || (n > 4 && strcmp(e->d_name + n - 4, ".bad") == 0) ||
-		    (size_t)snprintf(path, sizeof(path), "%s/%s", l->s->c.runtime, e->d_name) >= sizeof(path))
-			continue;
-		ret = fl__ring_open(path, &ring, NULL);
-		if (ret == FL_ECORRUPT || ret == FL_EFORMAT) {
-			snprintf(bad, sizeof(bad), "%s.bad", path);
-			rename(path, bad);
-			atomic_fetch_add(&l->set_aside, 1);
-		}
-		if (ret == 0 && add_source(l, ring, true) < 0)
-			fl__ring_close(ring, false);
+		if ((size_t)snprintf(path, sizeof(path), "%s/%s", l->s->c.runtime, v[i]->d_name) < sizeof(path))
+			take_old(l, path);
+		free(v[i]);
 	}
-	if (d)
-		closedir(d);
+	free(v);
 }
 
 int fl__log_open(struct fl_server *s, struct fl_err *err)
@@ -446,4 +513,8 @@ void fl__log_metrics(struct fl_server *s, struct fl_buf *out)
 	fl_metric_u64(out, "fireline_querylog_records_total", "", FL_LABELS("sink", "kafka", "result", "delivered"), atomic_load(&s->log->delivered));
 	fl_metric_u64(out, "fireline_querylog_records_total", "", FL_LABELS("sink", "kafka", "result", "failed"), atomic_load(&s->log->failed));
 	fl_metric_u64(out, "fireline_querylog_records_total", "", FL_LABELS("sink", "file", "result", "failed"), atomic_load(&s->log->file_failed));
+	fl_metric_u64(out, "fireline_querylog_records_total", "", FL_LABELS("sink", "ring", "result", "failed"), atomic_load(&s->log->unreadable));
+	fl_metric_family(out, "fireline_querylog_rings_lost_total", FL_COUNTER, "Rings whose rest is lost: damaged, or too many left by killed processes.");
+	fl_metric_u64(out, "fireline_querylog_rings_lost_total", "", FL_LABELS("reason", "damaged"), atomic_load(&s->log->set_aside));
+	fl_metric_u64(out, "fireline_querylog_rings_lost_total", "", FL_LABELS("reason", "surplus"), atomic_load(&s->log->surplus));
 }

@@ -100,9 +100,9 @@ static void answer_waiters(struct fl_resolve *r, struct fl_flight *f, const stru
 
 	for (f->waiters = NULL; w; w = next) {
 		next = w->next;
-		(*client_slot(r, &w->job))--;
-		r->n_waiters--;
 		r->c.done(r->c.ctx, &w->job, res);
+		(*client_slot(r, &w->job))--;
+		r->n_waiters--; /* after its answer is on the way: who drains looks at this */
 		free(w);
 	}
 }

@@ -69,9 +69,9 @@ static void init_page(struct fl__ring_page *p, const char *enforcer, uint32_t bo
 	p->check = page_check(p);
 }
 
-static int map_file(int fd, size_t n, void **out, struct fl_err *err)
+static int map_file(int fd, size_t n, int populate, void **out, struct fl_err *err)
 {
-	void *m = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
+	void *m = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_SHARED | populate, fd, 0);
 
 	if (m == MAP_FAILED)
 		return fl_err_set(err, FL_EIO, "query-log ring: mmap: %s", strerror(errno));
@@ -129,7 +129,7 @@ int fl__ring_create(const char *folder, const char *enforcer, uint32_t boot, uin
 		goto out;
 	}
 	flock(r->fd, LOCK_EX | LOCK_NB); /* new and ours: cannot fail for want of the lock */
-	ret = map_file(r->fd, FL__RING_PAGE + size, &m, err);
+	ret = map_file(r->fd, FL__RING_PAGE + size, MAP_POPULATE, &m, err);
 	if (ret < 0)
 		goto out;
 	init_page(m, enforcer, boot, thread, size);
@@ -167,7 +167,7 @@ int fl__ring_open(const char *path, struct fl_ring **out, struct fl_err *err)
 		goto out;
 	}
 	n = (size_t)st.st_size;
-	ret = map_file(r->fd, n, &m, err);
+	ret = map_file(r->fd, n, 0, &m, err);
 	if (ret < 0)
 		goto out;
 	ret = fl__ring_attach(m, n, r, err);
@@ -181,6 +181,21 @@ out:
 		munmap(m, n);
 	fl__ring_close(r, false);
 	return ret;
+}
+
+static void punch(const struct fl_ring *r, uint64_t at, uint64_t n)
+{
+	if (n)
+		fallocate(r->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)(FL__RING_PAGE + at), (off_t)n); /* where that cannot be, memory stays taken */
+}
+
+void fl__ring_shrink(struct fl_ring *r)
+{
+	uint64_t unused = r->size - fl__ring_used(r), at = atomic_load_explicit(&r->page->head, memory_order_relaxed) % r->size;
+	uint64_t first = unused < r->size - at ? unused : r->size - at;
+
+	punch(r, at, first);
+	punch(r, 0, unused - first);
 }
 
 void fl__ring_close(struct fl_ring *r, bool unlink_file)
@@ -285,6 +300,14 @@ int fl__ring_next(const struct fl_ring *r, uint64_t *pos, struct fl__frame *out)
 void fl__ring_release(struct fl_ring *r, uint64_t pos)
 {
 	atomic_store_explicit(&r->page->tail, pos, memory_order_release);
+}
+
+uint64_t fl__ring_skip_all(struct fl_ring *r)
+{
+	uint64_t head = atomic_load_explicit(&r->page->head, memory_order_acquire);
+
+	fl__ring_release(r, head);
+	return head;
 }
 
 uint64_t fl__ring_used(const struct fl_ring *r)

@@ -46,6 +46,8 @@ int fl__ring_create(const char *folder, const char *enforcer, uint32_t boot, uin
 int fl__ring_open(const char *path, struct fl_ring **out, struct fl_err *err);
 /** Over mapped bytes, for the two above and for tests: checks identity, size, head and tail. n: of the whole file. */
 int fl__ring_attach(void *bytes, size_t n, struct fl_ring *out, struct fl_err *err);
+/** Gives back the memory of what holds no frames: for a ring that nobody writes to any more. */
+void fl__ring_shrink(struct fl_ring *r);
 /** unlink: the file goes too. */
 void fl__ring_close(struct fl_ring *r, bool unlink_file);
 
@@ -67,3 +69,5 @@ struct fl__frame {
 int fl__ring_next(const struct fl_ring *r, uint64_t *pos, struct fl__frame *out);
 void fl__ring_release(struct fl_ring *r, uint64_t pos);
 uint64_t fl__ring_used(const struct fl_ring *r);
+/** After a bad frame in a ring that is still written to: the position behind all that is there, released. What was between is lost. Reader. */
+uint64_t fl__ring_skip_all(struct fl_ring *r);

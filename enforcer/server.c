@@ -26,18 +26,12 @@ static int open_threads(struct fl_server *s, struct fl_err *err)
 {
 	uint64_t bytes = s->c.cfg->ring_bytes;
 
-	if (s->n_workers + 2 > FL__THREADS_MAX)
-		return fl_err_set(err, FL_ECONFIG, "listen: over %d UDP workers", FL__THREADS_MAX - 2);
-	s->resolve_number = s->n_workers;
-	s->tcp_number = s->n_workers + 1;
-	s->n_threads = s->n_workers + 2;
 	for (uint32_t i = 0; i < s->n_threads; i++) {
 		struct fl__thread *t = &s->threads[i];
 		int ret;
 
 		t->server = s;
 		t->number = i;
-		t->fd = i < s->n_workers ? s->c.udp_fds[i] : -1;
 		ret = fl__ring_create(s->c.runtime, s->enforcer, s->boot, i, bytes, &t->ring, err);
 		if (ret < 0)
 			return ret;
@@ -53,7 +47,8 @@ static int open_resolve(struct fl_server *s, struct fl_err *err)
 	uint64_t key;
 
 	s->c.random->bytes(s->c.random, &key, sizeof(key));
-	s->door = s->c.upstream ? s->c.upstream : fl__builtin_open();
+	if (!s->door)
+		s->door = fl__builtin_open();
 	s->cache = fl__cache_new(s->c.cfg->cache_bytes, key);
 	s->upstreams = fl__upstreams_new(s->c.cfg);
 	s->settings = settings_of(s->c.cfg);
@@ -82,6 +77,34 @@ static int start_threads(struct fl_server *s, struct fl_err *err)
 	return 0;
 }
 
+/* Sockets and door are the server's from here on, also when the start fails. */
+static int take_handed_over(struct fl_server *s, struct fl_err *err)
+{
+	const struct fl_server_config *c = &s->c;
+
+	s->door = c->upstream;
+	s->tcp_fds = calloc(c->n_tcp + 1, sizeof(*s->tcp_fds));
+	for (size_t i = 0; i < c->n_tcp; i++)
+		if (s->tcp_fds)
+			s->tcp_fds[s->n_tcp++] = c->tcp_fds[i];
+		else
+			close(c->tcp_fds[i]);
+	for (size_t i = 0; i < FL__THREADS_MAX; i++)
+		s->threads[i].fd = i < c->n_udp ? c->udp_fds[i] : -1;
+	for (size_t i = FL__THREADS_MAX; i < c->n_udp; i++)
+		close(c->udp_fds[i]);
+	s->n_threads = FL__THREADS_MAX;
+	if (!s->tcp_fds)
+		return fl_err_set(err, FL_ENOMEM, "out of memory");
+	if (c->n_udp + 2 > FL__THREADS_MAX)
+		return fl_err_set(err, FL_ECONFIG, "listen: over %d UDP workers", FL__THREADS_MAX - 2);
+	s->n_workers = (uint32_t)c->n_udp;
+	s->resolve_number = s->n_workers;
+	s->tcp_number = s->n_workers + 1;
+	s->n_threads = s->n_workers + 2;
+	return 0;
+}
+
 int fl_server_start(const struct fl_server_config *c, struct fl_server **out, struct fl_err *err)
 {
 	struct fl_server *s = aligned_alloc(64, (sizeof(*s) + 63) & ~(size_t)63);
@@ -97,12 +120,9 @@ int fl_server_start(const struct fl_server_config *c, struct fl_server **out, st
 	snprintf(s->account_id, sizeof(s->account_id), "%s", c->cfg->account_id);
 	snprintf(s->region, sizeof(s->region), "%s", c->cfg->site);
 	s->boot = fl__ring_boot(c->runtime, (uint32_t)(fl_now_unix(c->clock) / FL_US_PER_S)); /* rises from start to start */
-	s->n_workers = (uint32_t)c->n_udp;
-	s->n_tcp = c->n_tcp;
-	s->tcp_fds = calloc(c->n_tcp + 1, sizeof(*s->tcp_fds));
-	for (size_t i = 0; s->tcp_fds && i < c->n_tcp; i++)
-		s->tcp_fds[i] = c->tcp_fds[i];
-	ret = s->tcp_fds ? open_threads(s, err) : FL_ENOMEM;
+	ret = take_handed_over(s, err);
+	if (ret == 0)
+		ret = open_threads(s, err);
 	if (ret == 0)
 		ret = open_resolve(s, err);
 	if (ret == 0)
@@ -149,6 +169,16 @@ static void end_threads(struct fl_server *s, int drain_ms)
 	join_threads(s, 0, s->n_threads);
 }
 
+/* What was not delivered waits for the next start, in no more memory than it needs. */
+static void close_ring(struct fl_ring *r)
+{
+	bool empty = fl__ring_used(r) == 0;
+
+	if (!empty)
+		fl__ring_shrink(r);
+	fl__ring_close(r, empty);
+}
+
 void fl_server_stop(struct fl_server *s, int drain_ms)
 {
 	if (!s)
@@ -168,7 +198,7 @@ void fl_server_stop(struct fl_server *s, int drain_ms)
 			close(t->fd);
 		fl__spsc_done(&t->to_resolve);
 		if (t->ring)
-			fl__ring_close(t->ring, fl__ring_used(t->ring) == 0);
+			close_ring(t->ring);
 	}
 	for (size_t i = 0; s->tcp_fds && i < s->n_tcp; i++)
 		close(s->tcp_fds[i]);
@@ -249,6 +279,8 @@ void fl_server_stats(struct fl_server *s, struct fl_server_stats *out)
 	out->cache_misses = fl__peek(&c.misses);
 	for (int i = 0; i < FL__LOSSES; i++)
 		out->dropped += fl__peek(&c.lost[i]);
+	/* made, and it could not leave: a drop, no answer */
+	out->answers -= fl__peek(&c.lost[FL__LOST_SEND]) < out->answers ? fl__peek(&c.lost[FL__LOST_SEND]) : out->answers;
 	out->qlog_written = fl__peek(&c.records);
 	for (int i = 0; i <= FL_ACTION_BLOCK; i++)
 		out->qlog_dropped += fl__peek(&c.records_lost[i]);
@@ -283,10 +315,10 @@ static void decision_metrics(struct fl_server *s, struct fl_buf *out)
 static void record_metrics(struct fl_server *s, const struct fl__counters *c, struct fl_buf *out)
 {
 	fl_metric_family(out, "fireline_querylog_records_total", FL_COUNTER, "Query-log records: delivered, dropped by a full ring, failed tries.");
-	fl__log_metrics(s, out);
 	for (int i = 0; i <= FL_ACTION_BLOCK; i++)
 		fl_metric_u64(out, "fireline_querylog_records_total", "", FL_LABELS("sink", "ring", "result", "dropped", "action", fl_action_word((enum fl_action)i)),
 			      fl__peek(&c->records_lost[i]));
+	fl__log_metrics(s, out);
 }
 
 void fl_server_metrics(struct fl_server *s, struct fl_buf *out)

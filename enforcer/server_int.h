@@ -110,6 +110,7 @@ int fl__log_open(struct fl_server *s, struct fl_err *err);
 /** Ends when all rings are delivered, or at the deadline. */
 void fl__log_close(struct fl_server *s, int drain_ms);
 void fl__log_stats(struct fl_server *s, struct fl_server_stats *out);
+/** The log thread's samples of fireline_querylog_records_total, whose family is open, then its own families. */
 void fl__log_metrics(struct fl_server *s, struct fl_buf *out);
 /* answers.c: ldns */
 void fl__answers_json(struct fl_buf *out, struct fl_span response);

@@ -407,12 +407,12 @@ int fl__tcp_open(struct fl_server *s, struct fl_err *err)
 	if (x->n > SLOTS_MAX)
 		x->n = SLOTS_MAX;
 	x->v = calloc(x->n, sizeof(*x->v));
+	for (uint32_t i = 0; x->v && i < x->n; i++)
+		x->v[i].fd = -1;
 	x->answer = malloc(FL__MSG_MAX);
 	x->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (!x->v || !x->answer || x->epoll < 0 || epoll_ctl(x->epoll, EPOLL_CTL_ADD, s->tcp_event, &e) < 0)
 		return fl_err_set(err, FL_ENOMEM, "tcp: out of memory or descriptors");
-	for (uint32_t i = 0; i < x->n; i++)
-		x->v[i].fd = -1;
 	for (size_t i = 0; i < s->n_tcp; i++) {
 		e.data.u64 = UINT64_MAX - 1 - i;
 		if (epoll_ctl(x->epoll, EPOLL_CTL_ADD, s->tcp_fds[i], &e) < 0)

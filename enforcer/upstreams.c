@@ -66,6 +66,12 @@ static void carry_group(struct fl__upstream_group *to, const struct fl__upstream
 {
 	for (int r = 0; r < FL__UP_COUNT; r++)
 		atomic_store_explicit(&to->results[r], atomic_load_explicit(&from->results[r], memory_order_relaxed), memory_order_relaxed);
+	for (uint32_t i = 0; i < to->n_servers; i++)
+		for (uint32_t k = 0; k < from->n_servers; k++)
+			if (strcmp(to->servers[i].address, from->servers[k].address) == 0) {
+				to->servers[i].srtt = from->servers[k].srtt;
+				to->servers[i].fails = from->servers[k].fails;
+			}
 }
 
 void fl__upstreams_carry(struct fl__upstreams *to, const struct fl__upstreams *from)
