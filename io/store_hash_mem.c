@@ -77,8 +77,8 @@ static void cmd_hmget(struct fl__mem_call *c)
 	}
 }
 
-/* Keys, or keys and values, in the order of insertion. */
-static void list_map(struct fl__mem_call *c, enum fl__mem_type type, bool values)
+/* Keys, values, or both, in the order of insertion. */
+static void list_map(struct fl__mem_call *c, enum fl__mem_type type, bool keys, bool values)
 {
 	struct fl__mem_obj *o;
 	struct fl_reply *v;
@@ -86,11 +86,12 @@ static void list_map(struct fl__mem_call *c, enum fl__mem_type type, bool values
 
 	if (!fl__mem_want(c, 1, type, &o))
 		return;
-	v = fl__mem_array(c, (o ? o->map.live : 0) * (values ? 2 : 1));
+	v = fl__mem_array(c, (o ? o->map.live : 0) * (keys && values ? 2 : 1));
 	for (size_t i = 0; o && i < o->map.n; i++) {
 		if (!o->map.v[i])
 			continue;
-		fl__mem_put_bulk(c, &v[n++], fl__mem_item_key(o->map.v[i]));
+		if (keys)
+			fl__mem_put_bulk(c, &v[n++], fl__mem_item_key(o->map.v[i]));
 		if (values)
 			fl__mem_put_bulk(c, &v[n++], fl__mem_str_span(o->map.v[i]->str));
 	}
@@ -98,17 +99,22 @@ static void list_map(struct fl__mem_call *c, enum fl__mem_type type, bool values
 
 static void cmd_hgetall(struct fl__mem_call *c)
 {
-	list_map(c, FL__MEM_HASH, true);
+	list_map(c, FL__MEM_HASH, true, true);
 }
 
 static void cmd_hkeys(struct fl__mem_call *c)
 {
-	list_map(c, FL__MEM_HASH, false);
+	list_map(c, FL__MEM_HASH, true, false);
+}
+
+static void cmd_hvals(struct fl__mem_call *c)
+{
+	list_map(c, FL__MEM_HASH, false, true);
 }
 
 static void cmd_smembers(struct fl__mem_call *c)
 {
-	list_map(c, FL__MEM_SET, false);
+	list_map(c, FL__MEM_SET, true, false);
 }
 
 static void remove_each(struct fl__mem_call *c, enum fl__mem_type type)
@@ -230,6 +236,7 @@ const struct fl__mem_cmd fl__mem_hash_cmds[] = {
 	{ "hlen", 2, cmd_hlen, 0 },
 	{ "hincrby", 4, cmd_hincrby, 0 },
 	{ "hkeys", 2, cmd_hkeys, 0 },
+	{ "hvals", 2, cmd_hvals, 0 },
 	{ NULL, 0, NULL, 0 },
 };
 

@@ -29,8 +29,8 @@ int fl__kept_read(struct fl_sets *s, enum fl_set_kind kind, const char *name, st
 	if (ret == 0)
 		ret = fl_store_call(s->store, &(struct fl_cmd){ argv, 6 }, 1, &a, &r, err);
 	for (size_t i = 0; ret == 0 && i < 4; i++)
-		if (r->type == FL_REPLY_ARRAY && r->n == 4 && r->v[i].type == FL_REPLY_STRING)
-			fl_u64_parse(r->v[i].s, to[i]);
+		if (r->type != FL_REPLY_ARRAY || r->n != 4 || !fl_u64_parse(r->v[i].s, to[i]))
+			ret = fl_err_set(err, FL_ECORRUPT, "%s '%s': the head does not say what is kept", fl__kind_word(kind), name);
 	out->now = fl_now_unix(s->clock);
 	if (there < out->now)
 		out->now = there;
@@ -138,10 +138,14 @@ static int needed_min(struct fl_sets *s, const char *name, struct fl_arena *a, u
 	*out = UINT64_MAX;
 	if (ret < 0 || FL_MUTANT(FL_MUTANT_RETAIN_NEEDED))
 		return ret;
-	for (size_t i = 0; r->type == FL_REPLY_ARRAY && i < r->n; i++) {
+	if (r->type != FL_REPLY_ARRAY)
+		return fl_err_set(err, FL_ECORRUPT, "source '%s': what lists need of it cannot be read", name);
+	for (size_t i = 0; i < r->n; i++) {
 		uint64_t v;
 
-		if (fl_u64_parse(r->v[i].s, &v) && v < *out)
+		if (!fl_u64_parse(r->v[i].s, &v))
+			return fl_err_set(err, FL_ECORRUPT, "source '%s': what a list needs of it is no number", name);
+		if (v < *out)
 			*out = v;
 	}
 	return 0;

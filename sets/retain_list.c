@@ -1,7 +1,7 @@
 /* Retention of lists: manifests by age, weight and floor, never one that the relay has still to send; then what the kept ones need of each source is written to the sources. Manifests
  * first: a crash between leaves a source version too many, never one too few.
  *
- * Inputs rise from version to version, but for those that `back` names. So the lowest version that a list needs of a source stands in its oldest manifest, or in one of `back`. */
+ * Inputs rise from version to version, but for the versions that `back` names. So the lowest version that a list needs of a source stands in its oldest manifest, or in one of `back`. */
 #include "sets/sets_int.h"
 
 enum { AGED_MAX = 1000, BACK_MAX = 512, RETAIN_ROUNDS = 16 };

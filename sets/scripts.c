@@ -95,7 +95,7 @@ const struct fl_script fl__script_head_only = { "head_first", CHECK_DONE CHECK_C
 
 /* List: KEYS 5 outbox, 6 back, then for each input v:K of its source and needed of its source.
  * ARGV at base: +1 list name, +2 free ('1': the cause may move inputs back and pins), +3 inputs; then each: source, epoch, number, chain, flags.
- * back: the versions in which an input went back, and those that had one that the next had no more. Only these, beside the oldest, say what a list needs of its sources. */
+ * back: the versions in which an input went back or came, and those that had one that the next had no more. Only these, beside the oldest, say what a list needs of its sources. */
 #define LIST_CHECK                                                                                  \
 	"local b = 16 + tonumber(ARGV[16])\n"                                                       \
 	"local ni = tonumber(ARGV[b + 3])\n"                                                        \
@@ -112,10 +112,8 @@ const struct fl_script fl__script_head_only = { "head_first", CHECK_DONE CHECK_C
 	"    local v = redis.call('HMGET', KEYS[7 + i * 2], 'chain', 'epoch')\n"                    \
 	"    if v[1] ~= c or v[2] ~= e then return 'missing' end\n"                                 \
 	"  end\n"                                                                                   \
-	"  if p and p[1] == e then\n"                                                               \
-	"    left = left - 1\n"                                                                     \
-	"    back = back or tonumber(n) < tonumber(p[2])\n"                                         \
-	"  end\n"                                                                                   \
+	"  if p and p[1] == e then left = left - 1 end\n"                                           \
+	"  if n ~= '0' and not (p and p[1] == e and tonumber(n) >= tonumber(p[2])) then back = true end\n" \
 	"  if ARGV[b + 2] ~= '1' and p then\n"                                                      \
 	"    if p[1] == e and tonumber(n) < tonumber(p[2]) then return 'back' end\n"                \
 	"    if (string.find(p[4], 'p', 1, true) ~= nil) ~= (string.find(f, 'p', 1, true) ~= nil) then return 'pins' end\n" \

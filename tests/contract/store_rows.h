@@ -99,6 +99,8 @@ static const struct {
 	{ "HSET h f1 v1 f2", "-ERR wrong number of arguments for 'hset' command" },
 	{ "HGETALL h", "['f1' 'v1b' 'f2' 'v2' 'f3' 'v3']" },
 	{ "HKEYS h", "['f1' 'f2' 'f3']" },
+	{ "HVALS h", "['v1b' 'v2' 'v3']" },
+	{ "HVALS missing", "[]" },
 	{ "HLEN h", ":3" },
 	{ "HLEN missing", ":0" },
 	{ "HGET h f1", "'v1b'" },

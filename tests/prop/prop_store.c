@@ -65,6 +65,7 @@ static const char *const templates[] = {
 	"HMGET K F F F",
 	"HGETALL K",
 	"HKEYS K",
+	"HVALS K",
 	"HDEL K F F",
 	"HEXISTS K F",
 	"HLEN K",
