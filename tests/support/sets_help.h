@@ -117,8 +117,13 @@ static inline bool world_open(struct world *w, enum store_kind kind)
 	if (kind == STORE_MEM)
 		w->mem = fl_store_mem_new(&w->clock.door);
 	w->plain = world_door(w);
-	if (kind == STORE_REDIS && fl_store_cmd(w->plain, &w->arena, &r, NULL, "FLUSHALL", NULL) < 0)
-		abort();
+	if (kind == STORE_REDIS) { /* retention goes by the earlier clock: ours starts a hundred days before the server's, and may run on */
+		fl_unix_us there;
+
+		if (fl_store_cmd(w->plain, &w->arena, &r, NULL, "FLUSHALL", NULL) < 0 || fl_store_time(w->plain, &there, NULL) < 0)
+			abort();
+		fl_clock_mem_init(&w->clock, there - 100 * 86400 * FL_US_PER_S);
+	}
 	w->lossy.door = (struct fl_store){ &ops, w->plain->prefix };
 	w->lossy.inner = w->plain;
 	w->s = world_sets(w, w->plain);
