@@ -2,12 +2,15 @@
  * whole, one blocked answer, one allowed answer, and one finding turned into a block, and reads their query-log records back from the broker. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/text.h"
@@ -32,6 +35,7 @@ struct demo {
 	const char *log_file;
 	fl_mono_ns started;
 	int failed;
+	bool proven; /* the proof ran to its end */
 };
 
 static double seconds_since(fl_mono_ns t)
@@ -63,6 +67,11 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 {
 	(void)st, (void)type, (void)f;
 	return remove(path);
+}
+
+static int remove_below(const char *path, const struct stat *st, int type, struct FTW *f)
+{
+	return f->level ? remove_one(path, st, type, f) : 0;
 }
 
 static void remove_folder(const char *path)
@@ -275,6 +284,7 @@ static bool on_ready(void *ctx)
 		}
 		if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status) || WEXITSTATUS(status))
 			d->failed++;
+		d->proven = !d->failed;
 		return false;
 	}
 	printf("try:   dig @127.0.0.1 -p %s %s      fireline explain %s\n", strrchr(d->address, ':') + 1, d->blocked, d->blocked);
@@ -283,29 +293,52 @@ static bool on_ready(void *ctx)
 	return true;
 }
 
-/* One folder a user, so that the other commands find it; never one that is not ours. */
+/* The folder by that name, ours alone and locked as long as this process lives: of two demos at once the second must not clear the first one's away. What a killed demo left is
+ * removed. */
+static int take_folder(const char *path)
+{
+	struct stat here, there;
+	int fd;
+
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		return FL_EIO;
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return FL_EIO;
+	if (fstat(fd, &here) < 0 || here.st_uid != geteuid()) {
+		close(fd);
+		errno = EPERM;
+		return FL_EIO;
+	}
+	/* locked, and still what the name leads to: the one before removes it, then lets go */
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0 || lstat(path, &there) < 0 || there.st_ino != here.st_ino) {
+		close(fd);
+		return FL_EREFUSED;
+	}
+	if (fchmod(fd, 0700) < 0 || nftw(path, remove_below, 32, FTW_DEPTH | FTW_PHYS) != 0) {
+		close(fd);
+		return FL_EIO;
+	}
+	return fd;
+}
+
+/* One folder a user, so that the other commands find it. Returns the descriptor that holds it. */
 static int make_folder(struct demo *d, char *buf, size_t cap)
 {
 	struct fl_admin_answer a = { 0 };
 	char sock[256];
-	struct stat st;
 
 	if (d->once) {
 		snprintf(buf, cap, "/tmp/fireline-once-XXXXXX");
-		return mkdtemp(buf) ? 0 : FL_EIO;
+		return mkdtemp(buf) ? open(buf, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : FL_EIO;
 	}
 	snprintf(buf, cap, "/tmp/fireline-demo-%u", (unsigned)geteuid());
 	snprintf(sock, sizeof(sock), "%s/run/enforce.sock", buf);
-	if (fl_admin_call(sock, "GET", "/v1/status", fl_span(NULL, 0), 500, NULL, NULL, &a, NULL) == 0) {
+	if (fl_admin_call(sock, "GET", "/v1/status", fl_span(NULL, 0), 500, NULL, NULL, &a, NULL) == 0) { /* roles of a killed demo, on their way out */
 		fl_buf_done(&a.body);
 		return FL_EREFUSED;
 	}
-	if (lstat(buf, &st) == 0) {
-		if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid())
-			return FL_EPERM;
-		remove_folder(buf);
-	}
-	return mkdir(buf, 0700) == 0 ? 0 : FL_EIO;
+	return take_folder(buf);
 }
 
 /* A port that is free now, for UDP and TCP. */
@@ -358,20 +391,20 @@ int fl_cmd_demo(struct fl_cli *c)
 	struct demo d = { .c = c, .once = fl_cli_opt(c, "once") != NULL, .log_file = fl_cli_opt(c, "query-log"), .started = fl_now_mono(fl_clock_sys()) };
 	struct fl_run_args args = { .mode = FL_MODE_DEMO };
 	char folder[128];
-	int ret = make_folder(&d, folder, sizeof(folder));
+	int ret, lock = make_folder(&d, folder, sizeof(folder));
 
-	if (ret == FL_EREFUSED)
+	if (lock == FL_EREFUSED)
 		return fl_cli_fail(FL_EXIT_CANNOT_CREATE, "FL1101", "end it first", "a demo is running already in %s", folder);
-	if (ret < 0)
+	if (lock < 0)
 		return fl_cli_fail(FL_EXIT_CANNOT_CREATE, "FL1103", NULL, "the folder %s cannot be made: %s", folder, strerror(errno));
 	if (!fill_folder(folder, fl_cli_opt(c, "port"), d.once)) {
-		remove_folder(folder);
-		return fl_cli_fail(FL_EXIT_CANNOT_CREATE, "FL1103", NULL, "the folder %s cannot be filled: %s", folder, strerror(errno));
+		ret = fl_cli_fail(FL_EXIT_CANNOT_CREATE, "FL1103", NULL, "the folder %s cannot be filled: %s", folder, strerror(errno));
+		goto out;
 	}
 	args.demo_folder = d.folder = folder;
 	if (fl_context_config(&args, &d.cfg) < 0) {
-		remove_folder(folder);
-		return fl_cli_fail(FL_EXIT_CONFIG, "FL1104", NULL, "the demo's own configuration does not load");
+		ret = fl_cli_fail(FL_EXIT_CONFIG, "FL1104", NULL, "the demo's own configuration does not load");
+		goto out;
 	}
 	d.address = d.cfg->listens[0].address;
 	pick_blocked(&d);
@@ -379,9 +412,13 @@ int fl_cmd_demo(struct fl_cli *c)
 	printf("fireline %s demo · everything in one process tree, gone on Ctrl-C · state in %s\n", FL_VERSION, folder);
 	fflush(stdout);
 	ret = fl_supervise(&args, d.cfg, roles, sizeof(roles) / sizeof(roles[0]), on_ready, &d);
+	if (d.once)
+		printf("%s after %.2f s\n", d.proven ? "all proven" : "not all was proven", seconds_since(d.started));
+	if (ret == 0 && d.once && !d.proven)
+		ret = FL_EXIT_FAILED;
 	fl_config_free(d.cfg);
+out:
 	remove_folder(folder);
-	if (d.once && ret == 0)
-		printf("%s after %.2f s\n", d.failed ? "not all was proven" : "all proven", seconds_since(d.started));
-	return ret ? ret : d.failed ? FL_EXIT_FAILED : 0;
+	close(lock);
+	return ret;
 }

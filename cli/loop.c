@@ -129,6 +129,15 @@ static void run_posts(struct fl_loop *l)
 	pthread_mutex_unlock(&l->lock);
 }
 
+/* The last chance: what is asked after this would wait for nobody. */
+static void close_posts(struct fl_loop *l)
+{
+	pthread_mutex_lock(&l->lock);
+	l->closed = true;
+	pthread_mutex_unlock(&l->lock);
+	run_posts(l);
+}
+
 static int wait_ms(fl_mono_ns until)
 {
 	fl_mono_ns left = until - fl_now_mono(fl_clock_sys());
@@ -158,7 +167,10 @@ bool fl_loop_wait(struct fl_loop *l, fl_mono_ns until)
 				drop_bytes(l->fds[i]);
 	}
 	run_posts(l);
-	return !atomic_load(&l->stop);
+	if (!atomic_load(&l->stop))
+		return true;
+	close_posts(l);
+	return false;
 }
 
 int fl_loop_call(struct fl_loop *l, void (*fn)(void *arg), void *arg, int timeout_ms)
@@ -179,6 +191,11 @@ int fl_loop_call(struct fl_loop *l, void (*fn)(void *arg), void *arg, int timeou
 		until.tv_nsec -= 1000000000;
 	}
 	pthread_mutex_lock(&l->lock);
+	if (l->closed) {
+		pthread_mutex_unlock(&l->lock);
+		free(p);
+		return FL_EUNAVAIL;
+	}
 	for (at = &l->posts; *at; at = &(*at)->next)
 		;
 	*at = p;

@@ -25,6 +25,7 @@ struct fl_loop {
 	pthread_mutex_t lock;
 	pthread_cond_t done;
 	struct fl_loop_post *posts;
+	bool closed; /* under the lock: no more posts are taken */
 	_Atomic bool stop;
 	_Atomic bool reload; /* SIGHUP came */
 };

@@ -20,13 +20,14 @@
 #include "cli/context.h"
 #include "cli/listen.h"
 
-enum { CHILDREN_MAX = 8, BACKOFF_MIN_MS = 100, BACKOFF_MAX_MS = 5000, DRAIN_MS = 8000, READY_MS = 30000, CALM_MS = 10000 };
+enum { CHILDREN_MAX = 8, BACKOFF_MIN_MS = 100, BACKOFF_MAX_MS = 5000, DRAIN_MS = 8000, READY_MS = 30000, CALM_MS = 10000, CANNOT_RUN = 69 };
 
 struct child {
 	const char *role; /* "redis": the private store */
 	pid_t pid;
 	fl_mono_ns started, start_at;
 	int64_t backoff_ms;
+	int exit; /* of its last run, -1 when a signal ended it */
 };
 
 struct parent {
@@ -36,7 +37,7 @@ struct parent {
 	struct child v[CHILDREN_MAX];
 	size_t n;
 	int signal_fd;
-	bool stopping;
+	bool stopping, told_to; /* told_to: by a signal, while it was still coming up */
 };
 
 static fl_mono_ns now_mono(void)
@@ -190,23 +191,29 @@ static void forget_bus(const struct parent *p)
 
 static void reap(struct parent *p);
 
-/* Wait until a prerequisite answers; children that end meanwhile are reaped and started again. */
-static bool wait_for(struct parent *p, bool (*ready)(const struct parent *p), const char *what)
+/* Wait until a prerequisite answers. It is started again when it ends, unless it says that it cannot run here at all. */
+static bool wait_for(struct parent *p, struct child *c, bool (*ready)(const struct parent *p), const char *what)
 {
 	fl_mono_ns until = now_mono() + READY_MS * FL_NS_PER_MS;
+
+	start(p, c);
 
 	while (!ready(p)) {
 		struct signalfd_siginfo s;
 		struct pollfd pf = { .fd = p->signal_fd, .events = POLLIN };
 
-		if (now_mono() > until) {
+		if (now_mono() > until || (!c->pid && c->exit == CANNOT_RUN)) {
 			FL_LOG(FL_LOG_ERROR, "does not come up", FL_F_STR("what", what));
 			return false;
 		}
+		if (!c->pid && now_mono() >= c->start_at)
+			start(p, c);
 		poll(&pf, 1, 10);
 		while (read(p->signal_fd, &s, sizeof(s)) == (ssize_t)sizeof(s))
-			if (s.ssi_signo == SIGTERM || s.ssi_signo == SIGINT)
+			if (s.ssi_signo == SIGTERM || s.ssi_signo == SIGINT) {
+				p->told_to = true;
 				return false;
+			}
 		reap(p);
 	}
 	return true;
@@ -219,6 +226,7 @@ static void ended(struct parent *p, struct child *c, int status)
 	bool calm = now_mono() - c->started > CALM_MS * FL_NS_PER_MS;
 
 	c->pid = 0;
+	c->exit = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 	if (p->stopping)
 		return;
 	c->backoff_ms = calm || !c->backoff_ms ? BACKOFF_MIN_MS : c->backoff_ms * 2 < BACKOFF_MAX_MS ? c->backoff_ms * 2 : BACKOFF_MAX_MS;
@@ -245,11 +253,16 @@ static void reap(struct parent *p)
 				ended(p, &p->v[i], status);
 }
 
+static bool is_store(const struct child *c)
+{
+	return strcmp(c->role, "redis") == 0 || strcmp(c->role, "bus") == 0;
+}
+
 static bool may_start(struct parent *p, const struct child *c)
 {
 	bool private = p->args.mode != FL_MODE_RUN;
 
-	if (strcmp(c->role, "redis") == 0 || strcmp(c->role, "bus") == 0)
+	if (is_store(c))
 		return true;
 	return !private || bus_listens(p); /* Redis may be away, its place does not move; the bus' address does */
 }
@@ -263,12 +276,9 @@ static void start_due(struct parent *p)
 
 static bool any_alive(const struct parent *p, bool stores)
 {
-	for (size_t i = 0; i < p->n; i++) {
-		bool store = strcmp(p->v[i].role, "redis") == 0 || strcmp(p->v[i].role, "bus") == 0;
-
-		if (p->v[i].pid && store == stores)
+	for (size_t i = 0; i < p->n; i++)
+		if (p->v[i].pid && is_store(&p->v[i]) == stores)
 			return true;
-	}
 	return false;
 }
 
@@ -276,16 +286,13 @@ static void end_some(struct parent *p, bool stores)
 {
 	fl_mono_ns until = now_mono() + DRAIN_MS * FL_NS_PER_MS;
 
-	for (size_t i = 0; i < p->n; i++) {
-		bool store = strcmp(p->v[i].role, "redis") == 0 || strcmp(p->v[i].role, "bus") == 0;
-
-		if (p->v[i].pid && store == stores)
+	for (size_t i = 0; i < p->n; i++)
+		if (p->v[i].pid && is_store(&p->v[i]) == stores)
 			kill(p->v[i].pid, SIGTERM);
-	}
 	while (any_alive(p, stores)) {
 		if (now_mono() > until)
 			for (size_t i = 0; i < p->n; i++)
-				if (p->v[i].pid)
+				if (p->v[i].pid && is_store(&p->v[i]) == stores)
 					kill(p->v[i].pid, SIGKILL);
 		usleep(10000);
 		reap(p);
@@ -370,15 +377,11 @@ static bool bring_up(struct parent *p)
 {
 	struct child *redis = child_of(p, "redis"), *bus = child_of(p, "bus");
 
-	if (redis) {
-		start(p, redis);
-		if (!wait_for(p, redis_answers, "the private Redis"))
-			return false;
-	}
+	if (redis && !wait_for(p, redis, redis_answers, "the private Redis"))
+		return false;
 	if (bus) {
 		forget_bus(p);
-		start(p, bus);
-		if (!wait_for(p, bus_listens, "the bus"))
+		if (!wait_for(p, bus, bus_listens, "the bus"))
 			return false;
 	}
 	start_due(p);
@@ -389,7 +392,7 @@ int fl_supervise(const struct fl_run_args *args, struct fl_config *cfg, const ch
 {
 	struct parent p = { .args = *args, .cfg = cfg, .signal_fd = -1 };
 	struct fl_err err = { 0 };
-	bool enforces = false, told = false, go_on;
+	bool enforces = false, told = false, up, go_on;
 	int ret;
 
 	for (size_t i = 0; i < n && i < CHILDREN_MAX; i++) {
@@ -405,7 +408,7 @@ int fl_supervise(const struct fl_run_args *args, struct fl_config *cfg, const ch
 		fprintf(stderr, "fireline: error FL1102: %s\n", err.text);
 		return 69;
 	}
-	go_on = bring_up(&p);
+	go_on = up = bring_up(&p);
 	while (go_on) {
 		struct pollfd pf = { .fd = p.signal_fd, .events = POLLIN };
 
@@ -423,5 +426,5 @@ int fl_supervise(const struct fl_run_args *args, struct fl_config *cfg, const ch
 	end_all(&p);
 	fl_sockets_close(&p.sockets);
 	close(p.signal_fd);
-	return 0;
+	return up || p.told_to ? 0 : CANNOT_RUN;
 }

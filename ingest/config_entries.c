@@ -21,7 +21,7 @@ static int entries_of(struct fl_ingest *g, const struct fl_cfg_list *l, struct f
 
 static int commit_list(struct fl_ingest *g, const struct fl_cfg_list *l, const char *source, struct fl_err *err)
 {
-	struct fl_lease lease;
+	struct fl_lease lease = { 0 };
 	struct fl_head head;
 	struct fl_source_version v;
 	struct fl_set set = { 0 };

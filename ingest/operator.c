@@ -69,9 +69,26 @@ int fl_operator_change(struct fl_findings_stage *f, const char *list, bool add, 
 	return ret;
 }
 
+/* A set that the configuration still feeds into a list: an operator's entries, a findings source, the list's own entries. */
+static bool in_use(const struct fl_config *cfg, const char *source)
+{
+	struct fl_arena arena = { 0 };
+	bool used = false;
+
+	for (size_t i = 0; i < cfg->n_lists && !used; i++) {
+		struct fl_cfg_source *v = NULL;
+		size_t n = fl_config_sources(cfg, cfg->lists[i].name, &arena, &v);
+
+		for (size_t k = 0; k < n; k++)
+			used = used || strcmp(v[k].source, source) == 0;
+	}
+	fl_arena_done(&arena);
+	return used;
+}
+
 int fl_source_purge(struct fl_findings_stage *f, const char *source, const char *actor, const char *reason, struct fl_err *err)
 {
-	struct fl_lease lease;
+	struct fl_lease lease = { 0 };
 	struct fl_head head;
 	struct fl_source_version v;
 	struct fl_retention_report gone;
@@ -82,6 +99,8 @@ int fl_source_purge(struct fl_findings_stage *f, const char *source, const char 
 
 	if (fl_config_feed(f->c.cfg, source))
 		return fl_err_set(err, FL_EREFUSED, "feed '%s' is in the configuration: take it out first, then purge what is left of it", source);
+	if (in_use(f->c.cfg, source))
+		return fl_err_set(err, FL_EREFUSED, "'%s' is in use: a list of the configuration is made of it", source);
 	ret = fl_set_head(f->c.sets, FL_SOURCE, source, &head, err);
 	if (ret == 0)
 		ret = fl_lease_take(f->c.sets, FL_SOURCE, source, FL_FINDINGS_LEASE_MS, &lease, err);
