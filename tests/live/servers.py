@@ -1,5 +1,6 @@
 """The parts fireline leans on, started for a test and stopped by their own pid: Redis, a Kafka broker, a feed server, an upstream resolver."""
 import base64
+import ctypes
 import gzip
 import hashlib
 import http.client
@@ -57,13 +58,21 @@ def wait_until(fn, seconds=30, what="", every=0.02):
         time.sleep(every)
 
 
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _die_with_parent():
+    _libc.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: a runner that is killed leaves nothing behind
+
+
 class Proc:
     """A child process with its output in a file; every end is by its own pid."""
 
     def __init__(self, argv, log, env=None, cwd=None):
         self.argv, self.log = argv, log
         self.out = open(log, "ab")
-        self.p = subprocess.Popen(argv, stdout=self.out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=env, cwd=cwd)
+        self.p = subprocess.Popen(argv, stdout=self.out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=env, cwd=cwd,
+                                  preexec_fn=_die_with_parent)
 
     @property
     def pid(self):
