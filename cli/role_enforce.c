@@ -147,7 +147,7 @@ static void get_metrics(void *ctx, const struct fl_admin_request *req, struct fl
 
 	(void)req;
 	fl_metric_family(&res->body, "fireline_build_info", FL_GAUGE, "Build and profile, value is 1.");
-	fl_metric_u64(&res->body, "fireline_build_info", "", FL_LABELS("version", FL_VERSION, "profile", modes[r->cfg->mode]), 1);
+	fl_metric_u64(&res->body, "fireline_build_info", "", FL_LABELS("version", FL_VERSION, "profile", modes[r->args.mode]), 1);
 	fl_server_metrics(r->server, &res->body);
 	pthread_mutex_lock(&r->lock);
 	fl_buf_add(&res->body, r->snap_metrics.p, r->snap_metrics.n);
@@ -295,9 +295,14 @@ static void reload(struct role *r)
 		fl_config_free(next);
 		return;
 	}
+	pthread_mutex_lock(&r->lock);
 	r->policy = policy;
 	r->cfg = next;
-	fl_follow_reload(r->follow, next);
+	pthread_mutex_unlock(&r->lock);
+	if (fl_follow_reload(r->follow, next) < 0) {
+		FL_LOG(FL_LOG_ERROR, "out of memory: lists stay as they were until the next reload");
+		return; /* it may still speak of the old configuration: that stays */
+	}
 	if (!show(r, fl_follow_image(r->follow)))
 		return; /* workers still read the old policy: it stays */
 	fl_policy_free(old_policy);

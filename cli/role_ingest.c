@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "cli/call.h"
@@ -30,6 +31,7 @@ struct role {
 	struct fl_arena snap_arena;
 	struct fl_feed_status *snap;
 	size_t n_snap;
+	char snap_problem[200];
 	struct fl_buf snap_metrics;
 	struct fl_admin *admin;
 	int watch_fd;
@@ -60,6 +62,7 @@ static void snapshot(struct role *r)
 	r->snap = v;
 	r->n_snap = n;
 	r->snap_metrics = metrics;
+	snprintf(r->snap_problem, sizeof(r->snap_problem), "%s", fl_ingest_problem(r->feeds));
 	pthread_mutex_unlock(&r->lock);
 }
 
@@ -223,10 +226,14 @@ static void post_entries(void *ctx, const struct fl_admin_request *req, struct f
 static void do_status(struct fl_call *c)
 {
 	struct fl_findings_status s;
+	char entries[sizeof(c->r->snap_problem)];
 
+	pthread_mutex_lock(&c->r->lock);
+	memcpy(entries, c->r->snap_problem, sizeof(entries));
+	pthread_mutex_unlock(&c->r->lock);
 	fl_findings_status(c->r->findings, &s);
 	fl_json_answer(c->res,
-		       json_pack("{s:s, s:o, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:s}}", "role", "ingest", "feeds", feeds_json(c->r), "findings",
+		       json_pack("{s:s, s:s, s:o, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:s}}", "role", "ingest", "entries_problem", entries, "feeds", feeds_json(c->r), "findings",
 				 "accepted", (json_int_t)s.accepted, "duplicate", (json_int_t)s.duplicate, "sample", (json_int_t)s.sample, "low_severity",
 				 (json_int_t)s.low_severity, "no_domain", (json_int_t)s.no_domain, "ignored", (json_int_t)s.ignored, "malformed",
 				 (json_int_t)s.malformed, "withdrawn", (json_int_t)s.withdrawn, "expired", (json_int_t)s.expired, "clock_skewed",

@@ -43,6 +43,8 @@ static void judge_feeds(json_t *problems, const json_t *ingest)
 	}
 	if (json_is_true(json_object_get(json_object_get(ingest, "findings"), "clock_skewed")))
 		problem(problems, "clock", "set the clocks", "this host's clock and the store's are more than 60 s apart: nothing expires");
+	if (str(ingest, "entries_problem")[0])
+		problem(problems, "entries", "", "what a list's entries: say is not in force: %s", str(ingest, "entries_problem"));
 	if (str(json_object_get(ingest, "findings"), "problem")[0])
 		problem(problems, "findings", "", "%s", str(json_object_get(ingest, "findings"), "problem"));
 }
@@ -81,6 +83,8 @@ static void judge_enforce(json_t *problems, const json_t *enforce)
 
 		if (strcmp(state, "DEGRADED") == 0 || strcmp(state, "STALE") == 0)
 			problem(problems, "list", "fireline list show LIST; fireline recover LIST", "%s %s: %s", str(l, "list"), state, str(l, "reason"));
+		else if (strcmp(state, "behind") == 0 && str(l, "reason")[0])
+			problem(problems, "list", "", "%s behind: %s; what it holds stays in force", str(l, "list"), str(l, "reason"));
 		else if (strcmp(state, "waiting") == 0 && !alone)
 			problem(problems, "list", "rules that name it follow their association's fail_open", "%s: no version has come yet", str(l, "list"));
 	}

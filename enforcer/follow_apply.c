@@ -211,7 +211,7 @@ static int journal(struct fl_follow *f, struct plan *pl, const struct fl_version
 /* Before the swap: a record in the journal, or a new generation when a record cannot carry it. What the disk refuses is served from memory, and said. */
 static void make_durable(struct fl_follow *f, struct plan *pl, const struct fl_version_id *from, struct fl_image *next)
 {
-	bool record = !pl->whole && !f->journal_broken && f->journal && f->journal_bytes < FL_JOURNAL_MAX && fits_a_record(pl);
+	bool broken = f->journal_broken, record = !pl->whole && !broken && f->journal && f->journal_bytes < FL_JOURNAL_MAX && fits_a_record(pl);
 	struct fl_err err = { 0 };
 	int ret = FL_EIO;
 
@@ -219,6 +219,8 @@ static void make_durable(struct fl_follow *f, struct plan *pl, const struct fl_v
 		ret = journal(f, pl, from, &err);
 	if (ret < 0)
 		ret = fl__generation_write(f, next, &err);
+	if (ret == 0 && broken)
+		f->s.problem[0] = '\0'; /* the disk takes it again */
 	f->journal_broken = ret < 0;
 	if (ret < 0)
 		snprintf(f->s.problem, sizeof(f->s.problem), "%.190s", err.text);

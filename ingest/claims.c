@@ -248,7 +248,7 @@ static void expire_set(struct fl_findings_stage *f, struct fl_claim_set *s, fl_u
 		if (fl__claims_commit(f, &b, &v, &err) == 0)
 			f->s.expired += b.n;
 		else
-			snprintf(f->s.problem, sizeof(f->s.problem), "expiry in '%.60s': %.110s", s->source, err.text);
+			snprintf(f->expiry_trouble, sizeof(f->expiry_trouble), "expiry in '%.60s': %.110s", s->source, err.text);
 	}
 	fl_arena_done(&arena);
 }
@@ -262,6 +262,7 @@ void fl__claims_expire(struct fl_findings_stage *f, fl_mono_ns now)
 	f->expiry_at = now + FL_EXPIRY_TICK_MS * FL_NS_PER_MS;
 	if (!both_clocks(f, &until))
 		return;
+	f->expiry_trouble[0] = '\0';
 	for (size_t i = 0; i < f->n_sets; i++) {
 		expire_set(f, &f->sets[i], until);
 		retain(f, &f->sets[i], now);

@@ -11,13 +11,19 @@ static int load_policy(struct fl_findings_stage *f, const struct fl_config *cfg)
 {
 	const struct fl_cfg_findings *p = &cfg->findings;
 	struct fl_finding_rule *rules = calloc(p->n_rules + 1, sizeof(*rules));
+	struct fl_drop_place *places = calloc(p->n_sources + 1, sizeof(*places));
 
-	if (!rules)
+	if (!rules || !places) {
+		free(rules);
+		free(places);
 		return FL_ENOMEM;
+	}
 	for (size_t i = 0; i < p->n_rules; i++)
 		rules[i] = (struct fl_finding_rule){ p->rules[i].type, (enum fl_finding_action)p->rules[i].action, p->rules[i].scope, p->rules[i].ttl_ms };
 	free(f->rules);
+	free(f->places);
 	f->rules = rules;
+	f->places = places;
 	f->policy = (struct fl_finding_policy){ .rules = rules, .n_rules = p->n_rules, .min_severity = p->min_severity, .ttl_ms = p->ttl_ms,
 						.ignore_samples = p->ignore_samples };
 	f->c.cfg = cfg;
@@ -84,6 +90,7 @@ void fl_findings_close(struct fl_findings_stage *f)
 		if (f->sets[i].leased)
 			fl_lease_release(f->c.sets, &f->sets[i].lease, NULL);
 	free(f->rules);
+	free(f->places);
 	free(f->sets);
 	free(f);
 }
@@ -243,7 +250,13 @@ int fl_findings_inject(struct fl_findings_stage *f, const char *source, struct f
 
 /* --- directories --- */
 
-static bool one_file(struct fl_findings_stage *f, const struct fl_cfg_findings_source *s, char *after, size_t cap)
+static void trouble(struct fl_drop_place *p, const struct fl_cfg_findings_source *s, const char *name, const char *what, const struct fl_err *err)
+{
+	snprintf(p->trouble, sizeof(p->trouble), "%.50s/%.50s %s: %.70s", s->name, name, what, err->text);
+}
+
+/* False: the pass over the folder ends here. */
+static bool one_file(struct fl_findings_stage *f, const struct fl_cfg_findings_source *s, struct fl_drop_place *p)
 {
 	const struct fl_drop_dir *d = f->c.dir;
 	struct fl_finding_outcome out;
@@ -251,47 +264,65 @@ static bool one_file(struct fl_findings_stage *f, const struct fl_cfg_findings_s
 	struct fl_err err = { 0 };
 	fl_unix_us mtime = 0;
 	char name[256];
-	int ret = d->next(f->c.dir_ctx, s->path, s->glob, after, name, sizeof(name), &mtime, &err);
+	int ret = d->next(f->c.dir_ctx, s->path, s->glob, p->after, name, sizeof(name), &mtime, &err);
 
 	if (ret != 1) {
 		if (ret < 0 && ret != FL_ENOTFOUND)
-			snprintf(f->s.problem, sizeof(f->s.problem), "%.190s", err.text);
+			snprintf(p->trouble, sizeof(p->trouble), "%.190s", err.text);
 		return false;
 	}
-	snprintf(after, cap, "%s", name);
+	memcpy(p->after, name, sizeof(p->after));
 	ret = d->read(f->c.dir_ctx, s->path, name, DOCUMENT_MAX, &body, &err);
 	if (ret == 0)
 		ret = fl_findings_inject(f, s->name, fl_buf_span(&body), false, s->name, &out, &err);
 	fl_buf_done(&body);
-	if (ret == 0)
-		d->done(f->c.dir_ctx, s->path, name, s->done_move, &err);
-	else if (ret == FL_EFORMAT || ret == FL_ELIMIT) {
+	if (ret == 0) {
+		if (d->done(f->c.dir_ctx, s->path, name, s->done_move, &err) < 0)
+			trouble(p, s, name, "is taken but cannot be moved away", &err);
+	} else if (ret == FL_EFORMAT || ret == FL_ELIMIT) {
 		/* a file that is still being written is not yet a document: give it time to settle */
-		if (fl_now_unix(f->c.clock) - mtime > SETTLE_US)
-			d->failed(f->c.dir_ctx, s->path, name, err.text, NULL);
-		else if (f->s.malformed)
+		if (fl_now_unix(f->c.clock) - mtime > SETTLE_US) {
+			if (d->failed(f->c.dir_ctx, s->path, name, err.text, NULL) < 0)
+				trouble(p, s, name, "is refused and cannot be moved away", &err);
+		} else if (f->s.malformed)
 			f->s.malformed--;
 	} else if (ret != FL_ENOTFOUND)
-		snprintf(f->s.problem, sizeof(f->s.problem), "%.60s/%.60s waits: %.60s", s->name, name, err.text);
-	return ret != FL_EUNAVAIL && ret != FL_EFENCED;
+		trouble(p, s, name, "waits", &err);
+	return ret != FL_EUNAVAIL && ret != FL_EUNKNOWN && ret != FL_EFENCED;
 }
 
+/* A step takes a few files, the next goes on behind them: what cannot be taken or moved away does not keep the rest waiting. */
 bool fl__findings_directories(struct fl_findings_stage *f)
 {
 	bool more = false;
 
 	for (size_t i = 0; f->c.dir && i < f->c.cfg->findings.n_sources; i++) {
 		const struct fl_cfg_findings_source *s = &f->c.cfg->findings.sources[i];
-		char after[256] = "";
+		struct fl_drop_place *p = &f->places[i];
 		int n = 0;
 
 		if (!s->enabled || s->type != FL_FINDINGS_DIRECTORY)
 			continue;
-		while (n < FILES_A_STEP && one_file(f, s, after, sizeof(after)))
+		while (n < FILES_A_STEP && one_file(f, s, p))
 			n++;
-		more = more || n == FILES_A_STEP;
+		if (n == FILES_A_STEP)
+			more = true;
+		else {
+			memcpy(p->said, p->trouble, sizeof(p->said));
+			p->trouble[0] = p->after[0] = '\0';
+		}
 	}
 	return more;
+}
+
+/* What stands in the way now: gone when it is. */
+static void say_problem(struct fl_findings_stage *f)
+{
+	const char *what = f->expiry_trouble;
+
+	for (size_t i = 0; i < f->c.cfg->findings.n_sources && !*what; i++)
+		what = f->places[i].trouble[0] ? f->places[i].trouble : f->places[i].said;
+	snprintf(f->s.problem, sizeof(f->s.problem), "%s", what);
 }
 
 static void ignore_report(void *ctx, uint64_t tag, int code, int32_t partition, int64_t offset)
@@ -304,6 +335,7 @@ int fl_findings_step(struct fl_findings_stage *f, fl_mono_ns now, fl_mono_ns *wa
 	bool more = fl__findings_directories(f);
 
 	fl__claims_expire(f, now);
+	say_problem(f);
 	if (f->c.bus)
 		fl_bus_poll(f->c.bus, FL_BUS_CONTROL, 0, ignore_report, NULL);
 	*wake = more ? now : f->expiry_at;

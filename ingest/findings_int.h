@@ -17,13 +17,22 @@ struct fl_claim_set {
 	fl_mono_ns retain_at;
 };
 
+/* Where the reading of one findings folder is, file by file in the order of their names, and what stood in the way. */
+struct fl_drop_place {
+	char after[256];
+	char trouble[200]; /* of this pass */
+	char said[200];	   /* of the last whole one */
+};
+
 struct fl_findings_stage {
 	struct fl_findings_config c;
 	struct fl_finding_rule *rules; /* of the configuration, in policy's form */
 	struct fl_finding_policy policy;
 	struct fl_claim_set *sets;
 	size_t n_sets;
-	fl_mono_ns dir_at, expiry_at;
+	struct fl_drop_place *places; /* parallel to the configuration's findings sources */
+	fl_mono_ns expiry_at;
+	char expiry_trouble[200];
 	struct fl_findings_status s;
 };
 

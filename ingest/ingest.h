@@ -43,6 +43,8 @@ struct fl_feed_status {
 	int64_t took_ms;
 };
 void fl_ingest_status(struct fl_ingest *g, struct fl_arena *arena, struct fl_feed_status **out, size_t *n);
+/** Why the `entries:` of a list are not committed; "" when they are. */
+const char *fl_ingest_problem(const struct fl_ingest *g);
 void fl_ingest_metrics(struct fl_ingest *g, struct fl_buf *out);
 
 /* What `feed test` says of a body, without any set: format, tallies, rejects. Pure. */

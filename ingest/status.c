@@ -11,6 +11,11 @@ void fl_ingest_status(struct fl_ingest *g, struct fl_arena *arena, struct fl_fee
 		v[i] = g->feeds[i].s;
 }
 
+const char *fl_ingest_problem(const struct fl_ingest *g)
+{
+	return g->config_problem;
+}
+
 void fl_ingest_metrics(struct fl_ingest *g, struct fl_buf *out)
 {
 	fl_metric_family(out, "fireline_feed_last_success_timestamp_seconds", FL_GAUGE, "Last good fetch.");
