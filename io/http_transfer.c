@@ -386,7 +386,7 @@ static int code_of(struct fl__transfer *t, CURLcode code)
 static void end_with(struct fl__transfer *t, int code, const char *why)
 {
 	t->r.code = code;
-	snprintf(t->r.reason, sizeof(t->r.reason), "%s", why);
+	snprintf(t->r.reason, sizeof(t->r.reason), "%.*s", (int)sizeof(t->r.reason) - 1, why);
 	if (code < 0)
 		fl_buf_done(&t->r.body);
 }
