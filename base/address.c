@@ -132,3 +132,13 @@ bool fl_address_literal(struct fl_span s)
 	return v6_strict(s) || (all_digits(fl_span(last + 1, s.n - (size_t)(last + 1 - s.p))) &&
 				v6_strict(fl_span(s.p, (size_t)(last - s.p))));
 }
+
+void fl_address_mask(uint8_t addr[16], unsigned prefix)
+{
+	for (unsigned i = 0; i < 16; i++) {
+		unsigned bits = prefix > i * 8 ? prefix - i * 8 : 0;
+
+		if (bits < 8)
+			addr[i] &= (uint8_t)(0xff00u >> bits);
+	}
+}

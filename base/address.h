@@ -5,3 +5,5 @@
 
 /** An IPv4 or IPv6 literal in any of these forms, maybe with a zone, a port, a prefix length or a path behind it. */
 bool fl_address_literal(struct fl_span text);
+/** Clears every bit behind the prefix, in network order: 0 to 128 bits, of which an IPv4 address fills the first 32. */
+void fl_address_mask(uint8_t addr[16], unsigned prefix);

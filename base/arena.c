@@ -46,7 +46,6 @@ void *fl_arena_alloc(struct fl_arena *a, size_t n)
 		}
 	}
 	b->used += want;
-	a->used_bytes += want;
 	return b->data + b->used - want;
 }
 

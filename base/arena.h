@@ -7,7 +7,6 @@ struct fl_arena_block;
 
 struct fl_arena {
 	struct fl_arena_block *head;
-	size_t used_bytes; /* all that was handed out */
 };
 
 /** Zero-initialised storage is a valid empty arena. Frees everything reached from it; the arena is empty after. */

@@ -10,15 +10,6 @@ static uint8_t lower(uint8_t c)
 	return c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c;
 }
 
-unsigned fl_rkey_labels(struct fl_span key)
-{
-	unsigned n = 0;
-
-	for (size_t i = 0; i < key.n; i++)
-		n += key.p[i] == 0;
-	return n;
-}
-
 struct fl_span fl_rkey_parent(struct fl_span key)
 {
 	if (key.n)
@@ -93,50 +84,6 @@ char *fl_rkey_to_text(struct fl_span key, char out[FL_NAME_TEXT])
 	}
 	out[pos] = '\0';
 	return out;
-}
-
-bool fl_rkey_from_dname(const struct fl_dname *d, struct fl_rkey *out)
-{
-	uint8_t at[FL_LABELS_MAX + 1];
-	size_t n = 0, pos = 0;
-
-	for (size_t i = 0; i < d->len && d->b[i]; i += d->b[i] + 1u) {
-		if (n == FL_LABELS_MAX)
-			return false;
-		at[n++] = (uint8_t)i;
-	}
-	while (n--) {
-		const uint8_t *l = d->b + at[n];
-
-		for (unsigned i = 1; i <= l[0]; i++) {
-			uint8_t c = lower(l[i]);
-
-			if (!canonical_octet(c))
-				return false;
-			out->b[pos++] = c;
-		}
-		out->b[pos++] = 0;
-	}
-	out->len = (uint8_t)pos;
-	return true;
-}
-
-void fl_dname_from_rkey(struct fl_span key, struct fl_dname *out)
-{
-	size_t end = key.n, pos = 0;
-
-	while (end) {
-		size_t start = --end;
-
-		while (start && key.p[start - 1] != 0)
-			start--;
-		out->b[pos++] = (uint8_t)(end - start);
-		memcpy(out->b + pos, key.p + start, end - start);
-		pos += end - start;
-		end = start;
-	}
-	out->b[pos++] = 0;
-	out->len = (uint8_t)pos;
 }
 
 bool fl_dname_read(struct fl_rd *r, struct fl_dname *out)

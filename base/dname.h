@@ -35,13 +35,18 @@ static inline struct fl_span fl_rkey_span(const struct fl_rkey *k)
 {
 	return fl_span(k->b, k->len);
 }
+/** A copy; key.n is at most FL_RKEY_MAX. */
+static inline void fl_rkey_set(struct fl_rkey *to, struct fl_span key)
+{
+	if (key.n)
+		memcpy(to->b, key.p, key.n);
+	to->len = (uint8_t)key.n;
+}
 /** Is `key` at or below `top`? */
 static inline bool fl_rkey_below_or_at(struct fl_span key, struct fl_span top)
 {
 	return key.n >= top.n && (top.n == 0 || memcmp(key.p, top.p, top.n) == 0);
 }
-/** Number of labels. */
-unsigned fl_rkey_labels(struct fl_span key);
 /** The key of the parent: the last label off. The root's parent is the root. */
 struct fl_span fl_rkey_parent(struct fl_span key);
 /** Is every octet one that a canonical key may have, every label 1 to 63, the whole at most 254 and terminated? */
@@ -51,11 +56,6 @@ bool fl_rkey_valid(struct fl_span key);
 bool fl_rkey_from_text(struct fl_span text, struct fl_rkey *out);
 /** To text without a trailing dot; the root gives ".". out has room for FL_NAME_TEXT. Returns out. */
 char *fl_rkey_to_text(struct fl_span key, char out[FL_NAME_TEXT]);
-/** From wire form with any octets in labels, lower-cased; false when a label holds an octet no canonical name has
- * (such a name is on no list). */
-bool fl_rkey_from_dname(const struct fl_dname *d, struct fl_rkey *out);
-/** To wire form. The key must be valid. */
-void fl_dname_from_rkey(struct fl_span key, struct fl_dname *out);
 /** One uncompressed wire name off a packet: lower-cased. False on truncation, a pointer, a bad label type, over 255. */
 bool fl_dname_read(struct fl_rd *r, struct fl_dname *out);
 /** From presentation text, with \DDD and \X escapes (RFC 1035, 5.1), optional trailing dot; lower-cased. */

@@ -25,16 +25,6 @@ void fl_log_setup(const char *role, enum fl_log_level min, enum fl_log_format fo
 	setup.fd = fd;
 }
 
-bool fl_log_level_parse(const char *s, enum fl_log_level *out)
-{
-	for (unsigned i = 0; i < sizeof(level_words) / sizeof(level_words[0]); i++)
-		if (strcmp(s, level_words[i]) == 0) {
-			*out = (enum fl_log_level)i;
-			return true;
-		}
-	return false;
-}
-
 static void add_value(struct fl_buf *b, const struct fl_field *f)
 {
 	switch (f->kind) {
@@ -43,9 +33,6 @@ static void add_value(struct fl_buf *b, const struct fl_field *f)
 		break;
 	case FL_FIELD_INT:
 		fl_buf_printf(b, "%lld", (long long)f->i);
-		break;
-	case FL_FIELD_UINT:
-		fl_buf_printf(b, "%llu", (unsigned long long)f->u);
 		break;
 	}
 }

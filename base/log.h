@@ -9,20 +9,17 @@ enum fl_log_format { FL_LOG_AUTO, FL_LOG_TEXT, FL_LOG_JSON };
 
 struct fl_field {
 	const char *key;
-	enum { FL_FIELD_STR, FL_FIELD_INT, FL_FIELD_UINT } kind;
+	enum { FL_FIELD_STR, FL_FIELD_INT } kind;
 	const char *s;
 	int64_t i;
-	uint64_t u;
 };
 
 #define FL_F_STR(k, v) ((struct fl_field){ .key = (k), .kind = FL_FIELD_STR, .s = (v) })
 #define FL_F_INT(k, v) ((struct fl_field){ .key = (k), .kind = FL_FIELD_INT, .i = (v) })
-#define FL_F_UINT(k, v) ((struct fl_field){ .key = (k), .kind = FL_FIELD_UINT, .u = (v) })
 #define FL_F_END ((struct fl_field){ 0 })
 
 /** role stands in every line; borrowed for the life of the process. fd: where lines go, usually 2. */
 void fl_log_setup(const char *role, enum fl_log_level min, enum fl_log_format format, int fd);
-bool fl_log_level_parse(const char *s, enum fl_log_level *out);
 /** fields end with FL_F_END; NULL is allowed. */
 void fl_log(enum fl_log_level level, const char *msg, const struct fl_field *fields);
 #define FL_LOG(level, msg, ...) fl_log((level), (msg), (const struct fl_field[]){ __VA_ARGS__ __VA_OPT__(, ) FL_F_END })

@@ -22,8 +22,6 @@ static inline void fl_rcu_synchronize(void)
 }
 #define fl_rcu_load(pp) __atomic_load_n((pp), __ATOMIC_ACQUIRE)
 #define fl_rcu_swap(pp, v) __atomic_exchange_n((pp), (v), __ATOMIC_ACQ_REL)
-static inline void fl_rcu_offline(void) {}
-static inline void fl_rcu_online(void) {}
 #else
 #define URCU_INLINE_SMALL_FUNCTIONS
 #include <urcu/urcu-memb.h>
@@ -49,6 +47,4 @@ static inline void fl_rcu_synchronize(void)
 }
 #define fl_rcu_load(pp) __atomic_load_n((pp), __ATOMIC_CONSUME)
 #define fl_rcu_swap(pp, v) __atomic_exchange_n((pp), (v), __ATOMIC_ACQ_REL)
-static inline void fl_rcu_offline(void) {} /* memb readers need no offline state */
-static inline void fl_rcu_online(void) {}
 #endif

@@ -20,14 +20,6 @@ const char *fl_drop_text(enum fl_drop d)
 	return (unsigned)d < FL_DROP_COUNT ? rows[d].text : "unknown";
 }
 
-enum fl_drop fl_drop_by_word(const char *word)
-{
-	for (unsigned i = 0; i < FL_DROP_COUNT; i++)
-		if (strcmp(rows[i].word, word) == 0)
-			return (enum fl_drop)i;
-	return FL_DROP_COUNT;
-}
-
 uint64_t fl_tally_dropped(const struct fl_tally *t)
 {
 	uint64_t sum = 0;
@@ -35,13 +27,4 @@ uint64_t fl_tally_dropped(const struct fl_tally *t)
 	for (unsigned i = 0; i < FL_DROP_COUNT; i++)
 		sum += t->dropped[i];
 	return sum;
-}
-
-void fl_tally_add(struct fl_tally *into, const struct fl_tally *t)
-{
-	into->in += t->in;
-	into->out += t->out;
-	into->narrowed += t->narrowed;
-	for (unsigned i = 0; i < FL_DROP_COUNT; i++)
-		into->dropped[i] += t->dropped[i];
 }

@@ -51,11 +51,8 @@ struct fl_tally {
 const char *fl_drop_word(enum fl_drop d);
 /** The sentence of a reason. */
 const char *fl_drop_text(enum fl_drop d);
-/** By word; FL_DROP_COUNT when there is none. */
-enum fl_drop fl_drop_by_word(const char *word);
 uint64_t fl_tally_dropped(const struct fl_tally *t);
 static inline bool fl_tally_balances(const struct fl_tally *t)
 {
 	return t->in == t->out + fl_tally_dropped(t);
 }
-void fl_tally_add(struct fl_tally *into, const struct fl_tally *t);

@@ -198,9 +198,15 @@ size_t fl_utf8_len(const uint8_t *s, size_t n)
 
 void fl_json_string(struct fl_buf *out, struct fl_span s)
 {
+	fl_buf_u8(out, '"');
+	fl_json_text(out, s);
+	fl_buf_u8(out, '"');
+}
+
+void fl_json_text(struct fl_buf *out, struct fl_span s)
+{
 	size_t i = 0;
 
-	fl_buf_u8(out, '"');
 	while (i < s.n) {
 		uint8_t c = s.p[i];
 		size_t len;
@@ -238,7 +244,18 @@ void fl_json_string(struct fl_buf *out, struct fl_span s)
 			fl_buf_str(out, "\xef\xbf\xbd");
 		i += len ? len : 1;
 	}
-	fl_buf_u8(out, '"');
+}
+
+void fl_percent_encode(struct fl_buf *out, const char *s)
+{
+	for (; *s; s++) {
+		unsigned char c = (unsigned char)*s;
+
+		if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || strchr("-._~", c))
+			fl_buf_u8(out, c);
+		else
+			fl_buf_printf(out, "%%%02X", c);
+	}
 }
 
 bool fl_glob(const char *p, const char *t)

@@ -23,5 +23,9 @@ const char *fl_did_you_mean(const char *word, const char *const *candidates, siz
 size_t fl_utf8_len(const uint8_t *s, size_t n);
 /** A JSON string with its quotes (RFC 8259). Bytes that are not UTF-8 become U+FFFD, one each. */
 void fl_json_string(struct fl_buf *out, struct fl_span s);
+/** The same without quotes: a part of a string. */
+void fl_json_text(struct fl_buf *out, struct fl_span s);
+/** Percent-encoded, all but the unreserved octets (RFC 3986, 2.3). */
+void fl_percent_encode(struct fl_buf *out, const char *s);
 /** Glob with * and ? over the whole text, case-sensitive. */
 bool fl_glob(const char *pattern, const char *text);

@@ -3,25 +3,26 @@
 
 #include "base/address.h"
 
-static const struct format {
-	const char *word;
-	fl__read *read;
-} formats[FL_FORMAT_COUNT] = {
-	[FL_FORMAT_AUTO] = { "auto", NULL },
-	[FL_FORMAT_DOMAINS] = { "domains", fl__plain_read },
-	[FL_FORMAT_HOSTS] = { "hosts", fl__hosts_read },
-	[FL_FORMAT_ADBLOCK] = { "adblock", fl__adblock_read },
+static const char *const words[] = {
+#define FL_X(name, word, text) [name] = word,
+	FL_FORMATS(FL_X)
+#undef FL_X
+};
+static fl__read *const readers[FL_FORMAT_COUNT] = {
+	[FL_FORMAT_DOMAINS] = fl__plain_read,
+	[FL_FORMAT_HOSTS] = fl__hosts_read,
+	[FL_FORMAT_ADBLOCK] = fl__adblock_read,
 };
 
 const char *fl_format_word(enum fl_format f)
 {
-	return (unsigned)f < FL_FORMAT_COUNT ? formats[f].word : "unknown";
+	return (unsigned)f < FL_FORMAT_COUNT ? words[f] : "unknown";
 }
 
 bool fl_format_parse(const char *s, enum fl_format *out)
 {
 	for (int f = 0; f < FL_FORMAT_COUNT; f++) {
-		if (strcmp(formats[f].word, s) == 0) {
+		if (strcmp(words[f], s) == 0) {
 			*out = (enum fl_format)f;
 			return true;
 		}
@@ -151,7 +152,7 @@ int fl_feed_parse(struct fl_span body, const struct fl_feed_options *opt, fl_fee
 		return ret;
 	if ((unsigned)made.format >= FL_FORMAT_COUNT)
 		return fl_err_set(err, FL_EUSAGE, "no such format: %d", (int)made.format);
-	ret = formats[made.format].read(&r);
+	ret = readers[made.format](&r);
 	if (ret < 0)
 		return ret;
 	*result = made;

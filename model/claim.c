@@ -50,36 +50,24 @@ static void put_severity(struct fl_buf *out, double v)
 	fl_buf_str(out, t);
 }
 
-static void put_str(struct fl_buf *out, const char *key, const char *s)
-{
-	fl_buf_str(out, key);
-	fl__json_str(out, s);
-}
-
-static void put_time(struct fl_buf *out, const char *key, fl_unix_us t)
-{
-	fl_buf_str(out, key);
-	fl__json_i64(out, t < 0 ? 0 : t);
-}
-
 void fl_claim_encode(const struct fl_claim *c, struct fl_buf *out)
 {
 	char name[FL_NAME_TEXT], scope[FL_SCOPE_TEXT];
 
-	put_str(out, "{\"id\":", c->id);
-	put_str(out, ",\"source\":", c->source);
-	put_str(out, ",\"finding\":", c->finding);
-	put_str(out, ",\"type\":", c->type);
-	put_str(out, ",\"name\":", fl_rkey_to_text(fl_rkey_span(&c->key), name));
-	put_str(out, ",\"scope\":", fl_scope_format(c->scope, scope));
-	put_str(out, ",\"state\":", fl_claim_state_word(c->state));
+	fl__json_put_str(out, "{\"id\":", c->id);
+	fl__json_put_str(out, ",\"source\":", c->source);
+	fl__json_put_str(out, ",\"finding\":", c->finding);
+	fl__json_put_str(out, ",\"type\":", c->type);
+	fl__json_put_str(out, ",\"name\":", fl_rkey_to_text(fl_rkey_span(&c->key), name));
+	fl__json_put_str(out, ",\"scope\":", fl_scope_format(c->scope, scope));
+	fl__json_put_str(out, ",\"state\":", fl_claim_state_word(c->state));
 	FL__JSON_LIT(out, ",\"severity\":");
 	put_severity(out, c->severity);
-	put_time(out, ",\"updated_at_us\":", c->updated_at);
-	put_time(out, ",\"seen_at_us\":", c->seen_at);
-	put_time(out, ",\"expires_at_us\":", c->expires_at);
-	put_str(out, ",\"actor\":", c->actor);
-	put_str(out, ",\"reason\":", c->reason);
+	fl__json_put_time(out, ",\"updated_at_us\":", c->updated_at);
+	fl__json_put_time(out, ",\"seen_at_us\":", c->seen_at);
+	fl__json_put_time(out, ",\"expires_at_us\":", c->expires_at);
+	fl__json_put_str(out, ",\"actor\":", c->actor);
+	fl__json_put_str(out, ",\"reason\":", c->reason);
 	fl_buf_u8(out, '}');
 }
 

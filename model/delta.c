@@ -104,9 +104,7 @@ int fl_delta_writer_add(struct fl_delta_writer *w, const struct fl_change *c)
 	if (w->plain.failed || w->raw.failed)
 		return FL_ENOMEM;
 	count(&w->meta, c);
-	if (c->key.n)
-		memcpy(w->prev.b, c->key.p, c->key.n);
-	w->prev.len = (uint8_t)c->key.n;
+	fl_rkey_set(&w->prev, c->key);
 	return 0;
 }
 

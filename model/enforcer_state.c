@@ -4,8 +4,7 @@
 
 void fl_enforcer_state_encode(const struct fl_enforcer_state *s, struct fl_buf *out)
 {
-	FL__JSON_LIT(out, "{\"enforcer\":");
-	fl__json_str(out, s->enforcer);
+	fl__json_put_str(out, "{\"enforcer\":", s->enforcer);
 	FL__JSON_LIT(out, ",\"at_us\":");
 	fl__json_i64(out, s->at);
 	FL__JSON_LIT(out, ",\"lists\":[");
@@ -14,18 +13,13 @@ void fl_enforcer_state_encode(const struct fl_enforcer_state *s, struct fl_buf *
 
 		if (i)
 			fl_buf_u8(out, ',');
-		FL__JSON_LIT(out, "{\"list\":");
-		fl__json_str(out, l->list);
-		FL__JSON_LIT(out, ",\"epoch\":");
-		fl__json_hex(out, l->id.epoch.b, sizeof(l->id.epoch.b));
-		FL__JSON_LIT(out, ",\"version\":");
-		fl__json_u64(out, l->id.number);
-		FL__JSON_LIT(out, ",\"chain\":");
-		fl__json_hex(out, l->id.chain, sizeof(l->id.chain));
+		fl__json_put_str(out, "{\"list\":", l->list);
+		fl__json_put_hex(out, ",\"epoch\":", l->id.epoch.b, sizeof(l->id.epoch.b));
+		fl__json_put_u64(out, ",\"version\":", l->id.number);
+		fl__json_put_hex(out, ",\"chain\":", l->id.chain, sizeof(l->id.chain));
 		FL__JSON_LIT(out, ",\"applied_at_us\":");
 		fl__json_i64(out, l->applied_at);
-		FL__JSON_LIT(out, ",\"state\":");
-		fl__json_str(out, l->state);
+		fl__json_put_str(out, ",\"state\":", l->state);
 		fl_buf_u8(out, '}');
 	}
 	FL__JSON_LIT(out, "]}");

@@ -27,8 +27,7 @@ static void put_recovered(struct fl_buf *out, const struct fl_recovered *r)
 		FL__JSON_LIT(out, "null");
 		return;
 	}
-	FL__JSON_LIT(out, "{\"version\":");
-	fl__json_u64(out, r->version);
+	fl__json_put_u64(out, "{\"version\":", r->version);
 	FL__JSON_LIT(out, ",\"over\":[");
 	for (uint32_t i = 0; i < r->n_over && i < FL_RECOVERED_OVER_MAX; i++) {
 		if (i)
@@ -41,26 +40,18 @@ static void put_recovered(struct fl_buf *out, const struct fl_recovered *r)
 /* epoch, version, chain: without braces */
 static void put_id(struct fl_buf *out, const struct fl_version_id *id)
 {
-	FL__JSON_LIT(out, "\"epoch\":");
-	fl__json_hex(out, id->epoch.b, 16);
-	FL__JSON_LIT(out, ",\"version\":");
-	fl__json_u64(out, id->number);
-	FL__JSON_LIT(out, ",\"chain\":");
-	fl__json_hex(out, id->chain, 32);
+	fl__json_put_hex(out, "\"epoch\":", id->epoch.b, 16);
+	fl__json_put_u64(out, ",\"version\":", id->number);
+	fl__json_put_hex(out, ",\"chain\":", id->chain, 32);
 }
 
 static void put_delta(struct fl_buf *out, const struct fl_event_delta *d)
 {
-	FL__JSON_LIT(out, "{\"version\":");
-	fl__json_u64(out, d->number);
-	FL__JSON_LIT(out, ",\"parent\":");
-	fl__json_u64(out, d->parent);
-	FL__JSON_LIT(out, ",\"chain\":");
-	fl__json_hex(out, d->chain, 32);
-	FL__JSON_LIT(out, ",\"parent_chain\":");
-	fl__json_hex(out, d->parent_chain, 32);
-	FL__JSON_LIT(out, ",\"digest\":");
-	fl__json_u128(out, d->digest);
+	fl__json_put_u64(out, "{\"version\":", d->number);
+	fl__json_put_u64(out, ",\"parent\":", d->parent);
+	fl__json_put_hex(out, ",\"chain\":", d->chain, 32);
+	fl__json_put_hex(out, ",\"parent_chain\":", d->parent_chain, 32);
+	fl__json_put_u128(out, ",\"digest\":", d->digest);
 	FL__JSON_LIT(out, ",\"data\":\"");
 	fl_base64(out, d->bytes);
 	FL__JSON_LIT(out, "\"}");
@@ -95,51 +86,33 @@ static void put_input(struct fl_buf *out, const struct fl_list_input *v, const s
 
 	if (inlined)
 		*budget -= need;
-	FL__JSON_LIT(out, "{\"source\":");
-	fl__json_str(out, v->source);
+	fl__json_put_str(out, "{\"source\":", v->source);
 	fl_buf_u8(out, ',');
 	put_id(out, &v->id);
-	FL__JSON_LIT(out, ",\"digest\":");
-	fl__json_u128(out, v->digest);
-	FL__JSON_LIT(out, ",\"entries\":");
-	fl__json_u64(out, v->entries);
-	FL__JSON_LIT(out, ",\"pinned\":");
-	fl__json_bool(out, v->pinned);
-	FL__JSON_LIT(out, ",\"gone\":");
-	fl__json_bool(out, v->gone);
-	FL__JSON_LIT(out, ",\"moved\":");
-	fl__json_bool(out, in->moved);
+	fl__json_put_u128(out, ",\"digest\":", v->digest);
+	fl__json_put_u64(out, ",\"entries\":", v->entries);
+	fl__json_put_bool(out, ",\"pinned\":", v->pinned);
+	fl__json_put_bool(out, ",\"gone\":", v->gone);
+	fl__json_put_bool(out, ",\"moved\":", in->moved);
 	if (in->moved)
 		put_moved(out, in, inlined);
 	fl_buf_u8(out, '}');
-}
-
-static void put_time(struct fl_buf *out, const char *key, fl_unix_us t)
-{
-	fl_buf_str(out, key);
-	fl__json_i64(out, t < 0 ? 0 : t);
 }
 
 static void put_tail(struct fl_buf *out, const struct fl_event *ev)
 {
 	const struct fl_list_version *v = &ev->version;
 
-	put_time(out, "],\"at_us\":", v->at);
-	put_time(out, ",\"seen_at_us\":", v->seen_at);
-	put_time(out, ",\"source_at_us\":", v->source_at);
-	put_time(out, ",\"produced_at_us\":", ev->produced_at);
-	FL__JSON_LIT(out, ",\"cause\":");
-	fl__json_str(out, fl_cause_word(v->cause));
-	FL__JSON_LIT(out, ",\"actor\":");
-	fl__json_str(out, v->actor);
-	FL__JSON_LIT(out, ",\"reason\":");
-	fl__json_str(out, v->reason);
-	FL__JSON_LIT(out, ",\"names\":");
-	fl__json_u64(out, v->names);
-	FL__JSON_LIT(out, ",\"added\":");
-	fl__json_u64(out, v->added);
-	FL__JSON_LIT(out, ",\"removed\":");
-	fl__json_u64(out, v->removed);
+	fl__json_put_time(out, "],\"at_us\":", v->at);
+	fl__json_put_time(out, ",\"seen_at_us\":", v->seen_at);
+	fl__json_put_time(out, ",\"source_at_us\":", v->source_at);
+	fl__json_put_time(out, ",\"produced_at_us\":", ev->produced_at);
+	fl__json_put_str(out, ",\"cause\":", fl_cause_word(v->cause));
+	fl__json_put_str(out, ",\"actor\":", v->actor);
+	fl__json_put_str(out, ",\"reason\":", v->reason);
+	fl__json_put_u64(out, ",\"names\":", v->names);
+	fl__json_put_u64(out, ",\"added\":", v->added);
+	fl__json_put_u64(out, ",\"removed\":", v->removed);
 	fl_buf_u8(out, '}');
 }
 
@@ -152,20 +125,14 @@ int fl_event_encode(const struct fl_event *ev, struct fl_buf *out, struct fl_err
 		return fl_err_set(err, FL_ELIMIT, "list '%s': more than %d inputs", v->list, FL_INPUTS_MAX);
 	if (rest < FL_EVENT_INLINE_MAX)
 		budget = FL_EVENT_INLINE_MAX - rest;
-	FL__JSON_LIT(out, "{\"list\":");
-	fl__json_str(out, v->list);
-	FL__JSON_LIT(out, ",\"epoch\":");
-	fl__json_hex(out, v->id.epoch.b, 16);
+	fl__json_put_str(out, "{\"list\":", v->list);
+	fl__json_put_hex(out, ",\"epoch\":", v->id.epoch.b, 16);
 	FL__JSON_LIT(out, ",\"recovered\":");
 	put_recovered(out, &v->recovered);
-	FL__JSON_LIT(out, ",\"version\":");
-	fl__json_u64(out, v->id.number);
-	FL__JSON_LIT(out, ",\"parent\":");
-	fl__json_u64(out, v->parent);
-	FL__JSON_LIT(out, ",\"parent_chain\":");
-	fl__json_hex(out, v->parent_chain, 32);
-	FL__JSON_LIT(out, ",\"chain\":");
-	fl__json_hex(out, v->id.chain, 32);
+	fl__json_put_u64(out, ",\"version\":", v->id.number);
+	fl__json_put_u64(out, ",\"parent\":", v->parent);
+	fl__json_put_hex(out, ",\"parent_chain\":", v->parent_chain, 32);
+	fl__json_put_hex(out, ",\"chain\":", v->id.chain, 32);
 	FL__JSON_LIT(out, ",\"inputs\":[");
 	for (uint32_t i = 0; i < v->n_inputs; i++) {
 		if (i)

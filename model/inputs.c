@@ -2,22 +2,35 @@
  * (docs/formats/version.md). One value has one text: no leading zeros, no upper case. */
 #include "model/version_int.h"
 
+#include <stdlib.h>
+
 #include "base/text.h"
 
 enum { FIELDS = 7 };
+
+const char *fl_list_input_flags(const struct fl_list_input *in)
+{
+	return in->pinned && in->gone ? "pg" : in->pinned ? "p" : in->gone ? "g" : "-";
+}
 
 size_t fl__input_format(const struct fl_list_input *in, char out[FL__INPUT_LINE])
 {
 	char epoch[33], chain[65], digest[33];
 	int n = snprintf(out, FL__INPUT_LINE, "%s %s %llu %s %s %llu %s\n", in->source, fl_hex(in->id.epoch.b, 16, epoch),
 			 (unsigned long long)in->id.number, fl_hex(in->id.chain, 32, chain), fl_u128_format(in->digest, digest),
-			 (unsigned long long)in->entries,
-			 in->pinned && in->gone ? "pg" :
-			 in->pinned		? "p" :
-			 in->gone		? "g" :
-						  "-");
+			 (unsigned long long)in->entries, fl_list_input_flags(in));
 
 	return n < 0 ? 0 : (size_t)n;
+}
+
+static int by_source(const void *source, const void *input)
+{
+	return strcmp(source, ((const struct fl_list_input *)input)->source);
+}
+
+struct fl_list_input *fl_list_input_find(struct fl_list_input *v, uint32_t n, const char *source)
+{
+	return n ? bsearch(source, v, n, sizeof(*v), by_source) : NULL;
 }
 
 void fl_inputs_format(struct fl_buf *out, const struct fl_list_input *v, uint32_t n)

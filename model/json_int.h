@@ -16,6 +16,14 @@ void fl__json_bool(struct fl_buf *out, bool v);
 /** A string of lower-case hex. */
 void fl__json_hex(struct fl_buf *out, const void *p, size_t n);
 void fl__json_u128(struct fl_buf *out, struct fl_u128 v);
+/* A member: `key` is what stands before the value, as `,"list":`. */
+void fl__json_put_str(struct fl_buf *out, const char *key, const char *s);
+void fl__json_put_u64(struct fl_buf *out, const char *key, uint64_t v);
+void fl__json_put_bool(struct fl_buf *out, const char *key, bool v);
+/** Microseconds since 1970; before that 0. */
+void fl__json_put_time(struct fl_buf *out, const char *key, fl_unix_us t);
+void fl__json_put_hex(struct fl_buf *out, const char *key, const void *p, size_t n);
+void fl__json_put_u128(struct fl_buf *out, const char *key, struct fl_u128 v);
 
 /* Reads of one object: the first field that is missing, of another type or out of range sets err, and all after it are
  * no-ops that leave their target alone. */

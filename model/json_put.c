@@ -54,3 +54,39 @@ void fl__json_u128(struct fl_buf *out, struct fl_u128 v)
 	fl_buf_add(out, t, 32);
 	fl_buf_u8(out, '"');
 }
+
+void fl__json_put_str(struct fl_buf *out, const char *key, const char *s)
+{
+	fl_buf_str(out, key);
+	fl__json_str(out, s);
+}
+
+void fl__json_put_u64(struct fl_buf *out, const char *key, uint64_t v)
+{
+	fl_buf_str(out, key);
+	fl__json_u64(out, v);
+}
+
+void fl__json_put_bool(struct fl_buf *out, const char *key, bool v)
+{
+	fl_buf_str(out, key);
+	fl__json_bool(out, v);
+}
+
+void fl__json_put_time(struct fl_buf *out, const char *key, fl_unix_us t)
+{
+	fl_buf_str(out, key);
+	fl__json_i64(out, t < 0 ? 0 : t);
+}
+
+void fl__json_put_hex(struct fl_buf *out, const char *key, const void *p, size_t n)
+{
+	fl_buf_str(out, key);
+	fl__json_hex(out, p, n);
+}
+
+void fl__json_put_u128(struct fl_buf *out, const char *key, struct fl_u128 v)
+{
+	fl_buf_str(out, key);
+	fl__json_u128(out, v);
+}

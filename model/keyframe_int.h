@@ -12,7 +12,6 @@ enum {
 	FL__BLOCK_ENTRIES_MAX = FL_KEYFRAME_BLOCK_RAW / (FL__BLOCK_ENTRY_MIN + 1) + 1,
 	FL__INDEX_ROW_MIN = 2 + 4 + 8,
 	FL__INDEX_RAW_MAX = 288 << 20,				    /* 2^20 rows of the longest key */
-	FL__BLOCK_HEAD_MAX = 4 + 10 + 10,
 };
 
 struct fl__block; /* one data block, decoded entry by entry */

@@ -108,8 +108,7 @@ static int step(struct keyframe_iter *it, struct fl_entry *out, struct fl_err *e
 	if (ret < 0)
 		return ret;
 	it->any = true;
-	memcpy(it->last.b, out->key.p, out->key.n);
-	it->last.len = (uint8_t)out->key.n;
+	fl_rkey_set(&it->last, out->key);
 	return 1;
 }
 
@@ -165,8 +164,7 @@ static int open_iter(fl_keyframe_source *source, void *ctx, uint32_t blocks, con
 		ret = fl__index_load(&it->index, fl_buf_span(&it->bytes), blocks - 1, err);
 	if (ret == 0 && top) {
 		it->range = true;
-		it->top.len = (uint8_t)top->n;
-		memcpy(it->top.b, top->p ? top->p : it->top.b, top->n);
+		fl_rkey_set(&it->top, *top);
 		ret = seek(it, err);
 	}
 	if (ret < 0)

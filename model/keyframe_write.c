@@ -111,13 +111,6 @@ static int block_out(struct fl_keyframe_writer *w)
 	return w->index.failed ? FL_ENOMEM : 0;
 }
 
-static void key_copy(struct fl_rkey *to, struct fl_span key)
-{
-	if (key.n)
-		memcpy(to->b, key.p, key.n);
-	to->len = (uint8_t)key.n;
-}
-
 int fl_keyframe_writer_add(struct fl_keyframe_writer *w, const struct fl_entry *e)
 {
 	if (w->failed)
@@ -130,9 +123,9 @@ int fl_keyframe_writer_add(struct fl_keyframe_writer *w, const struct fl_entry *
 		return w->failed;
 	fl__key_put(&w->names, w->n ? fl_rkey_span(&w->prev) : fl_span(NULL, 0), e->key);
 	if (w->n == 0)
-		key_copy(&w->first, e->key);
+		fl_rkey_set(&w->first, e->key);
 	w->tuples[w->n++] = e->t;
-	key_copy(&w->prev, e->key);
+	fl_rkey_set(&w->prev, e->key);
 	w->any = true;
 	fl_digests_add(&w->meta.digests, e->key, &e->t);
 	return 0;

@@ -38,12 +38,6 @@ uint64_t fl_ref(const char *enforcer, uint32_t thread, uint64_t seq)
 	return name << 32 | (uint64_t)(thread & 15) << 28 | (seq & 0xfffffff);
 }
 
-static void put_str(struct fl_buf *out, const char *key, const char *s)
-{
-	fl_buf_str(out, key);
-	fl__json_str(out, s);
-}
-
 /* A word of ours: nothing to escape. */
 static void put_word(struct fl_buf *out, const char *key, const char *word)
 {
@@ -53,27 +47,11 @@ static void put_word(struct fl_buf *out, const char *key, const char *word)
 	fl_buf_u8(out, '"');
 }
 
-static void put_u64(struct fl_buf *out, const char *key, uint64_t v)
-{
-	fl_buf_str(out, key);
-	fl__json_u64(out, v);
-}
-
-static void put_bool(struct fl_buf *out, const char *key, bool v)
-{
-	fl_buf_str(out, key);
-	fl__json_bool(out, v);
-}
-
 static void put_question(struct fl_buf *out, const struct fl_qlog *q)
 {
 	char name[FL_NAME_TEXT], word[16];
-	size_t n;
 
-	fl_dname_to_text(&q->qname, name);
-	n = strlen(name);
-	FL__JSON_LIT(out, ",\"query_name\":");
-	fl_json_string(out, fl_span(name, n));
+	fl__json_put_str(out, ",\"query_name\":", fl_dname_to_text(&q->qname, name));
 	put_word(out, ",\"query_type\":", fl_qtype_format(q->qtype, word));
 	put_word(out, ",\"query_class\":", fl_qclass_format(q->qclass, word));
 	put_word(out, ",\"rcode\":", fl_rcode_format(q->rcode, word));
@@ -86,8 +64,7 @@ static void put_client(struct fl_buf *out, const struct fl_qlog *q)
 	if (!inet_ntop(q->client_v6 ? AF_INET6 : AF_INET, q->client, addr, sizeof(addr)))
 		addr[0] = '\0';
 	put_word(out, ",\"srcaddr\":", addr);
-	FL__JSON_LIT(out, ",\"srcport\":\"");
-	fl__json_u64(out, q->client_port);
+	fl__json_put_u64(out, ",\"srcport\":\"", q->client_port);
 	put_word(out, "\",\"transport\":", q->tcp ? "TCP" : "UDP");
 	FL__JSON_LIT(out, ",\"srcids\":{}");
 }
@@ -99,21 +76,21 @@ static void put_firewall(struct fl_buf *out, const struct fl_qlog *q)
 		return;
 	put_word(out, ",\"firewall_rule_action\":", fl_action_word(q->action));
 	if (q->rule_group)
-		put_str(out, ",\"firewall_rule_group_id\":", q->rule_group);
+		fl__json_put_str(out, ",\"firewall_rule_group_id\":", q->rule_group);
 	if (q->list)
-		put_str(out, ",\"firewall_domain_list_id\":", q->list);
+		fl__json_put_str(out, ",\"firewall_domain_list_id\":", q->list);
 }
 
 static void put_entry(struct fl_buf *out, const struct fl_qlog *q)
 {
 	char name[FL_NAME_TEXT], scope[FL_SCOPE_TEXT];
 
-	put_str(out, ",\"list\":", q->list);
+	fl__json_put_str(out, ",\"list\":", q->list);
 	if (!q->list) {
 		FL__JSON_LIT(out, ",\"list_version\":null,\"entry\":null,\"scope\":null");
 		return;
 	}
-	put_u64(out, ",\"list_version\":", q->list_version);
+	fl__json_put_u64(out, ",\"list_version\":", q->list_version);
 	put_word(out, ",\"entry\":", fl_rkey_to_text(fl_rkey_span(&q->entry), name));
 	put_word(out, ",\"scope\":", fl_scope_format(q->entry_scope, scope));
 }
@@ -138,21 +115,21 @@ static void put_fireline(struct fl_buf *out, const struct fl_qlog *q)
 	put_word(out, ",\"fireline\":{\"ref\":", fl_base32_40(fl_ref(q->enforcer ? q->enforcer : "", q->thread, q->seq), ref));
 	FL__JSON_LIT(out, ",\"ts_us\":");
 	fl__json_i64(out, q->ts_us);
-	put_str(out, ",\"enforcer\":", q->enforcer ? q->enforcer : "");
-	put_u64(out, ",\"boot\":", q->boot);
-	put_u64(out, ",\"worker\":", q->thread);
-	put_u64(out, ",\"seq\":", q->seq);
+	fl__json_put_str(out, ",\"enforcer\":", q->enforcer ? q->enforcer : "");
+	fl__json_put_u64(out, ",\"boot\":", q->boot);
+	fl__json_put_u64(out, ",\"worker\":", q->thread);
+	fl__json_put_u64(out, ",\"seq\":", q->seq);
 	put_word(out, ",\"action\":", fl_action_word(q->action));
-	put_str(out, ",\"rule\":", q->rule);
+	fl__json_put_str(out, ",\"rule\":", q->rule);
 	put_entry(out, q);
-	put_u64(out, ",\"hop\":", q->hop);
-	put_str(out, ",\"block_response\":", fl_block_response_word(q->block_response));
+	fl__json_put_u64(out, ",\"hop\":", q->hop);
+	fl__json_put_str(out, ",\"block_response\":", fl_block_response_word(q->block_response));
 	put_sources(out, q);
-	put_bool(out, ",\"cached\":", q->cached);
-	put_str(out, ",\"upstream\":", q->upstream);
-	put_u64(out, ",\"duration_us\":", q->duration_us);
-	put_str(out, ",\"would\":", q->would);
-	put_bool(out, ",\"bypass\":", q->bypass);
+	fl__json_put_bool(out, ",\"cached\":", q->cached);
+	fl__json_put_str(out, ",\"upstream\":", q->upstream);
+	fl__json_put_u64(out, ",\"duration_us\":", q->duration_us);
+	fl__json_put_str(out, ",\"would\":", q->would);
+	fl__json_put_bool(out, ",\"bypass\":", q->bypass);
 	if (q->degraded)
 		FL__JSON_LIT(out, ",\"degraded\":true");
 	fl_buf_u8(out, '}');
@@ -162,16 +139,12 @@ void fl_qlog_format(const struct fl_qlog *q, fl_answers_format *answers, struct 
 {
 	fl_unix_us second = q->ts_us - (q->ts_us % FL_US_PER_S + FL_US_PER_S) % FL_US_PER_S;
 	char time[FL_TIME_TEXT];
-	struct fl_buf vpc = { 0 };
 
-	put_str(out, "{\"version\":\"1.100000\",\"account_id\":", q->account_id ? q->account_id : "000000000000");
-	put_str(out, ",\"region\":", q->region ? q->region : "");
-	fl_buf_str(&vpc, "vpc-");
-	fl_buf_str(&vpc, q->association ? q->association : "none");
-	FL__JSON_LIT(out, ",\"vpc_id\":");
-	fl_json_string(out, fl_buf_span(&vpc));
-	out->failed |= vpc.failed;
-	fl_buf_done(&vpc);
+	fl__json_put_str(out, "{\"version\":\"1.100000\",\"account_id\":", q->account_id ? q->account_id : "000000000000");
+	fl__json_put_str(out, ",\"region\":", q->region ? q->region : "");
+	FL__JSON_LIT(out, ",\"vpc_id\":\"vpc-");
+	fl_json_text(out, fl_span_str(q->association ? q->association : "none"));
+	fl_buf_u8(out, '"');
 	put_word(out, ",\"query_timestamp\":", fl_time_format(second, time));
 	put_question(out, q);
 	FL__JSON_LIT(out, ",\"answers\":");

@@ -1,7 +1,9 @@
 /* Words, names and chains of versions (docs/formats/version.md). */
 #include "model/version_int.h"
 
+#include "base/text.h"
 #include "model/keyframe.h"
+#include "model/record_int.h"
 
 bool fl_epoch_is_zero(const struct fl_epoch *e)
 {
@@ -47,27 +49,14 @@ bool fl_set_name_valid(const char *s)
 	return true;
 }
 
-/* Length of the UTF-8 sequence at s (RFC 3629), 0 when it is not one; s is terminated. */
-static size_t utf8_len(const uint8_t *s)
-{
-	uint8_t c = s[0];
-	size_t n = c < 0x80 ? 1 : c >= 0xc2 && c <= 0xdf ? 2 : c >= 0xe0 && c <= 0xef ? 3 : c >= 0xf0 && c <= 0xf4 ? 4 : 0;
-
-	for (size_t i = 1; i < n; i++)
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-	if ((c == 0xe0 && s[1] < 0xa0) || (c == 0xed && s[1] > 0x9f) || (c == 0xf0 && s[1] < 0x90) || (c == 0xf4 && s[1] > 0x8f))
-		return 0;
-	return n;
-}
-
 void fl__text_clean(char *s, size_t size)
 {
-	uint8_t *p = (uint8_t *)s;
+	uint8_t *p = (uint8_t *)s, *end;
 
 	s[size - 1] = '\0';
-	while (*p) {
-		size_t n = utf8_len(p);
+	end = p + strlen(s);
+	while (p < end) {
+		size_t n = fl_utf8_len(p, (size_t)(end - p));
 
 		if (n == 0)
 			*p = '?';
@@ -97,11 +86,9 @@ static void add_str(struct fl_sha256 *h, const char *s)
 
 static void add_u128(struct fl_sha256 *h, struct fl_u128 v)
 {
-	uint64_t half[2] = { v.hi, v.lo };
 	uint8_t b[16];
 
-	for (int i = 0; i < 16; i++)
-		b[i] = (uint8_t)(half[i / 8] >> (56 - 8 * (i % 8)));
+	fl__u128_octets(v, b);
 	fl_sha256_add(h, b, sizeof(b));
 }
 

@@ -111,9 +111,13 @@ void fl_source_version_chain(struct fl_source_version *v);
 /** chain = SHA-256 over the parent's chain, epoch, number, list, inputs, recovered, cause, actor, reason and time. Fills v->id.chain. */
 void fl_list_version_chain(struct fl_list_version *v);
 
+/** `-`, `p` pinned, `g` gone, `pg`. */
+const char *fl_list_input_flags(const struct fl_list_input *in);
 /** The inputs as text, one line each: `source epoch number chain digest entries flags\n`, flags `-`, `p`, `g`, `pg`. This is what `v:N`
  * stores and what scripts read. */
 void fl_inputs_format(struct fl_buf *out, const struct fl_list_input *v, uint32_t n);
+/** The input of this source among n that are sorted by source; NULL: none. */
+struct fl_list_input *fl_list_input_find(struct fl_list_input *v, uint32_t n, const char *source);
 /** Grammar, order and bounds are checked. FL_ECORRUPT. */
 int fl_inputs_parse(struct fl_span text, struct fl_arena *arena, struct fl_list_input **out, uint32_t *n, struct fl_err *err);
 

@@ -1,14 +1,6 @@
 /* The next manifest, decided from heads alone: pure, no names, no store. */
 #include "publisher/state.h"
 
-static const struct fl_list_input *input_of(const struct fl_list_version *v, const char *source)
-{
-	for (uint32_t i = 0; i < v->n_inputs; i++)
-		if (strcmp(v->inputs[i].source, source) == 0)
-			return &v->inputs[i];
-	return NULL;
-}
-
 /* The head is what the input was, or comes after it in the same epoch: nothing is lost. */
 static bool goes_on(const struct fl_list_input *in, const struct fl_head *h)
 {
@@ -55,7 +47,7 @@ bool fl__next_inputs(const struct fl_list_version *current, const struct fl_pub_
 	*source_at = 0;
 	for (size_t i = 0; i < n && k < FL_INPUTS_MAX; i++) {
 		const struct fl_pub_source *s = &sources[i];
-		const struct fl_list_input *had = input_of(current, s->cfg.source);
+		const struct fl_list_input *had = fl_list_input_find(current->inputs, current->n_inputs, s->cfg.source);
 		struct fl_list_input *in = &out[k];
 
 		known += had != NULL;

@@ -18,14 +18,6 @@ static bool is_feed(const struct fl_pub_list *l, const char *source)
 	return memchr(source, '.', n) == NULL;
 }
 
-static struct fl_list_input *find_input(struct fl_list_input *v, uint32_t n, const char *source)
-{
-	for (uint32_t i = 0; i < n; i++)
-		if (strcmp(v[i].source, source) == 0)
-			return &v[i];
-	return NULL;
-}
-
 static int copy_inputs(const struct fl_list_version *v, struct fl_arena *arena, struct plan *pl)
 {
 	pl->in = fl_arena_array(arena, FL_INPUTS_MAX, sizeof(*pl->in));
@@ -69,7 +61,7 @@ static int plan_rollback(struct fl_publisher *p, struct fl_pub_list *l, const st
 	if (ret < 0)
 		return ret;
 	for (uint32_t i = 0; i < pl->n; i++) {
-		struct fl_list_input *in = &pl->in[i], *was = find_input(target.inputs, target.n_inputs, in->source);
+		struct fl_list_input *in = &pl->in[i], *was = fl_list_input_find(target.inputs, target.n_inputs, in->source);
 
 		if (!is_feed(l, in->source) && !r->include_findings) {
 			newest(l, in);
@@ -127,7 +119,7 @@ static int plan_recover(struct fl_pub_list *l, const struct fl_publish_request *
 		return FL_ENOMEM;
 	for (size_t i = 0; i < l->n_sources && pl->n < FL_INPUTS_MAX; i++) {
 		const struct fl_pub_source *s = &l->sources[i];
-		struct fl_list_input *in = &pl->in[pl->n], *had = find_input(l->current.inputs, l->current.n_inputs, s->cfg.source);
+		struct fl_list_input *in = &pl->in[pl->n], *had = fl_list_input_find(l->current.inputs, l->current.n_inputs, s->cfg.source);
 
 		if (left_out(r->without, s->cfg.source))
 			continue;
@@ -162,12 +154,11 @@ static int plan_purge(struct fl_publisher *p, const struct fl_publish_request *r
 	return 0;
 }
 
-
 /* How many entries the plan adds and takes away: by diff where both versions exist, else by counts. */
 static void count_effect(struct fl_publisher *p, const struct fl_pub_list *l, const struct plan *pl, struct fl_publish_answer *out)
 {
 	for (uint32_t i = 0; i < pl->n; i++) {
-		const struct fl_list_input *to = &pl->in[i], *from = find_input(l->current.inputs, l->current.n_inputs, to->source);
+		const struct fl_list_input *to = &pl->in[i], *from = fl_list_input_find(l->current.inputs, l->current.n_inputs, to->source);
 		struct fl_change_iter *it = NULL;
 		struct fl_change c;
 		int ret = FL_ENOTFOUND;
@@ -192,7 +183,7 @@ static void count_effect(struct fl_publisher *p, const struct fl_pub_list *l, co
 			out->would_remove += had - to->entries;
 	}
 	for (uint32_t i = 0; i < l->current.n_inputs; i++)
-		if (!find_input(pl->in, pl->n, l->current.inputs[i].source))
+		if (!fl_list_input_find(pl->in, pl->n, l->current.inputs[i].source))
 			out->would_remove += l->current.inputs[i].entries;
 }
 

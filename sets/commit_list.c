@@ -9,14 +9,6 @@ static bool may_move_back(enum fl_cause c)
 	return c == FL_CAUSE_ROLLBACK || c == FL_CAUSE_HOLD || c == FL_CAUSE_UNHOLD || c == FL_CAUSE_RECOVER || c == FL_CAUSE_DELETE;
 }
 
-static const struct fl_list_input *input_of(const struct fl_list_input *v, uint32_t n, const char *source)
-{
-	for (uint32_t i = 0; i < n; i++)
-		if (strcmp(v[i].source, source) == 0)
-			return &v[i];
-	return NULL;
-}
-
 /* The counts of a moved input: from the source's own version when that is one step, else the difference of sizes. */
 static void count_input(struct fl_sets *s, const struct fl_list_input *to, const struct fl_list_input *from, struct fl_list_version *out)
 {
@@ -76,10 +68,10 @@ static int describe(struct fl_sets *s, const struct fl_list_commit *c, struct fl
 		memcpy(v->inputs, c->inputs, c->n_inputs * sizeof(*v->inputs));
 	for (uint32_t i = 0; i < c->n_inputs; i++) {
 		v->names += c->inputs[i].entries;
-		count_input(s, &c->inputs[i], input_of(parent.inputs, parent.n_inputs, c->inputs[i].source), v);
+		count_input(s, &c->inputs[i], fl_list_input_find(parent.inputs, parent.n_inputs, c->inputs[i].source), v);
 	}
 	for (uint32_t i = 0; i < parent.n_inputs; i++)
-		if (!input_of(c->inputs, c->n_inputs, parent.inputs[i].source))
+		if (!fl_list_input_find(v->inputs, v->n_inputs, parent.inputs[i].source))
 			v->removed += parent.inputs[i].entries;
 	v->at = fl_now_unix(s->clock);
 	v->seen_at = c->seen_at ? c->seen_at : v->seen_at;
@@ -94,19 +86,6 @@ static int describe(struct fl_sets *s, const struct fl_list_commit *c, struct fl
 	}
 	fl__random_hex(s, v->commit_id);
 	fl_list_version_chain(v);
-	return 0;
-}
-
-static const char *flags_of(const struct fl_list_input *in)
-{
-	return in->pinned && in->gone ? "pg" : in->pinned ? "p" : in->gone ? "g" : "-";
-}
-
-static size_t inputs_bytes(const struct fl_kv *kv, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (fl_span_eqs(kv[i].key, "inputs"))
-			return kv[i].value.n;
 	return 0;
 }
 
@@ -131,7 +110,7 @@ int fl_list_commit(struct fl_sets *s, const struct fl_list_commit *c, struct fl_
 	nkv = fl_list_version_fields(&v, arena, kv, 64);
 	fl__commit_args(s, arena,
 			&(struct fl_commit_words){ &c->parent->id, &v.id, c->lease->fence, v.commit_id, none, v.names,
-						   v.cause == FL_CAUSE_DELETE ? "deleted" : "ok", v.at, FL_LIST, c->name, inputs_bytes(kv, nkv) },
+						   v.cause == FL_CAUSE_DELETE ? "deleted" : "ok", v.at, FL_LIST, c->name, fl__value_of(kv, nkv, "inputs").n },
 			kv, nkv, &args);
 	fl__args_str(&args, c->name);
 	fl__args_str(&args, may_move_back(c->cause) ? "1" : "0");
@@ -145,7 +124,7 @@ int fl_list_commit(struct fl_sets *s, const struct fl_list_commit *c, struct fl_
 		fl__args_add(&args, fl__hexspan(arena, in->id.epoch.b, 16));
 		fl__args_num(&args, (int64_t)in->id.number);
 		fl__args_add(&args, fl__hexspan(arena, in->id.chain, 32));
-		fl__args_str(&args, flags_of(in));
+		fl__args_str(&args, fl_list_input_flags(in));
 	}
 	ret = nkv ? fl__commit_eval(s, script, &keys, &args, err) : FL_ENOMEM;
 	if (ret == FL_ENOTFOUND)

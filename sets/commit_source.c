@@ -289,7 +289,7 @@ static int commit(struct work *w, struct fl_err *err)
 	struct fl_source_version *v = &w->v;
 	unsigned long long number = v->id.number;
 	struct fl_kv kv[64];
-	size_t nkv, n_blobs = 0, nb = w->keyframe ? w->frame.n : 0;
+	size_t nkv, n_blobs = 0, nb = w->keyframe ? w->frame.blocks.n : 0;
 	struct fl_blob *blobs = fl_arena_array(a, nb + 1, sizeof(*blobs));
 	struct fl_span d = fl__key(w->s, a, FL_SOURCE, w->c->name, ":d:%llu", number);
 	int ret;
@@ -304,7 +304,7 @@ static int commit(struct work *w, struct fl_err *err)
 	fl__args_add(&keys, fl__key(w->s, a, FL_SOURCE, w->c->name, ":due"));
 	for (size_t i = 0; i < nb; i++) {
 		blobs[n_blobs].key = fl__key(w->s, a, FL_SOURCE, w->c->name, ":k:%llu:%s:%zu", number, v->attempt, i);
-		blobs[n_blobs].bytes = w->frame.blocks[i];
+		blobs[n_blobs].bytes = w->frame.blocks.v[i];
 		fl__args_add(&keys, blobs[n_blobs++].key);
 	}
 	nkv = fl_source_version_fields(v, a, kv, 64);
@@ -322,7 +322,7 @@ static int commit(struct work *w, struct fl_err *err)
 	fl__args_num(&args, (int64_t)w->c->claims.n);
 	fl__args_num(&args, (int64_t)v->delta_bytes);
 	for (size_t i = 0; i < nb; i++)
-		fl__args_num(&args, (int64_t)w->frame.blocks[i].n);
+		fl__args_num(&args, (int64_t)w->frame.blocks.v[i].n);
 	claim_args(w, &keys, &args);
 	ret = nkv ? fl__blobs_write(w->s, blobs, n_blobs, err) : FL_ENOMEM;
 	return ret == 0 ? run_script(w, &keys, &args, err) : ret;

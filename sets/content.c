@@ -150,9 +150,7 @@ static struct fl_change_iter *cut_below(struct fl_change_iter *take, const struc
 	}
 	b->it = (struct fl_change_iter){ below_next, below_close };
 	b->inner = take;
-	b->top.len = (uint8_t)top->n;
-	if (top->n)
-		memcpy(b->top.b, top->p, top->n);
+	fl_rkey_set(&b->top, *top);
 	return &b->it;
 }
 

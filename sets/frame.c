@@ -6,39 +6,25 @@ static int keep_block(void *ctx, uint32_t index, struct fl_span bytes)
 	struct fl_keyed *f = ctx;
 
 	(void)index;
-	if (f->n == f->cap) {
-		size_t cap = f->cap ? f->cap * 2 : 64;
-		struct fl_span *v = fl_arena_array(&f->arena, cap, sizeof(*v));
-
-		if (!v)
-			return FL_ENOMEM;
-		if (f->n)
-			memcpy(v, f->blocks, f->n * sizeof(*v));
-		f->blocks = v;
-		f->cap = cap;
-	}
-	f->blocks[f->n].p = fl_arena_dup(&f->arena, bytes.p, bytes.n);
-	f->blocks[f->n].n = bytes.n;
-	if (!f->blocks[f->n].p)
-		return FL_ENOMEM;
-	f->n++;
+	fl__args_add(&f->blocks, fl_span(fl_arena_dup(&f->arena, bytes.p, bytes.n), bytes.n));
 	f->bytes += bytes.n;
-	return 0;
+	return f->blocks.failed || !f->blocks.v[f->blocks.n - 1].p ? FL_ENOMEM : 0;
 }
 
 static int give_block(void *ctx, uint32_t index, struct fl_buf *out, struct fl_err *err)
 {
 	const struct fl_keyed *f = ctx;
 
-	if (index >= f->n)
+	if (index >= f->blocks.n)
 		return fl_err_set(err, FL_ENOTFOUND, "block %u is beyond the keyframe", index);
 	fl_buf_reset(out);
-	fl_buf_add(out, f->blocks[index].p, f->blocks[index].n);
+	fl_buf_add(out, f->blocks.v[index].p, f->blocks.v[index].n);
 	return out->failed ? FL_ENOMEM : 0;
 }
 
 int fl__keyed_open(struct fl_keyed *f)
 {
+	f->blocks.arena = &f->arena;
 	f->w = fl_keyframe_writer_new(keep_block, f);
 	return f->w ? 0 : FL_ENOMEM;
 }

@@ -59,7 +59,7 @@ int fl__pairs(const struct fl_reply *r, struct fl_arena *a, struct fl_kv **out, 
 	return 0;
 }
 
-static struct fl_span value_of(const struct fl_kv *kv, size_t n, const char *key)
+struct fl_span fl__value_of(const struct fl_kv *kv, size_t n, const char *key)
 {
 	for (size_t i = 0; i < n; i++)
 		if (fl_span_eqs(kv[i].key, key))
@@ -69,7 +69,7 @@ static struct fl_span value_of(const struct fl_kv *kv, size_t n, const char *key
 
 static void text_of(const struct fl_kv *kv, size_t n, const char *key, char *out, size_t cap)
 {
-	struct fl_span v = value_of(kv, n, key);
+	struct fl_span v = fl__value_of(kv, n, key);
 	size_t k = v.n < cap - 1 ? v.n : cap - 1;
 
 	if (k)
@@ -79,7 +79,7 @@ static void text_of(const struct fl_kv *kv, size_t n, const char *key, char *out
 
 int fl__head_from(const struct fl_kv *kv, size_t n, struct fl_head *out, struct fl_err *err)
 {
-	struct fl_span epoch = value_of(kv, n, "epoch"), at = value_of(kv, n, "published_at_us"), keyframe = value_of(kv, n, "keyframe");
+	struct fl_span epoch = fl__value_of(kv, n, "epoch"), at = fl__value_of(kv, n, "published_at_us"), keyframe = fl__value_of(kv, n, "keyframe");
 	uint64_t us = 0;
 
 	memset(out, 0, sizeof(*out));
@@ -87,12 +87,12 @@ int fl__head_from(const struct fl_kv *kv, size_t n, struct fl_head *out, struct 
 	text_of(kv, n, "state", out->state, sizeof(out->state));
 	if (epoch.n == 0)
 		return FL_ENOTFOUND; /* a head without epoch is no head: only a lease was ever taken */
-	if (!fl_unhex(epoch, out->id.epoch.b, 16) || !fl_unhex(value_of(kv, n, "chain"), out->id.chain, 32) ||
-	    !fl_u64_parse(value_of(kv, n, "version"), &out->id.number) || !fl_u64_parse(value_of(kv, n, "entries"), &out->entries)) {
+	if (!fl_unhex(epoch, out->id.epoch.b, 16) || !fl_unhex(fl__value_of(kv, n, "chain"), out->id.chain, 32) ||
+	    !fl_u64_parse(fl__value_of(kv, n, "version"), &out->id.number) || !fl_u64_parse(fl__value_of(kv, n, "entries"), &out->entries)) {
 		memset(out, 0, sizeof(*out));
 		return fl_err_set(err, FL_ECORRUPT, "a head in the store is malformed");
 	}
-	fl_u128_parse(value_of(kv, n, "digest"), &out->digest);
+	fl_u128_parse(fl__value_of(kv, n, "digest"), &out->digest);
 	if (keyframe.n)
 		fl_u64_parse(keyframe, &out->keyframe);
 	if (at.n && fl_u64_parse(at, &us))
@@ -129,16 +129,21 @@ int fl_set_heads(struct fl_sets *s, enum fl_set_kind kind, const char *const *na
 	return ret;
 }
 
+int fl__no_head(enum fl_set_kind kind, const char *name, struct fl_err *err)
+{
+	return fl_err_set(err, FL_ENOTFOUND, "%s '%s' has no version", fl__kind_word(kind), name);
+}
+
 int fl_set_head(struct fl_sets *s, enum fl_set_kind kind, const char *name, struct fl_head *out, struct fl_err *err)
 {
 	int ret = fl_set_heads(s, kind, &name, 1, out, err);
 
 	if (ret == 0 && out->id.number == 0)
-		return fl_err_set(err, FL_ENOTFOUND, "%s '%s' has no version", fl__kind_word(kind), name);
+		return fl__no_head(kind, name, err);
 	return ret;
 }
 
-static int get_hash(struct fl_sets *s, struct fl_span key, struct fl_arena *a, struct fl_kv **kv, size_t *n, struct fl_err *err)
+int fl__hash_get(struct fl_sets *s, struct fl_span key, struct fl_arena *a, struct fl_kv **kv, size_t *n, struct fl_err *err)
 {
 	struct fl_span argv[] = { fl_span_str("HGETALL"), key };
 	struct fl_cmd cmd = { argv, 2 };
@@ -155,7 +160,7 @@ int fl_source_version_get(struct fl_sets *s, const char *name, uint64_t number, 
 	struct fl_arena a = { 0 };
 	struct fl_kv *kv;
 	size_t n;
-	int ret = get_hash(s, fl__key(s, &a, FL_SOURCE, name, ":v:%llu", (unsigned long long)number), &a, &kv, &n, err);
+	int ret = fl__hash_get(s, fl__key(s, &a, FL_SOURCE, name, ":v:%llu", (unsigned long long)number), &a, &kv, &n, err);
 
 	if (ret == 0 && n == 0)
 		ret = fl_err_set(err, FL_ENOTFOUND, "source '%s' has no version %llu", name, (unsigned long long)number);
@@ -169,7 +174,7 @@ int fl_list_version_get(struct fl_sets *s, const char *name, uint64_t number, st
 {
 	struct fl_kv *kv;
 	size_t n;
-	int ret = get_hash(s, fl__key(s, arena, FL_LIST, name, ":v:%llu", (unsigned long long)number), arena, &kv, &n, err);
+	int ret = fl__hash_get(s, fl__key(s, arena, FL_LIST, name, ":v:%llu", (unsigned long long)number), arena, &kv, &n, err);
 
 	if (ret == 0 && n == 0)
 		ret = fl_err_set(err, FL_ENOTFOUND, "list '%s' has no version %llu", name, (unsigned long long)number);

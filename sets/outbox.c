@@ -114,12 +114,9 @@ int fl_event_load(struct fl_sets *s, const char *list, uint64_t number, struct f
 	if (!out->inputs)
 		return fl_err_set(err, FL_ENOMEM, "out of memory");
 	for (uint32_t i = 0; ret == 0 && i < out->version.n_inputs; i++) {
-		const struct fl_list_input *from = NULL, *to = &out->version.inputs[i];
+		const struct fl_list_input *to = &out->version.inputs[i];
 
-		for (uint32_t k = 0; k < parent.n_inputs; k++)
-			if (strcmp(parent.inputs[k].source, to->source) == 0)
-				from = &parent.inputs[k];
-		ret = load_input(s, to, from, arena, &out->inputs[i], &budget, err);
+		ret = load_input(s, to, fl_list_input_find(parent.inputs, parent.n_inputs, to->source), arena, &out->inputs[i], &budget, err);
 	}
 	return ret;
 }

@@ -13,23 +13,23 @@ enum { HOUR_MS = 3600000, AGED_MAX = 1200, RETAIN_KEYS = 4000, RETAIN_ROUNDS = 1
 int fl__kept_read(struct fl_sets *s, enum fl_set_kind kind, const char *name, struct fl_kept *out, struct fl_err *err)
 {
 	static const char *const fields[] = { "oldest", "count", "bytes", "lineage_oldest" };
-	struct fl_arena a = { 0 };
-	struct fl_span argv[6] = { fl_span_str("HMGET"), fl__key(s, &a, kind, name, ":head") };
 	uint64_t *to[] = { &out->oldest, &out->count, &out->bytes, &out->lineage_oldest };
-	struct fl_reply *r = NULL;
+	struct fl_arena a = { 0 };
+	struct fl_kv *kv = NULL;
 	fl_unix_us there = 0;
+	size_t n = 0;
 	int ret;
 
 	memset(out, 0, sizeof(*out));
-	ret = fl_set_head(s, kind, name, &out->head, err);
+	ret = fl__hash_get(s, fl__key(s, &a, kind, name, ":head"), &a, &kv, &n, err);
+	if (ret == 0)
+		ret = fl__head_from(kv, n, &out->head, err);
+	if (ret == FL_ENOTFOUND || (ret == 0 && out->head.id.number == 0))
+		ret = fl__no_head(kind, name, err);
 	if (ret == 0)
 		ret = fl_store_time(s->store, &there, err);
-	for (size_t i = 0; i < 4; i++)
-		argv[2 + i] = fl_span_str(fields[i]);
-	if (ret == 0)
-		ret = fl_store_call(s->store, &(struct fl_cmd){ argv, 6 }, 1, &a, &r, err);
 	for (size_t i = 0; ret == 0 && i < 4; i++)
-		if (r->type != FL_REPLY_ARRAY || r->n != 4 || !fl_u64_parse(r->v[i].s, to[i]))
+		if (!fl_u64_parse(fl__value_of(kv, n, fields[i]), to[i]))
 			ret = fl_err_set(err, FL_ECORRUPT, "%s '%s': the head does not say what is kept", fl__kind_word(kind), name);
 	out->now = fl_now_unix(s->clock);
 	if (there < out->now)
@@ -61,8 +61,8 @@ static bool aged_row(const struct fl_reply *r, struct fl_aged *v)
 	return true;
 }
 
-int fl__aged_read(struct fl_sets *s, enum fl_set_kind kind, const char *name, uint64_t from, size_t max, struct fl_arena *a, struct fl_aged **out, size_t *n,
-		  struct fl_err *err)
+static int aged_read(struct fl_sets *s, enum fl_set_kind kind, const char *name, uint64_t from, size_t max, struct fl_arena *a, struct fl_aged **out, size_t *n,
+		     struct fl_err *err)
 {
 	struct fl_span args[3] = { fl__key(s, a, kind, name, "%s", ""), fl__num(a, (int64_t)from), fl__num(a, (int64_t)max) };
 	struct fl_aged *v;
@@ -86,7 +86,8 @@ int fl__aged_read(struct fl_sets *s, enum fl_set_kind kind, const char *name, ui
 	return 0;
 }
 
-size_t fl__aged_leave(const struct fl_sets *s, const struct fl_kept *k, const struct fl_aged *v, size_t n, uint64_t limit)
+/* How many of the oldest may go by age, bytes and floor, never `limit` or one above it. */
+static size_t aged_leave(const struct fl_sets *s, const struct fl_kept *k, const struct fl_aged *v, size_t n, uint64_t limit)
 {
 	uint64_t bytes = k->bytes, count = k->count, floor = s->keep_floor ? s->keep_floor : 1;
 	size_t i;
@@ -101,6 +102,20 @@ size_t fl__aged_leave(const struct fl_sets *s, const struct fl_kept *k, const st
 		bytes -= v[i].bytes < bytes ? v[i].bytes : bytes;
 	}
 	return i;
+}
+
+int fl__aged_due(struct fl_sets *s, enum fl_set_kind kind, const char *name, const struct fl_kept *k, uint64_t limit, size_t max, struct fl_arena *a,
+		 struct fl_aged **out, size_t *due, struct fl_err *err)
+{
+	size_t n = 0;
+	int ret = aged_read(s, kind, name, k->oldest, 2, a, out, &n, err); /* mostly nothing is due */
+
+	*due = ret == 0 ? aged_leave(s, k, *out, n, limit) : 0;
+	if (*due == 0)
+		return ret;
+	ret = aged_read(s, kind, name, k->oldest, max, a, out, &n, err);
+	*due = ret == 0 ? aged_leave(s, k, *out, n, limit) : 0;
+	return ret;
 }
 
 int fl__retain_run(struct fl_sets *s, const struct fl_lease *lease, const struct fl_kept *k, const struct fl_aged *oldest, size_t n_versions, uint64_t bytes,
@@ -193,17 +208,15 @@ static int source_round(struct fl_sets *s, const struct fl_lease *lease, struct 
 	struct fl_aged *v = NULL;
 	uint64_t needed = 0, bytes;
 	struct fl_kept k;
-	size_t n = 0, cut;
+	size_t due = 0, cut;
 	int ret = fl__kept_read(s, FL_SOURCE, lease->name, &k, err);
 
 	*again = false;
 	if (ret == 0)
 		ret = needed_min(s, lease->name, &a, &needed, err);
 	if (ret == 0)
-		ret = fl__aged_read(s, FL_SOURCE, lease->name, k.oldest, 2, &a, &v, &n, err); /* mostly nothing is due */
-	if (ret == 0 && fl__aged_leave(s, &k, v, n, needed))
-		ret = fl__aged_read(s, FL_SOURCE, lease->name, k.oldest, AGED_MAX, &a, &v, &n, err);
-	cut = ret == 0 ? cut_at(v, fl__aged_leave(s, &k, v, n, needed)) : 0;
+		ret = fl__aged_due(s, FL_SOURCE, lease->name, &k, needed, AGED_MAX, &a, &v, &due, err);
+	cut = ret == 0 ? cut_at(v, due) : 0;
 	if (cut) {
 		bytes = source_victims(s, lease->name, v, cut, &victims);
 		ret = fl__retain_run(s, lease, &k, &v[cut], cut, bytes, &victims, &a, again, err);

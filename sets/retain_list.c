@@ -47,10 +47,9 @@ static int read_manifests(struct fl_sets *s, const char *list, uint64_t head, ui
 
 static const struct fl_list_input *input_of(const struct fl_list_version *v, const char *source)
 {
-	for (uint32_t i = 0; i < v->n_inputs; i++)
-		if (strcmp(v->inputs[i].source, source) == 0 && v->inputs[i].id.number)
-			return &v->inputs[i];
-	return NULL;
+	const struct fl_list_input *in = fl_list_input_find(v->inputs, v->n_inputs, source);
+
+	return in && in->id.number ? in : NULL;
 }
 
 struct need {
@@ -85,9 +84,8 @@ static bool seen_before(const struct manifests *m, size_t i, uint32_t k)
 	const char *source = m->v[i].inputs[k].source;
 
 	for (size_t q = 0; q < i; q++)
-		for (uint32_t w = 0; w < m->v[q].n_inputs; w++)
-			if (strcmp(m->v[q].inputs[w].source, source) == 0)
-				return true;
+		if (fl_list_input_find(m->v[q].inputs, m->v[q].n_inputs, source))
+			return true;
 	return false;
 }
 
@@ -139,17 +137,14 @@ static int list_round(struct fl_sets *s, const struct fl_lease *lease, struct fl
 	struct fl_aged *v = NULL;
 	uint64_t unsent = 0, bytes = 0;
 	struct fl_kept k;
-	size_t n = 0, cut;
+	size_t cut = 0;
 	int ret = m ? fl__kept_read(s, FL_LIST, lease->name, &k, err) : FL_ENOMEM;
 
 	*again = false;
 	if (ret == 0)
 		ret = outbox_lowest(s, lease->name, &a, &unsent, err);
 	if (ret == 0)
-		ret = fl__aged_read(s, FL_LIST, lease->name, k.oldest, 2, &a, &v, &n, err); /* mostly nothing is due */
-	if (ret == 0 && fl__aged_leave(s, &k, v, n, unsent))
-		ret = fl__aged_read(s, FL_LIST, lease->name, k.oldest, AGED_MAX, &a, &v, &n, err);
-	cut = ret == 0 ? fl__aged_leave(s, &k, v, n, unsent) : 0;
+		ret = fl__aged_due(s, FL_LIST, lease->name, &k, unsent, AGED_MAX, &a, &v, &cut, err);
 	for (size_t i = 0; i < cut; i++) {
 		fl__args_add(&victims, fl__key(s, &a, FL_LIST, lease->name, ":v:%llu", (unsigned long long)v[i].number));
 		bytes += v[i].bytes;

@@ -137,7 +137,7 @@ const struct fl_script fl__script_head_only = { "head_first", CHECK_DONE CHECK_C
 const struct fl_script fl__script_commit_list = { "commit_list", CHECK_DONE CHECK_CAS LIST_CHECK WRITE_VERSION LIST_WRITE WRITE_HEAD };
 const struct fl_script fl__script_list_no_cas = { "commit_list", CHECK_DONE LIST_CHECK WRITE_VERSION LIST_WRITE WRITE_HEAD };
 
-/* ARGV base ('{fl}:source/X'), number, stop, to_keyframe, max: flat rows of 12 along parent links; ends at a missing version with the row '' . */
+/* ARGV base ('{fl}:source/X'), number, stop, to_keyframe, max: flat rows of 14 along parent links; ends at a missing version with the single value 'missing'. */
 const struct fl_script fl__script_walk = { "walk",
 	"local out, n = {}, ARGV[2]\n"
 	"for i = 1, tonumber(ARGV[5]) do\n"

@@ -19,7 +19,7 @@ struct fl_sets {
 	uint64_t keep_bytes;  /* per set; older ones leave when a set weighs more, the age notwithstanding */
 	uint32_t keep_floor;  /* at least so many versions stay (10) */
 	/* Sizes of DESIGN.md 3; 0: the default. Tests make them small, so that small sets meet every path. */
-	uint32_t small_bytes; /* 64 KiB: up to here a delta or block travels in the script */
+	uint32_t small_bytes; /* 64 KiB: so much of deltas a small set may gather before a keyframe is cut */
 	uint32_t delta_max;   /* 1 MiB: a heavier delta is not kept */
 	uint32_t deltas_max;  /* 1,000: so many deltas, then a keyframe */
 };
@@ -78,7 +78,7 @@ struct fl_source_commit {
  * (before the commit, with NX and an hour's expiry), then one script. Bounded memory.
  *
  * @return 0 and *out; FL_OK with out->id equal to the parent's when nothing changed; FL_ESTALE: the head moved, reread; FL_EFENCED; FL_EUNAVAIL;
- *         FL_EUNKNOWN only after the commit id could not be looked up either: ask again with fl_source_committed.
+ *         FL_EUNKNOWN: the reply was lost, and again when the script was asked by its commit id: reread the head.
  */
 int fl_source_commit(struct fl_sets *s, const struct fl_source_commit *c, struct fl_entry_iter *take_next, struct fl_source_version *out,
 		     struct fl_err *err);
@@ -139,11 +139,11 @@ int fl_claims_due(struct fl_sets *s, const char *source, fl_unix_us until, size_
 		  struct fl_err *err);
 int fl_claims_of(struct fl_sets *s, const char *source, struct fl_span key, struct fl_arena *arena, struct fl_claim **out, size_t *n, struct fl_err *err);
 
-/* Retention and purge. Each is one fenced script that decides and deletes on the same state. */
+/* Retention and purge: fenced scripts, in bounded batches, each of which decides and deletes on the same state. */
 struct fl_retention_report {
 	uint64_t versions_removed, keys_removed, bytes_removed;
 };
 int fl_source_retain(struct fl_sets *s, const struct fl_lease *lease, struct fl_retention_report *out, struct fl_err *err);
 int fl_list_retain(struct fl_sets *s, const struct fl_lease *lease, struct fl_retention_report *out, struct fl_err *err);
-/** After the deleting version (empty, cause delete): removes all older keys of the set; head and that version stay. */
+/** After the deleting version (empty, cause delete): removes all older keys of the set, and what a list needed of its sources; head and that version stay. */
 int fl_set_purge(struct fl_sets *s, const struct fl_lease *lease, struct fl_retention_report *out, struct fl_err *err);

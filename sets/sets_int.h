@@ -22,6 +22,12 @@ static inline bool fl__is_string(const struct fl_reply *r)
 }
 /** HGETALL's flat array as pairs; 0 pairs when the key is missing. FL_ECORRUPT on another shape. */
 int fl__pairs(const struct fl_reply *r, struct fl_arena *a, struct fl_kv **out, size_t *n, struct fl_err *err);
+/** An empty span when the key is not there. */
+struct fl_span fl__value_of(const struct fl_kv *kv, size_t n, const char *key);
+/** HGETALL's pairs, values in arena. */
+int fl__hash_get(struct fl_sets *s, struct fl_span key, struct fl_arena *a, struct fl_kv **kv, size_t *n, struct fl_err *err);
+/** FL_ENOTFOUND, said. */
+int fl__no_head(enum fl_set_kind kind, const char *name, struct fl_err *err);
 int fl__head_from(const struct fl_kv *kv, size_t n, struct fl_head *out, struct fl_err *err);
 static inline uint32_t fl__small(const struct fl_sets *s)
 {
@@ -34,7 +40,7 @@ extern const struct fl_script fl__script_lease, fl__script_release, fl__script_c
 /* deliberate bugs: see base/mutant.h */
 extern const struct fl_script fl__script_source_no_cas, fl__script_list_no_cas, fl__script_head_only, fl__script_lease_counter;
 
-/* A growing argument vector for a script. */
+/* A growing vector of spans in an arena: the arguments of a script, the blocks of a keyframe. */
 struct fl_args {
 	struct fl_arena *arena;
 	struct fl_span *v;
@@ -68,8 +74,7 @@ int fl__blobs_write(struct fl_sets *s, const struct fl_blob *v, size_t n, struct
 /* A keyframe in memory (frame.c). */
 struct fl_keyed {
 	struct fl_arena arena;
-	struct fl_span *blocks;
-	size_t n, cap;
+	struct fl_args blocks;
 	uint64_t bytes;
 	struct fl_keyframe_writer *w;
 	struct fl_keyframe_meta meta;
@@ -118,10 +123,9 @@ struct fl_aged {
 	uint32_t blocks;
 	uint64_t bytes; /* its weight */
 };
-int fl__aged_read(struct fl_sets *s, enum fl_set_kind kind, const char *name, uint64_t from, size_t max, struct fl_arena *a, struct fl_aged **out, size_t *n,
-		  struct fl_err *err);
-/** How many of the oldest may go by age, bytes and floor, never a version below `limit`. */
-size_t fl__aged_leave(const struct fl_sets *s, const struct fl_kept *k, const struct fl_aged *v, size_t n, uint64_t limit);
+/** The versions from the oldest upwards, at most max, and how many of them may go by age, bytes and floor: never `limit` or one above it. */
+int fl__aged_due(struct fl_sets *s, enum fl_set_kind kind, const char *name, const struct fl_kept *k, uint64_t limit, size_t max, struct fl_arena *a,
+		 struct fl_aged **out, size_t *due, struct fl_err *err);
 /** One script: deletes `keys` and makes `oldest` the oldest, if nothing needs what goes. *done false: something does, or the head moved; next time. */
 int fl__retain_run(struct fl_sets *s, const struct fl_lease *lease, const struct fl_kept *k, const struct fl_aged *oldest, size_t n_versions, uint64_t bytes,
 		   const struct fl_args *victims, struct fl_arena *a, bool *done, struct fl_err *err);

@@ -101,7 +101,7 @@ int fl__deltas_get(struct fl_sets *s, const char *name, const struct fl_walked *
 }
 
 /* Composed as a balanced tree: a record passes log2(n) levels, not n. */
-static int compose(const struct fl_span *v, size_t n, bool reversed, struct fl_change_iter **out, struct fl_err *err)
+int fl__deltas_compose(const struct fl_span *v, size_t n, bool reversed, struct fl_change_iter **out, struct fl_err *err)
 {
 	struct fl_change_iter *a = NULL, *b = NULL;
 	size_t half = n / 2;
@@ -114,18 +114,13 @@ static int compose(const struct fl_span *v, size_t n, bool reversed, struct fl_c
 	if (n == 1)
 		return reversed ? fl_delta_open_reversed(v[0], out, err) : fl_delta_open(v[0], out, err);
 	/* v[0] is the newest; in time order the second half comes first */
-	ret = compose(reversed ? v : v + half, reversed ? half : n - half, reversed, &a, err);
+	ret = fl__deltas_compose(reversed ? v : v + half, reversed ? half : n - half, reversed, &a, err);
 	if (ret == 0)
-		ret = compose(reversed ? v + half : v, reversed ? n - half : half, reversed, &b, err);
+		ret = fl__deltas_compose(reversed ? v + half : v, reversed ? n - half : half, reversed, &b, err);
 	if (ret < 0) {
 		fl_changes_close(a);
 		return ret;
 	}
 	*out = fl_compose_iter(a, b);
 	return *out ? 0 : FL_ENOMEM;
-}
-
-int fl__deltas_compose(const struct fl_span *bytes, size_t n, bool reversed, struct fl_change_iter **out, struct fl_err *err)
-{
-	return compose(bytes, n, reversed, out, err);
 }

@@ -385,6 +385,20 @@ static void test_names_and_causes(void **state)
 	assert_false(fl_epoch_is_zero(&(struct fl_epoch){ { [15] = 1 } }));
 }
 
+static void test_an_input_is_found_by_its_source(void **state)
+{
+	struct fl_list_input in[] = { { .source = "feed:a" }, { .source = "feed:b" }, { .source = "feed:bb" }, { .source = "findings:x" }, { .source = "op:z" } };
+	static const char *const none[] = { "", "feed:", "feed:aa", "feed:bbb", "findings:w", "op:zz", "zz" };
+
+	(void)state;
+	for (uint32_t n = 0; n <= 5; n++)
+		for (uint32_t i = 0; i < 5; i++)
+			assert_ptr_equal(fl_list_input_find(in, n, in[i].source), i < n ? &in[i] : NULL);
+	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
+		assert_null(fl_list_input_find(in, 5, none[i]));
+	assert_null(fl_list_input_find(NULL, 0, "feed:a"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -398,6 +412,7 @@ int main(void)
 		cmocka_unit_test(test_list_fields_refused),
 		cmocka_unit_test(test_inputs_text),
 		cmocka_unit_test(test_inputs_bound),
+		cmocka_unit_test(test_an_input_is_found_by_its_source),
 		cmocka_unit_test(test_names_and_causes),
 	};
 
