@@ -76,9 +76,11 @@ void fl__cache_free(struct fl_cache *c)
 	free(c);
 }
 
-uint64_t fl__cache_hash(const struct fl_cache *c, const struct fl_dname *name, uint16_t qtype, bool dnssec_ok, bool cd)
+uint64_t fl__cache_hash(const struct fl_cache *c, const struct fl__asked *asked)
 {
-	return fl__hash(c->key ^ qtype ^ (uint64_t)dnssec_ok << 16 ^ (uint64_t)cd << 17, name->b, name->len);
+	uint64_t bits = asked->qtype | (uint64_t)asked->dnssec_ok << 16 | (uint64_t)asked->checking_disabled << 17;
+
+	return fl__hash(c->key ^ bits, asked->name->b, asked->name->len);
 }
 
 static bool same_key(const struct fl_answer *a, uint64_t hash, const struct fl__asked *asked)

@@ -12,7 +12,7 @@ struct fl_cache;
 struct fl_cache *fl__cache_new(uint64_t bytes, uint64_t key);
 /** No reader may be left. */
 void fl__cache_free(struct fl_cache *c);
-uint64_t fl__cache_hash(const struct fl_cache *c, const struct fl_dname *name, uint16_t qtype, bool dnssec_ok, bool cd);
+uint64_t fl__cache_hash(const struct fl_cache *c, const struct fl__asked *asked);
 /** Any thread, inside a read section: a fresh answer, or NULL. */
 const struct fl_answer *fl__cache_get(struct fl_cache *c, uint64_t hash, const struct fl__asked *asked, fl_mono_ns now);
 /** Resolve thread: also one past its time, as long as it may be served stale. */

@@ -37,12 +37,14 @@ static char *file_name(char out[48], const char *stem, uint64_t generation)
 	return out;
 }
 
+struct file_sink {
+	const struct fl_disk_ops *ops;
+	struct fl_disk_file *file;
+};
+
 static int file_sink(void *ctx, struct fl_span bytes)
 {
-	struct {
-		const struct fl_disk_ops *ops;
-		struct fl_disk_file *file;
-	} *w = ctx;
+	struct file_sink *w = ctx;
 
 	return w->ops->append(w->file, bytes, NULL);
 }
@@ -50,10 +52,7 @@ static int file_sink(void *ctx, struct fl_span bytes)
 static int write_image(struct fl_follow *f, struct fl_image *img, uint64_t generation, struct fl_err *err)
 {
 	struct fl_disk *d = f->c.state;
-	struct {
-		const struct fl_disk_ops *ops;
-		struct fl_disk_file *file;
-	} w = { d->ops, NULL };
+	struct file_sink w = { d->ops, NULL };
 	char name[48];
 	int ret = d->ops->open(d, file_name(name, "image", generation), true, &w.file, err);
 

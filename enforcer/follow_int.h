@@ -22,7 +22,6 @@ enum fl_verdict {
 	FL_V_FIRST,	  /* nothing is held */
 };
 enum fl_verdict fl__judge(const struct fl_image_list *held, const struct fl_list_version *v);
-const char *fl__verdict_word(enum fl_verdict v);
 
 struct fl_follow_list {
 	char name[FL_SET_NAME];

@@ -34,13 +34,6 @@ enum fl_verdict fl__judge(const struct fl_image_list *held, const struct fl_list
 	return same_epoch ? FL_V_GAP : FL_V_OTHER;
 }
 
-const char *fl__verdict_word(enum fl_verdict v)
-{
-	static const char *const words[] = { "held", "old", "next", "recovered", "gap", "other", "first" };
-
-	return words[v];
-}
-
 const char *fl_follow_state_word(enum fl_follow_state s)
 {
 	static const char *const words[] = { "waiting", "ok", "behind", "DEGRADED", "STALE" };

@@ -21,7 +21,6 @@ struct fl__local {
 	unsigned ifindex;
 };
 struct fl_job {
-	uint32_t thread; /* number of the thread that received it */
 	bool tcp;
 	int fd;		 /* UDP: the worker's socket */
 	uint64_t conn;	 /* TCP: slot and generation */

@@ -200,20 +200,26 @@ static void release_done(struct source *src)
 	}
 }
 
-/* A bad frame: nothing behind it can be found. An old ring ends there; one that is still written to goes on behind what is in it now, and the gap in the numbers says what is missing. */
-static void bad_frame(struct fl__log *l, struct source *src)
+static void put_aside(struct fl__log *l, const char *path)
 {
 	char bad[560];
 
 	atomic_fetch_add(&l->set_aside, 1);
+	snprintf(bad, sizeof(bad), "%s.bad", path);
+	rename(path, bad);
+}
+
+/* A bad frame: nothing behind it can be found. An old ring ends there; one that is still written to goes on behind what is in it now, and the gap in the numbers says what is missing. */
+static void bad_frame(struct fl__log *l, struct source *src)
+{
 	if (!src->old) {
+		atomic_fetch_add(&l->set_aside, 1);
 		src->pos = fl__ring_skip_all(src->ring);
 		src->first = src->next; /* reports of what is out come too late to matter */
 		return;
 	}
 	src->bad = true;
-	snprintf(bad, sizeof(bad), "%s.bad", src->ring->path);
-	rename(src->ring->path, bad);
+	put_aside(l, src->ring->path);
 }
 
 /* Frames that are there, up to a bound. Returns how many. */
@@ -378,14 +384,10 @@ static int is_ring(const struct dirent *e)
 static void take_old(struct fl__log *l, const char *path)
 {
 	struct fl_ring *ring = NULL;
-	char bad[520];
 	int ret = fl__ring_open(path, &ring, NULL);
 
-	if (ret == FL_ECORRUPT || ret == FL_EFORMAT) {
-		snprintf(bad, sizeof(bad), "%s.bad", path);
-		rename(path, bad);
-		atomic_fetch_add(&l->set_aside, 1);
-	}
+	if (ret == FL_ECORRUPT || ret == FL_EFORMAT)
+		put_aside(l, path);
 	if (ret < 0)
 		return;
 	fl__ring_shrink(ring);

@@ -175,9 +175,7 @@ bool fl__record_read(struct fl_span body, struct fl_qlog *out)
 	s = fl_rd_bytes(&rd, f.entry);
 	if (s.n && !fl_rkey_valid(s))
 		return false;
-	out->entry.len = (uint8_t)s.n;
-	if (s.n)
-		memcpy(out->entry.b, s.p, s.n);
+	fl_rkey_set(&out->entry, s);
 	out->response = fl_rd_bytes(&rd, f.response);
 	return !rd.bad && fl_rd_left(&rd) == 0;
 }

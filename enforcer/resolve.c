@@ -73,10 +73,6 @@ void fl__resolve_set(struct fl_resolve *r, struct fl__upstreams *u, const struct
 	r->c.upstreams = u;
 	r->c.limits = *limits;
 }
-void fl__resolve_set_cache(struct fl_resolve *r, struct fl_cache *c)
-{
-	r->c.cache = c;
-}
 size_t fl__resolve_waiting(const struct fl_resolve *r)
 {
 	return r->n_waiters;
@@ -541,8 +537,8 @@ static void ask_again(struct fl_resolve *r, struct fl_flight *f, const struct fl
 
 void fl__resolve_ask(struct fl_resolve *r, const struct fl_job *job, fl_mono_ns now)
 {
-	struct fl__asked asked = { &job->q.name, job->q.qtype, job->q.dnssec_ok, job->q.flags & FL__F_CD };
-	uint64_t hash = fl__cache_hash(r->c.cache, asked.name, asked.qtype, asked.dnssec_ok, asked.checking_disabled);
+	struct fl__asked asked = fl__job_asked(job);
+	uint64_t hash = fl__cache_hash(r->c.cache, &asked);
 	const struct fl_answer *a = fl__cache_get(r->c.cache, hash, &asked, now);
 	struct fl_flight *f;
 

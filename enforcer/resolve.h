@@ -13,6 +13,12 @@
 
 enum { FL__TRIES_MAX = 16, FL__FLIGHTS_MAX = 4096, FL__WAITERS_MAX = 10000, FL__WAITERS_CLIENT_MAX = 1000 };
 
+/** What the question of a job is in the cache. Borrows the job. */
+static inline struct fl__asked fl__job_asked(const struct fl_job *job)
+{
+	return (struct fl__asked){ &job->q.name, job->q.qtype, job->q.dnssec_ok, job->q.flags & FL__F_CD };
+}
+
 struct fl__resolved {
 	const struct fl_answer *answer; /* NULL: SERVFAIL with the remark */
 	bool cached, stale;
@@ -42,7 +48,6 @@ struct fl_resolve *fl__resolve_new(const struct fl__resolve_config *c);
 void fl__resolve_free(struct fl_resolve *r);
 /** For questions asked from now on. */
 void fl__resolve_set(struct fl_resolve *r, struct fl__upstreams *u, const struct fl__ttl_limits *limits);
-void fl__resolve_set_cache(struct fl_resolve *r, struct fl_cache *c);
 /** Copies the job. */
 void fl__resolve_ask(struct fl_resolve *r, const struct fl_job *job, fl_mono_ns now);
 /** Takes replies and acts on timers. *wake: when to call again at the latest. */

@@ -32,7 +32,7 @@ void fl__resolve_reply(void *ctx, const struct fl_job *job, const struct fl__res
 {
 	struct fl_server *s = ctx;
 	struct fl__thread *t = &s->threads[s->resolve_number];
-	struct fl__out o = { s->resolve_answer, 0, job->tcp ? FL__MSG_MAX : job->q.udp_size < FL__UDP_PLAIN ? FL__UDP_PLAIN : job->q.udp_size };
+	struct fl__out o = { s->resolve_answer, 0, job->tcp ? FL__MSG_MAX : job->q.udp_size };
 	struct fl__ask a = { .job = job, .kept = r->answer, .resolved = r };
 
 	if (r->overload) {
@@ -41,8 +41,6 @@ void fl__resolve_reply(void *ctx, const struct fl_job *job, const struct fl__res
 			send_tcp(s, job, NULL);
 		return;
 	}
-	if (!job->tcp && o.cap > FL__UDP_SIZE)
-		o.cap = FL__UDP_SIZE;
 	fl_rcu_read_lock();
 	fl__respond(t, fl_rcu_load(&s->view), fl_rcu_load(&s->settings), &a, fl_now_mono(s->c.clock), fl_now_unix(s->c.clock), &o);
 	fl_rcu_read_unlock();

@@ -208,3 +208,29 @@ bool fl__respond(struct fl__thread *t, const struct fl_view *view, const struct 
 	write_record(t, view, a, &d, decided, &out, seq, port, now, now_us, o);
 	return true;
 }
+
+void fl__look_up(struct fl__thread *t, struct fl__ask *a, fl_mono_ns now)
+{
+	struct fl_cache *cache = t->server->cache;
+	struct fl__asked asked = fl__job_asked(a->job);
+
+	if (a->parsed != FL__PARSED_OK)
+		return;
+	a->kept = fl__cache_get(cache, fl__cache_hash(cache, &asked), &asked, now);
+	if (a->kept)
+		fl__bump(&t->counters.hits);
+}
+
+bool fl__hand_on(struct fl__thread *t, const struct fl_job *job)
+{
+	struct fl_job *slot = fl__spsc_slot(&t->to_resolve);
+
+	fl__bump(&t->counters.misses);
+	if (!slot) {
+		fl__bump(&t->counters.lost[FL__LOST_OVERLOAD]);
+		return false;
+	}
+	*slot = *job;
+	fl__spsc_push(&t->to_resolve);
+	return true;
+}

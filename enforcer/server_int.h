@@ -16,7 +16,7 @@
 #include "enforcer/resolve.h"
 #include "enforcer/server.h"
 
-enum { FL__THREADS_MAX = 16, FL__QUEUE = 1024, FL__TCP_QUEUE = 4096, FL__TCP_REPLY = 65535 };
+enum { FL__THREADS_MAX = 16, FL__QUEUE = 1024, FL__TCP_QUEUE = 4096 };
 
 /* Settings that answers depend on, of one configuration. */
 struct fl__settings {
@@ -93,6 +93,10 @@ void fl__client_of(const union fl__addr *a, struct fl_client *out, uint16_t *por
 bool fl__respond(struct fl__thread *t, const struct fl_view *view, const struct fl__settings *st, struct fl__ask *a, fl_mono_ns now, fl_unix_us now_us,
 		 struct fl__out *o);
 /* worker.c */
+/** Takes the answer that the cache has, counted as a hit. Inside a read section; only for a question that was parsed. */
+void fl__look_up(struct fl__thread *t, struct fl__ask *a, fl_mono_ns now);
+/** A copy to the resolve thread, counted as a miss; false, counted as lost, when its queue is full. The caller wakes it: fl__resolve_kick. */
+bool fl__hand_on(struct fl__thread *t, const struct fl_job *job);
 void *fl__worker_main(void *thread);
 /** Send one answer from the address that was asked. */
 bool fl__udp_send(int fd, const union fl__addr *peer, const struct fl__local *local, const uint8_t *p, size_t n);

@@ -115,7 +115,7 @@ static bool handle(struct fl__tcp *x, struct conn *c, struct fl_span msg)
 {
 	struct fl_server *s = x->s;
 	struct fl__thread *t = &s->threads[s->tcp_number];
-	struct fl_job job = { .thread = t->number, .tcp = true, .conn = number_of(x, c), .peer = c->peer, .received = fl_now_mono(s->c.clock) }, *slot;
+	struct fl_job job = { .tcp = true, .conn = number_of(x, c), .peer = c->peer, .received = fl_now_mono(s->c.clock) };
 	struct fl__out o = { x->answer, 0, FL__MSG_MAX };
 	struct fl__ask a = { .job = &job };
 	bool answered;
@@ -128,26 +128,13 @@ static bool handle(struct fl__tcp *x, struct conn *c, struct fl_span msg)
 		return false;
 	}
 	fl_rcu_read_lock();
-	if (a.parsed == FL__PARSED_OK) {
-		struct fl__asked asked = { &job.q.name, job.q.qtype, job.q.dnssec_ok, job.q.flags & FL__F_CD };
-
-		a.kept = fl__cache_get(s->cache, fl__cache_hash(s->cache, asked.name, asked.qtype, asked.dnssec_ok, asked.checking_disabled), &asked,
-				       job.received);
-		if (a.kept)
-			fl__bump(&t->counters.hits);
-	}
+	fl__look_up(t, &a, job.received);
 	answered = fl__respond(t, fl_rcu_load(&s->view), fl_rcu_load(&s->settings), &a, job.received, fl_now_unix(s->c.clock), &o);
 	fl_rcu_read_unlock();
 	if (answered)
 		return o.n == 0 || queue_answer(x, c, o.p, o.n);
-	fl__bump(&t->counters.misses);
-	slot = fl__spsc_slot(&t->to_resolve);
-	if (!slot) {
-		fl__bump(&t->counters.lost[FL__LOST_OVERLOAD]);
+	if (!fl__hand_on(t, &job))
 		return true;
-	}
-	*slot = job;
-	fl__spsc_push(&t->to_resolve);
 	c->in_flight++;
 	fl__resolve_kick(s);
 	return true;

@@ -123,11 +123,10 @@ static int receive(struct fl__thread *t, struct batch *b)
 static int handle(struct fl__thread *t, struct batch *b, int i, const struct fl_view *view, const struct fl__settings *st, fl_mono_ns now, fl_unix_us now_us,
 		  bool *handed_on, struct fl__out *o)
 {
-	struct fl_job *job = &b->job, *slot;
+	struct fl_job *job = &b->job;
 	struct fl__ask a = { .job = job };
 
 	fl__bump(&t->counters.queries_udp);
-	job->thread = t->number;
 	job->tcp = false;
 	job->fd = t->fd;
 	job->peer = b->peer[i];
@@ -138,26 +137,12 @@ static int handle(struct fl__thread *t, struct batch *b, int i, const struct fl_
 		fl__bump(&t->counters.lost[FL__LOST_MALFORMED]);
 		return 0;
 	}
-	o->cap = job->q.udp_size < FL__UDP_PLAIN ? FL__UDP_PLAIN : job->q.udp_size > FL__UDP_SIZE ? FL__UDP_SIZE : job->q.udp_size;
-	if (a.parsed == FL__PARSED_OK) {
-		struct fl__asked asked = { &job->q.name, job->q.qtype, job->q.dnssec_ok, job->q.flags & FL__F_CD };
-
-		a.kept = fl__cache_get(t->server->cache, fl__cache_hash(t->server->cache, asked.name, asked.qtype, asked.dnssec_ok, asked.checking_disabled), &asked,
-				       now);
-		if (a.kept)
-			fl__bump(&t->counters.hits);
-	}
+	o->cap = job->q.udp_size;
+	fl__look_up(t, &a, now);
 	if (fl__respond(t, view, st, &a, now, now_us, o))
 		return 1;
-	fl__bump(&t->counters.misses);
-	slot = fl__spsc_slot(&t->to_resolve);
-	if (!slot) {
-		fl__bump(&t->counters.lost[FL__LOST_OVERLOAD]);
-		return 0;
-	}
-	*slot = *job;
-	fl__spsc_push(&t->to_resolve);
-	*handed_on = true;
+	if (fl__hand_on(t, job))
+		*handed_on = true;
 	return 0;
 }
 

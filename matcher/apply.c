@@ -78,20 +78,9 @@ static int list_place(struct apply *a, struct fl_err *err)
 /* Position of a source in the sorted manifest. */
 static uint32_t manifest_find(const struct fl_list_version *v, const char *source)
 {
-	uint32_t lo = 0, hi = v->n_inputs;
+	const struct fl_list_input *in = fl_list_input_find(v->inputs, v->n_inputs, source);
 
-	while (lo < hi) {
-		uint32_t mid = lo + (hi - lo) / 2;
-		int c = strcmp(v->inputs[mid].source, source);
-
-		if (c == 0)
-			return mid;
-		if (c < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return NO_POSITION;
+	return in ? (uint32_t)(in - v->inputs) : NO_POSITION;
 }
 
 /* Old inputs keep their order; those that the manifest lacks go, new ones come last. */

@@ -134,6 +134,12 @@ static int run_rows(struct fl__build *b, struct fl__row *v, size_t *n_rows)
 	return 0;
 }
 
+static void runs_keep(struct fl_image *img, const struct fl_image *old, unsigned from)
+{
+	for (; from < old->n_runs; from++)
+		img->runs[img->n_runs++] = fl__table_acquire(old->runs[from]);
+}
+
 /* Put a run before the old ones. It takes those in while it is more than half of the next one, or too many would stand there: so
  * every row is copied a number of times that grows with the logarithm of the overlay only, all of one fold in one merge. */
 static int runs_push(struct fl_image *img, const struct fl_image *old, struct fl__table *take_run)
@@ -154,15 +160,7 @@ static int runs_push(struct fl_image *img, const struct fl_image *old, struct fl
 			return FL_ENOMEM;
 	}
 	img->runs[img->n_runs++] = run;
-	for (; from < old->n_runs; from++)
-		img->runs[img->n_runs++] = fl__table_acquire(old->runs[from]);
-	return 0;
-}
-
-static int runs_keep(struct fl_image *img, const struct fl_image *old)
-{
-	for (unsigned i = 0; i < old->n_runs; i++)
-		img->runs[img->n_runs++] = fl__table_acquire(old->runs[i]);
+	runs_keep(img, old, from);
 	return 0;
 }
 
@@ -183,7 +181,9 @@ int fl__build_run(struct fl__build *b)
 	pthread_mutex_unlock(&b->img->classes->lock);
 	if (ret < 0 || n == 0) {
 		free(v);
-		return ret < 0 ? ret : runs_keep(b->img, b->old);
+		if (ret == 0)
+			runs_keep(b->img, b->old, 0);
+		return ret;
 	}
 	run = fl__table_new(v, n);
 	return run ? runs_push(b->img, b->old, run) : FL_ENOMEM;

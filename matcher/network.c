@@ -3,15 +3,7 @@
 
 #include <stdlib.h>
 
-void fl__address_mask(uint8_t addr[16], unsigned prefix)
-{
-	for (unsigned i = 0; i < 16; i++) {
-		unsigned bits = prefix > i * 8 ? prefix - i * 8 : 0;
-
-		if (bits < 8)
-			addr[i] &= (uint8_t)(0xff00u >> bits);
-	}
-}
+#include "base/address.h"
 
 void fl__address_unmap(bool *v6, uint8_t addr[16], uint8_t *prefix)
 {
@@ -63,7 +55,7 @@ uint32_t fl__networks_find(const struct fl__networks *n, const uint8_t addr[16])
 		size_t lo = n->run[i].from, hi = n->run[i].to;
 
 		memcpy(want.addr, addr, sizeof(want.addr));
-		fl__address_mask(want.addr, want.prefix);
+		fl_address_mask(want.addr, want.prefix);
 		while (lo < hi) {
 			size_t mid = lo + (hi - lo) / 2;
 			int c = network_cmp(&n->v[mid], &want);

@@ -8,5 +8,3 @@ bool fl__networks_build(struct fl__networks *n, struct fl_arena *arena, const st
 uint32_t fl__networks_find(const struct fl__networks *n, const uint8_t addr[16]);
 /** A v4-mapped v6 address (RFC 4291, 2.5.5.2) as v4 in place; *prefix likewise when not NULL. */
 void fl__address_unmap(bool *v6, uint8_t addr[16], uint8_t *prefix);
-/** Clear all but the first `prefix` bits. */
-void fl__address_mask(uint8_t addr[16], unsigned prefix);

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "base/address.h"
 #include "matcher/network.h"
 
 enum { LISTS_MAX = FL_IMAGE_LISTS_MAX + 2 };
@@ -30,14 +31,6 @@ static int list_number(struct fl_policy *p, const char *name)
 	return (int)p->n_lists++;
 }
 
-static bool list_known(const struct fl_config *c, const char *name)
-{
-	for (size_t i = 0; i < c->n_lists; i++)
-		if (strcmp(c->lists[i].name, name) == 0)
-			return true;
-	return false;
-}
-
 static bool list_alerts_only(const struct fl_config *c, const char *name)
 {
 	const char *alert = text_set(c->findings.alert_into) ? c->findings.alert_into : FL_LIST_FINDINGS_ALERT;
@@ -48,7 +41,7 @@ static bool list_alerts_only(const struct fl_config *c, const char *name)
 /* What is wrong with a rule, or NULL. */
 static const char *rule_fault(const struct fl_config *c, const struct fl_cfg_rule *r)
 {
-	if (!text_set(r->list) || !list_known(c, r->list))
+	if (!text_set(r->list) || !fl_config_list(c, r->list))
 		return "names a list that is not configured";
 	if (r->action != FL_ACTION_ALLOW && r->action != FL_ACTION_ALERT && r->action != FL_ACTION_BLOCK)
 		return "has no action";
@@ -165,7 +158,7 @@ static int networks_add(struct fl_policy *p, uint32_t ruleset, struct fl_err *er
 			return fl_err_set(err, FL_ECONFIG, "association '%s': a prefix length is out of range", a->name);
 		memcpy(n.addr, a->networks[i].addr, v6 ? 16 : 4);
 		fl__address_unmap(&v6, n.addr, &n.prefix);
-		fl__address_mask(n.addr, n.prefix);
+		fl_address_mask(n.addr, n.prefix);
 		p->net[v6].v[p->net[v6].n++] = n;
 	}
 	return 0;
@@ -250,13 +243,6 @@ const struct fl__ruleset *fl__policy_ruleset(const struct fl_policy *p, const st
 	fl__address_unmap(&v6, addr, NULL);
 	at = fl__networks_find(&p->net[v6], addr);
 	return &p->sets[at == UINT32_MAX ? p->n_sets - 1 : at];
-}
-
-const char *fl_policy_association(const struct fl_policy *p, const struct fl_client *client)
-{
-	const struct fl__ruleset *set = fl__policy_ruleset(p, client);
-
-	return set->assoc ? set->assoc->name : NULL;
 }
 
 int fl_view_new(const struct fl_policy *p, struct fl_image *img, bool grace, struct fl_view **out)

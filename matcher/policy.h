@@ -15,7 +15,6 @@ struct fl_view {
 	const struct fl_policy *policy; /* borrowed: outlives the view */
 	struct fl_image *image;		/* a reference of its own */
 	int *list_index;		/* policy's list number -> image list, -1: never held */
-	fl_unix_us made_at;
 	bool grace; /* startup_grace: lists never held fail open */
 };
 int fl_view_new(const struct fl_policy *p, struct fl_image *img, bool grace, struct fl_view **out);
@@ -51,8 +50,6 @@ void fl_decide(const struct fl_view *v, const struct fl_client *client, struct f
  * where both say the same. `degraded` and `alerted` add up, and whether the chain is still asked is up to the rule that matched last.
  */
 void fl_decision_combine(struct fl_decision *so_far, const struct fl_decision *hop);
-/** Only the association: its name, or NULL. */
-const char *fl_policy_association(const struct fl_policy *p, const struct fl_client *client);
 
 /* One step of the evaluation, for explain and policy test. */
 struct fl_decide_step {

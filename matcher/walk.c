@@ -62,15 +62,11 @@ void fl_image_walk(const struct fl_image *img, struct fl_span key, struct fl_wal
 
 /* Each input's nearest entry that speaks for the name, from the name up; `seen` has a bit for each input that is settled. */
 struct verdicts {
-	const struct fl_image *img;
-	const struct fl_walk *w;
 	uint64_t seen[FL_IMAGE_INPUTS_MAX / 64];
 };
 
-static void verdicts_init(struct verdicts *v, const struct fl_image *img, const struct fl_walk *w)
+static void verdicts_init(struct verdicts *v, const struct fl_image *img)
 {
-	v->img = img;
-	v->w = w;
 	memset(v->seen, 0, (img->n_inputs + 63) / 64 * sizeof(v->seen[0]));
 }
 
@@ -95,7 +91,7 @@ bool fl_walk_list(const struct fl_image *img, const struct fl_walk *w, int list,
 
 	if (w->n_hits == 0 || list < 0)
 		return false;
-	verdicts_init(&v, img, w);
+	verdicts_init(&v, img);
 	for (unsigned i = w->n_hits; i-- > 0;) {
 		const struct fl_walk_hit *h = &w->hits[i];
 		struct fl__class c = fl__class_get(img->classes, h->cls);
@@ -138,7 +134,7 @@ static size_t collect(const struct fl_image *img, const struct fl_walk *w, bool 
 
 	if (w->n_hits == 0)
 		return 0;
-	verdicts_init(&v, img, w);
+	verdicts_init(&v, img);
 	for (unsigned i = w->n_hits; i-- > 0;) {
 		const struct fl_walk_hit *h = &w->hits[i];
 		struct fl__class c = fl__class_get(img->classes, h->cls);

@@ -73,7 +73,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (a->n_chain > FL__CHAIN_MAX)
 		abort();
 	ask_again(a, &name, asked.qtype);
-	hash = fl__cache_hash(cache, &name, asked.qtype, asked.dnssec_ok, false);
+	hash = fl__cache_hash(cache, &asked);
 	if (a->expires <= now || !fl__cache_put(cache, hash, a, now)) {
 		fl__answer_free(a);
 		return 0;

@@ -144,14 +144,14 @@ static bool answer(struct scn_dns *d, struct fl_job *job, struct fl_span packet)
 {
 	struct fl_clock_mem *clock = &d->role->s->clock;
 	struct fl__ask a = { .job = job, .parsed = fl__question_parse(packet, &job->q) };
-	struct fl__asked asked = { &job->q.name, job->q.qtype, job->q.dnssec_ok, job->q.flags & FL__F_CD };
+	struct fl__asked asked = fl__job_asked(job);
 
 	d->out = (struct fl__out){ d->buf, 0, FL__UDP_SIZE };
 	d->answered = false;
 	job->received = clock->now_mono;
 	fl_rcu_read_lock();
 	if (a.parsed == FL__PARSED_OK)
-		a.kept = fl__cache_get(d->cache, fl__cache_hash(d->cache, asked.name, asked.qtype, asked.dnssec_ok, asked.checking_disabled), &asked, clock->now_mono);
+		a.kept = fl__cache_get(d->cache, fl__cache_hash(d->cache, &asked), &asked, clock->now_mono);
 	d->answered = a.parsed != FL__PARSED_DROP &&
 		      fl__respond(&d->server->threads[WORKER], d->role->view, &d->settings, &a, clock->now_mono, clock->now_unix, &d->out);
 	fl_rcu_read_unlock();

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "matcher/image.h"
+#include "tests/support/setgen.h"
 
 /* One input of an update, from what it holds to what it shall hold. */
 struct help_input {
@@ -30,15 +31,6 @@ static inline void help_sort(struct fl_set *s)
 		abort();
 }
 
-static inline struct fl_digests help_digests(const struct fl_set *s)
-{
-	struct fl_digests d = { 0 };
-
-	for (size_t i = 0; i < s->n; i++)
-		fl_digests_add(&d, fl_set_key(s, i), &s->v[i].t);
-	return d;
-}
-
 static inline struct fl_version_id help_id(uint64_t number)
 {
 	struct fl_version_id id = { .number = number };
@@ -57,7 +49,7 @@ static inline struct fl_list_input *help_manifest(struct fl_list_version *v, con
 	*v = (struct fl_list_version){ .id = help_id(number), .parent = number - 1, .inputs = m, .n_inputs = n };
 	snprintf(v->list, sizeof(v->list), "%s", list);
 	for (uint32_t i = 0; i < n; i++) {
-		struct fl_digests d = help_digests(in[i].to);
+		struct fl_digests d = gen_digests(in[i].to);
 
 		snprintf(m[i].source, sizeof(m[i].source), "%s", in[i].source);
 		m[i].id = help_id(in[i].number);

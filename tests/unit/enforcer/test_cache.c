@@ -27,21 +27,23 @@ static void put(struct fl_cache *c, const char *name, uint32_t ttl, unsigned rec
 {
 	struct fl_dname d = wdname(name);
 
-	assert_true(fl__cache_put(c, fl__cache_hash(c, &d, 1, false, false), make(name, ttl, records, false, now), now));
+	struct fl__asked asked = { &d, 1, false, false };
+
+	assert_true(fl__cache_put(c, fl__cache_hash(c, &asked), make(name, ttl, records, false, now), now));
 }
 static const struct fl_answer *get(struct fl_cache *c, const char *name, unsigned type, bool dnssec_ok, fl_mono_ns now)
 {
 	struct fl_dname d = wdname(name);
 	struct fl__asked asked = { &d, (uint16_t)type, dnssec_ok, false };
 
-	return fl__cache_get(c, fl__cache_hash(c, &d, (uint16_t)type, dnssec_ok, false), &asked, now);
+	return fl__cache_get(c, fl__cache_hash(c, &asked), &asked, now);
 }
 static const struct fl_answer *get_stale(struct fl_cache *c, const char *name, fl_mono_ns now)
 {
 	struct fl_dname d = wdname(name);
 	struct fl__asked asked = { &d, 1, false, false };
 
-	return fl__cache_get_stale(c, fl__cache_hash(c, &d, 1, false, false), &asked, now);
+	return fl__cache_get_stale(c, fl__cache_hash(c, &asked), &asked, now);
 }
 
 static void test_key(void **state)
