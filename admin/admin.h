@@ -1,5 +1,5 @@
 /* Admin: the small HTTP/JSON server each role has on RUNTIME/ROLE.sock, the api role's admin.sock that forwards by path and joins answers, and the metrics listener.
- * libmicrohttpd on a ready AF_UNIX socket, in the caller's loop or in a thread of its own. Peer credentials decide: group may change, others read; refused is 403. */
+ * libmicrohttpd on a ready AF_UNIX socket, in a thread of its own. Peer credentials decide: group may change, others read; refused is 403. */
 #pragma once
 #include <sys/types.h>
 
@@ -40,14 +40,10 @@ struct fl_admin_config {
 	const struct fl_admin_route *routes;
 	size_t n_routes;
 	void *ctx;
-	bool own_thread; /* else call fl_admin_run from a loop that watches fl_admin_fd */
 };
 struct fl_admin;
 /** An old socket file is replaced when nobody answers on it; FL_EUNAVAIL "in use" otherwise. */
 int fl_admin_open(const struct fl_admin_config *c, struct fl_admin **out, struct fl_err *err);
-int fl_admin_fd(struct fl_admin *a);
-/** Handle what is ready, at most timeout_ms of waiting (0: none). */
-void fl_admin_run(struct fl_admin *a, int timeout_ms);
 /** Suspended streams are asked again. Any thread. */
 void fl_admin_stream_wake(struct fl_admin *a);
 void fl_admin_close(struct fl_admin *a);

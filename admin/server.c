@@ -277,7 +277,7 @@ static void on_completed(void *cls, struct MHD_Connection *conn, void **state, e
 
 static struct MHD_Daemon *start(struct fl_admin_door *door, int fd)
 {
-	unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | (door->admin->c.own_thread ? MHD_USE_INTERNAL_POLLING_THREAD : 0);
+	unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_INTERNAL_POLLING_THREAD;
 
 	return MHD_start_daemon(flags, 0, NULL, NULL, on_request, door, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)FL_ADMIN_CONNECTIONS,
 				MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)FL_ADMIN_IDLE_S, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_END);
@@ -319,23 +319,6 @@ int fl_admin_open(const struct fl_admin_config *c, struct fl_admin **out, struct
 	}
 	*out = a;
 	return 0;
-}
-
-int fl_admin_fd(struct fl_admin *a)
-{
-	const union MHD_DaemonInfo *i = a->unix_daemon && !a->c.own_thread ? MHD_get_daemon_info(a->unix_daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
-
-	return i ? i->epoll_fd : -1;
-}
-
-void fl_admin_run(struct fl_admin *a, int timeout_ms)
-{
-	if (a->c.own_thread)
-		return;
-	if (a->unix_daemon)
-		MHD_run_wait(a->unix_daemon, timeout_ms);
-	if (a->tcp_daemon)
-		MHD_run_wait(a->tcp_daemon, 0);
 }
 
 void fl_admin_close(struct fl_admin *a)

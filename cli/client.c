@@ -10,50 +10,51 @@
 #include "base/text.h"
 #include "base/time.h"
 #include "cli/config.h"
+#include "io/clock.h"
 
 enum { STREAM_LINE_MAX = 1 << 20 };
 
-/* Where the daemon's sockets are. */
-struct where {
-	char admin[512], runtime[512];
-};
-
-static void beside(const char *socket, struct where *w)
+static void beside(const char *socket, struct fl_cli_daemon *d)
 {
 	const char *slash = strrchr(socket, '/');
 
-	snprintf(w->admin, sizeof(w->admin), "%s", socket);
-	snprintf(w->runtime, sizeof(w->runtime), "%.*s", slash ? (int)(slash - socket) : 1, slash ? socket : ".");
+	snprintf(d->admin, sizeof(d->admin), "%s", socket);
+	snprintf(d->runtime, sizeof(d->runtime), "%.*s", slash ? (int)(slash - socket) : 1, slash ? socket : ".");
 }
 
-static void find_daemon(struct fl_cli *c, struct where *w)
+/* Looked for once: the configuration that may say it is a file to read. */
+static const struct fl_cli_daemon *find_daemon(struct fl_cli *c)
 {
+	struct fl_cli_daemon *d = &c->daemon;
 	const char *socket = c->socket ? c->socket : getenv("FIRELINE_SOCKET");
 	struct fl_config *cfg = NULL;
 	struct fl_diag diag = { 0 };
 	char demo[128];
 
+	if (d->admin[0])
+		return d;
 	if (socket && socket[0]) {
-		beside(socket, w);
-		return;
+		beside(socket, d);
+		return d;
 	}
-	if ((c->config_path || getenv("FIRELINE_CONFIG") || access("/etc/fireline/fireline.yaml", R_OK) == 0) && fl_config_load(c->config_path, &cfg, &diag) == 0) {
-		snprintf(w->admin, sizeof(w->admin), "%s", cfg->admin_socket);
-		snprintf(w->runtime, sizeof(w->runtime), "%s", cfg->runtime);
+	if ((c->config_path || getenv("FIRELINE_CONFIG") || access(FL_CONFIG_DEFAULT_PATH, R_OK) == 0) && fl_config_load(c->config_path, &cfg, &diag) == 0) {
+		snprintf(d->admin, sizeof(d->admin), "%s", cfg->admin_socket);
+		snprintf(d->runtime, sizeof(d->runtime), "%s", cfg->runtime);
 		fl_config_free(cfg);
 		fl_diag_done(&diag);
-		return;
+		return d;
 	}
 	fl_diag_done(&diag);
-	beside("/run/fireline/admin.sock", w);
+	beside("/run/fireline/admin.sock", d);
 	snprintf(demo, sizeof(demo), "/tmp/fireline-demo-%u/run/admin.sock", (unsigned)geteuid());
-	if (access(w->admin, F_OK) != 0 && access(demo, F_OK) == 0)
-		beside(demo, w);
+	if (access(d->admin, F_OK) != 0 && access(demo, F_OK) == 0)
+		beside(demo, d);
+	return d;
 }
 
-static int unreachable(const struct where *w, const struct fl_err *err)
+static int unreachable(const struct fl_cli_daemon *d, const struct fl_err *err)
 {
-	return fl_cli_fail(FL_EXIT_UNREACHABLE, "FL3001", "is fireline running here? -c FILE or -s SOCKET names another place", "no answer at %s: %s", w->admin, err->text);
+	return fl_cli_fail(FL_EXIT_UNREACHABLE, "FL3001", "is fireline running here? -c FILE or -s SOCKET names another place", "no answer at %s: %s", d->admin, err->text);
 }
 
 static int exit_of_status(int status, const char *code)
@@ -96,17 +97,16 @@ static int print_problem(const struct fl_admin_answer *a)
 static int call(struct fl_cli *c, const char *role, const char *method, const char *target, struct fl_span body, struct fl_admin_answer *a)
 {
 	struct fl_err err = { 0 }, err2 = { 0 };
-	struct where w;
+	const struct fl_cli_daemon *d = find_daemon(c);
 	char path[600];
 	int ret;
 
-	find_daemon(c, &w);
-	ret = fl_admin_call(w.admin, method, target, body, c->timeout_ms, NULL, NULL, a, &err);
+	ret = fl_admin_call(d->admin, method, target, body, c->timeout_ms, NULL, NULL, a, &err);
 	if (ret == FL_EUNAVAIL && role) {
-		snprintf(path, sizeof(path), "%s/%s.sock", w.runtime, role);
+		snprintf(path, sizeof(path), "%s/%s.sock", d->runtime, role);
 		ret = fl_admin_call(path, method, target, body, c->timeout_ms, NULL, NULL, a, &err2);
 	}
-	return ret < 0 ? unreachable(&w, &err) : 0;
+	return ret < 0 ? unreachable(d, &err) : 0;
 }
 
 int fl_client_call_raw(struct fl_cli *c, const char *role, const char *method, const char *target, struct fl_span body, json_t **out)
@@ -173,15 +173,14 @@ int fl_client_stream(struct fl_cli *c, const char *role, const char *target, boo
 	struct lines l = { .on_line = on_line, .ctx = ctx };
 	struct fl_admin_answer a = { 0 };
 	struct fl_err err = { 0 };
-	struct where w;
+	const struct fl_cli_daemon *d = find_daemon(c);
 	char path[600];
 	int ret;
 
-	find_daemon(c, &w);
-	snprintf(path, sizeof(path), "%s/%s.sock", w.runtime, role);
-	ret = fl_admin_call(direct ? path : w.admin, "GET", target, fl_span(NULL, 0), direct ? 0 : c->timeout_ms, on_data, &l, &a, &err);
+	snprintf(path, sizeof(path), "%s/%s.sock", d->runtime, role);
+	ret = fl_admin_call(direct ? path : d->admin, "GET", target, fl_span(NULL, 0), direct ? 0 : c->timeout_ms, on_data, &l, &a, &err);
 	if (ret == FL_EUNAVAIL)
-		ret = unreachable(&w, &err);
+		ret = unreachable(d, &err);
 	else if (ret < 0)
 		ret = FL_EXIT_FAILED;
 	else if (a.status != 200) {
@@ -209,12 +208,7 @@ const char *fl_client_target(struct fl_cli *c, const char *path, ...)
 		if (!value)
 			continue;
 		fl_buf_printf(&b, "%c%s=", sep, key);
-		for (const unsigned char *s = (const unsigned char *)value; *s; s++) {
-			if ((*s >= '0' && *s <= '9') || (*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || strchr("-._~", *s))
-				fl_buf_u8(&b, *s);
-			else
-				fl_buf_printf(&b, "%%%02X", *s);
-		}
+		fl_percent_encode(&b, value);
 		sep = '&';
 	}
 	va_end(ap);
@@ -228,12 +222,10 @@ const char *fl_client_target(struct fl_cli *c, const char *path, ...)
 void fl_client_envelope(const char *kind, json_t *data)
 {
 	char when[FL_TIME_TEXT];
-	struct timespec ts;
 	json_t *o;
 
-	clock_gettime(CLOCK_REALTIME, &ts);
 	o = json_pack("{s:s, s:s, s:s, s:O, s:[]}", "kind", kind, "api_version", "v1", "generated_at",
-		      fl_time_format((fl_unix_us)ts.tv_sec * FL_US_PER_S + ts.tv_nsec / 1000, when), "data", data, "warnings");
+		      fl_time_format(fl_now_unix(fl_clock_sys()), when), "data", data, "warnings");
 	json_dumpf(o, stdout, JSON_INDENT(2));
 	fputc('\n', stdout);
 	json_decref(o);

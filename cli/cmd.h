@@ -34,5 +34,7 @@ int fl_cmd_config_check(struct fl_cli *c);
 int fl_cmd_config_explain(struct fl_cli *c);
 int fl_cmd_version(struct fl_cli *c);
 int fl_cmd_help(struct fl_cli *c);
+/** A destructive command asks on a terminal, and without one needs --yes: it never waits for nobody. 0: go on; else the exit code. `what`: "purge all of X". */
+int fl_cli_confirm(struct fl_cli *c, const char *what);
 /** Help of the whole, or of one command; for `help`. */
 int fl_cli_help(FILE *out, int argc, const char *const *argv);

@@ -111,15 +111,9 @@ int fl_cmd_feed_purge(struct fl_cli *c)
 	json_t *o;
 	int ret;
 
-	if (!c->yes && (!isatty(0) || !isatty(2)))
-		return fl_cli_fail(FL_EXIT_USAGE, "FL2002", "add --yes", "purging a source needs --yes when nobody can be asked");
-	if (!c->yes) {
-		char line[16] = "";
-
-		fprintf(stderr, "purge all versions of source %s? [y/N] ", c->args[0]);
-		if (!fgets(line, sizeof(line), stdin) || (line[0] != 'y' && line[0] != 'Y'))
-			return fl_cli_fail(FL_EXIT_FAILED, "FL2003", NULL, "not done");
-	}
+	ret = fl_cli_confirm(c, fl_arena_printf(&c->arena, "purge all versions of source %s", c->args[0]));
+	if (ret)
+		return ret;
 	ret = fl_client_call(c, "ingest", "POST", fl_arena_printf(&c->arena, "/v1/feeds/%s/purge", c->args[0]), NULL, &o);
 	if (ret)
 		return ret;

@@ -255,8 +255,7 @@ int fl_cmd_unhold(struct fl_cli *c)
 	return publication(c, "unhold", with_source(c));
 }
 
-/* A destructive command asks on a terminal, and without one needs --yes: it never waits. */
-static int confirmed(struct fl_cli *c, const char *what)
+int fl_cli_confirm(struct fl_cli *c, const char *what)
 {
 	char line[16] = "";
 
@@ -295,7 +294,7 @@ int fl_cmd_recover(struct fl_cli *c)
 			fprintf(stderr, "version %lld was published and the store lost it: what it held and this lacks is not counted\n",
 				(long long)fl_int(o, "lost_version"));
 		json_decref(o);
-		ret = confirmed(c, "go on");
+		ret = fl_cli_confirm(c, "go on");
 		if (ret) {
 			json_decref(body);
 			return ret;
@@ -306,7 +305,7 @@ int fl_cmd_recover(struct fl_cli *c)
 
 int fl_cmd_list_purge(struct fl_cli *c)
 {
-	int ret = confirmed(c, "purge all versions of this list");
+	int ret = fl_cli_confirm(c, "purge all versions of this list");
 
 	return ret ? ret : publication(c, "purge", json_object());
 }

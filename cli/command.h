@@ -27,6 +27,11 @@ struct fl_command {
 	int min_args, max_args; /* -1: any number */
 };
 
+/* Where the daemon's sockets are. */
+struct fl_cli_daemon {
+	char admin[512], runtime[512];
+};
+
 struct fl_cli {
 	const struct fl_command *cmd;
 	const char *config_path, *socket;
@@ -39,6 +44,7 @@ struct fl_cli {
 		const char *name, *value;
 	} opts[FL_OPTS_MAX * 4];
 	int n_opts;
+	struct fl_cli_daemon daemon; /* found at the first call */
 	struct fl_arena arena;
 };
 

@@ -41,7 +41,7 @@ static void add_builtin_lists(struct fl__load *l)
 }
 
 /* Lists that are asked for by name; the hint is the nearest there is. */
-static void check_list_exists(struct fl__load *l, const char *const *field, const char *who)
+void fl__check_list_exists(struct fl__load *l, const char *const *field, const char *who)
 {
 	const struct fl_config *c = l->cfg;
 	const char **names;
@@ -55,7 +55,7 @@ static void check_list_exists(struct fl__load *l, const char *const *field, cons
 	for (size_t i = 0; i < c->n_lists; i++)
 		names[i] = c->lists[i].name;
 	hint = fl__load_suggest(l, *field, names, c->n_lists);
-	fl__load_error(l, fl__load_node(l, field), hint ? hint : "add it to domain_lists", "%s names the list '%.80s', which does not exist", who, *field);
+	fl__load_error(l, fl__load_node(l, field), hint ? hint : "add it to domain_lists", "%s names the list '%.80s', which does not exist", who ? who : "this", *field);
 }
 
 static void check_feed_source(struct fl__load *l, const struct fl_cfg_feed *f)
@@ -76,7 +76,7 @@ static void check_feed(struct fl__load *l, struct fl_cfg_feed *f)
 {
 	const struct fl_cfg_list *list;
 
-	check_list_exists(l, &f->into, "the feed");
+	fl__check_list_exists(l, &f->into, "the feed");
 	list = fl_config_list(l->cfg, f->into);
 	if (list && list->builtin)
 		fl__load_error(l, fl__load_node(l, &f->into), "a list of its own, beside it in the rule group, does the same", "no feed may write into '%s'",
@@ -99,8 +99,8 @@ static void check_findings(struct fl__load *l)
 {
 	struct fl_cfg_findings *f = &l->cfg->findings;
 
-	check_list_exists(l, &f->into, "findings");
-	check_list_exists(l, &f->alert_into, "findings");
+	fl__check_list_exists(l, &f->into, "findings");
+	fl__check_list_exists(l, &f->alert_into, "findings");
 	if (strcmp(f->into, f->alert_into) == 0)
 		fl__load_error(l, fl__load_node(l, fl__load_node(l, &f->alert_into) ? &f->alert_into : &f->into), "two lists: one rule blocks, the other alerts",
 			       "into and alert_into are the same list");

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 
+#include "base/address.h"
 #include "base/text.h"
 
 /* The suffix list is opened when the first name is met; a file that cannot be read is said once. */
@@ -158,15 +159,6 @@ void fl__value_servers(struct fl__load *l, const struct fl_key *k, const struct 
 	fl__value_store_array(l, k, n, base, v, i);
 }
 
-static void mask(uint8_t *addr, unsigned prefix)
-{
-	for (unsigned i = 0; i < 16; i++) {
-		unsigned bits = prefix > 8 * i ? prefix - 8 * i : 0;
-
-		addr[i] = bits >= 8 ? addr[i] : bits == 0 ? 0 : (uint8_t)(addr[i] & (0xff << (8 - bits)));
-	}
-}
-
 /* A bare address is a network of one. */
 static bool network_parse(struct fl__load *l, const struct fl_yaml_node *n, struct fl_cfg_network *out)
 {
@@ -191,7 +183,7 @@ static bool network_parse(struct fl__load *l, const struct fl_yaml_node *n, stru
 	}
 	out->prefix = (uint8_t)prefix;
 	memcpy(masked, out->addr, 16);
-	mask(masked, out->prefix);
+	fl_address_mask(masked, out->prefix);
 	if (memcmp(masked, out->addr, 16) != 0) {
 		inet_ntop(family, masked, text, sizeof(text));
 		fl__load_error(l, n, fl__load_hint(l, "did you mean '%s/%u'?", text, out->prefix), "'%.80s' has bits set behind its prefix", n->text);

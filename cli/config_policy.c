@@ -3,20 +3,8 @@
 
 static void check_rule_list(struct fl__load *l, const struct fl_cfg_rule *r)
 {
-	const struct fl_config *c = l->cfg;
-	const char **names, *hint;
-
-	if (r->list[0] && !fl_config_list(c, r->list)) {
-		names = fl_arena_array(&l->scratch, c->n_lists, sizeof(*names));
-		if (!names)
-			return;
-		for (size_t i = 0; i < c->n_lists; i++)
-			names[i] = c->lists[i].name;
-		hint = fl__load_suggest(l, r->list, names, c->n_lists);
-		fl__load_error(l, fl__load_node(l, &r->list), hint ? hint : "add it to domain_lists", "rule '%s' names the list '%.80s', which does not exist",
-			       r->name, r->list);
-	}
-	if (r->action == FL_ACTION_BLOCK && r->list[0] && strcmp(r->list, c->findings.alert_into) == 0)
+	fl__check_list_exists(l, &r->list, fl__load_hint(l, "rule '%s'", r->name));
+	if (r->action == FL_ACTION_BLOCK && r->list[0] && strcmp(r->list, l->cfg->findings.alert_into) == 0)
 		fl__load_error(l, fl__load_node(l, &r->list), "findings that shall only be logged go there: action ALERT, or findings.defaults.into here",
 			       "a BLOCK rule on the alert list of the findings");
 }
@@ -133,10 +121,11 @@ static void check_overlap(struct fl__load *l, size_t ai, size_t ni)
 		const struct fl_cfg_association *b = &c->associations[i];
 
 		for (size_t j = 0; j < (i == ai ? ni : b->n_networks); j++) {
-			const struct fl_yaml_node *at = item(fl__load_node(l, &a->networks), ni);
+			const struct fl_yaml_node *at;
 
 			if (!same_network(&a->networks[ni], &b->networks[j]))
 				continue;
+			at = item(fl__load_node(l, &a->networks), ni);
 			fl__load_error(l, at, "a client has one association: the one with the longest network", "network %s is in association '%s' already",
 				       at ? at->text : "", b->name);
 			return;

@@ -223,7 +223,7 @@ int fl_context_admin(const struct fl_config *cfg, const char *role, const struct
 {
 	char path[512];
 	struct fl_admin_config c = { .unix_path = fl_role_socket(cfg, role, path, sizeof(path)), .mode = cfg->admin_mode, .group = cfg->admin_group,
-				     .routes = routes, .n_routes = n, .ctx = ctx, .own_thread = true };
+				     .routes = routes, .n_routes = n, .ctx = ctx };
 
 	if (mkdir(cfg->runtime, 0755) < 0 && access(cfg->runtime, W_OK) < 0)
 		return fl_err_set(err, FL_EIO, "runtime folder '%s' cannot be used", cfg->runtime);

@@ -13,7 +13,7 @@ json_t *fl_json_time(fl_unix_us t)
 	return t ? json_string(fl_time_format(t, text)) : json_null();
 }
 
-json_t *fl_json_hex(const void *p, size_t n)
+static json_t *json_hex(const void *p, size_t n)
 {
 	char text[129];
 
@@ -29,8 +29,8 @@ json_t *fl_json_key(struct fl_span rkey)
 
 static json_t *input(const struct fl_list_input *in)
 {
-	return json_pack("{s:s, s:o, s:I, s:o, s:I, s:b, s:b}", "source", in->source, "epoch", fl_json_hex(in->id.epoch.b, 16), "version",
-			 (json_int_t)in->id.number, "chain", fl_json_hex(in->id.chain, 32), "entries", (json_int_t)in->entries, "pinned", in->pinned, "gone",
+	return json_pack("{s:s, s:o, s:I, s:o, s:I, s:b, s:b}", "source", in->source, "epoch", json_hex(in->id.epoch.b, 16), "version",
+			 (json_int_t)in->id.number, "chain", json_hex(in->id.chain, 32), "entries", (json_int_t)in->entries, "pinned", in->pinned, "gone",
 			 in->gone);
 }
 
@@ -41,21 +41,10 @@ json_t *fl_json_list_version(const struct fl_list_version *v)
 	for (uint32_t i = 0; i < v->n_inputs; i++)
 		json_array_append_new(inputs, input(&v->inputs[i]));
 	return json_pack("{s:s, s:o, s:I, s:I, s:o, s:o, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:o}", "list", v->list, "epoch",
-			 fl_json_hex(v->id.epoch.b, 16), "version", (json_int_t)v->id.number, "parent", (json_int_t)v->parent, "chain",
-			 fl_json_hex(v->id.chain, 32), "at", fl_json_time(v->at), "cause", fl_cause_word(v->cause), "actor", v->actor, "reason", v->reason,
+			 json_hex(v->id.epoch.b, 16), "version", (json_int_t)v->id.number, "parent", (json_int_t)v->parent, "chain",
+			 json_hex(v->id.chain, 32), "at", fl_json_time(v->at), "cause", fl_cause_word(v->cause), "actor", v->actor, "reason", v->reason,
 			 "names", (json_int_t)v->names, "added", (json_int_t)v->added, "removed", (json_int_t)v->removed, "recovered",
 			 (json_int_t)v->recovered.version, "inputs", inputs);
-}
-
-json_t *fl_json_source_version(const char *source, const struct fl_source_version *v)
-{
-	char digest[33];
-
-	return json_pack("{s:s, s:o, s:I, s:I, s:o, s:s, s:o, s:s, s:s, s:s, s:I, s:I, s:I, s:I}", "source", source, "epoch",
-			 fl_json_hex(v->id.epoch.b, 16), "version", (json_int_t)v->id.number, "parent", (json_int_t)v->parent, "chain",
-			 fl_json_hex(v->id.chain, 32), "digest", fl_u128_format(v->digests.scope, digest), "at", fl_json_time(v->at), "cause",
-			 fl_cause_word(v->cause), "actor", v->actor, "reason", v->reason, "names", (json_int_t)v->digests.entries, "added",
-			 (json_int_t)v->added, "removed", (json_int_t)v->removed, "changed", (json_int_t)v->changed);
 }
 
 void fl_json_answer(struct fl_admin_response *res, json_t *take)

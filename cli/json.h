@@ -8,11 +8,9 @@
 
 /** RFC 3339 text, or null for 0. A new reference. */
 json_t *fl_json_time(fl_unix_us t);
-json_t *fl_json_hex(const void *p, size_t n);
 json_t *fl_json_key(struct fl_span rkey);
 /** Identity, inputs, counts and reason of a list version. */
 json_t *fl_json_list_version(const struct fl_list_version *v);
-json_t *fl_json_source_version(const char *source, const struct fl_source_version *v);
 /** Serialise and give up the reference; status 200. */
 void fl_json_answer(struct fl_admin_response *res, json_t *take);
 /** A problem from an error of the table: its HTTP status, stable code and hint. */

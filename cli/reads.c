@@ -285,10 +285,9 @@ static void answer_entries(struct fl_reads *r, const char *list, const struct fl
 
 static uint64_t input_version(const struct fl_list_version *v, const char *source)
 {
-	for (uint32_t i = 0; i < v->n_inputs; i++)
-		if (strcmp(v->inputs[i].source, source) == 0)
-			return v->inputs[i].id.number;
-	return 0;
+	const struct fl_list_input *in = fl_list_input_find(v->inputs, v->n_inputs, source);
+
+	return in ? in->id.number : 0;
 }
 
 static int add_diff(struct fl_reads *r, struct stream *s, const char *source, uint64_t from, uint64_t to)

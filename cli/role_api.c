@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "cli/context.h"
 #include "cli/json.h"
 #include "cli/reads.h"
@@ -75,12 +76,7 @@ static void get_metrics(void *ctx, const struct fl_admin_request *req, struct fl
 static void query_encode(struct fl_buf *out, const char *key, const char *value)
 {
 	fl_buf_printf(out, "%c%s=", memchr(out->p, '?', out->n) ? '&' : '?', key);
-	for (const unsigned char *s = (const unsigned char *)value; *s; s++) {
-		if ((*s >= '0' && *s <= '9') || (*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || strchr("-._~", *s))
-			fl_buf_u8(out, *s);
-		else
-			fl_buf_printf(out, "%%%02X", *s);
-	}
+	fl_percent_encode(out, value);
 }
 
 /* Forward with the caller's name: the roles take it from a peer that is their own user. */
@@ -170,7 +166,7 @@ static const struct fl_admin_route routes[] = {
 static int open_admin(struct role *r, struct fl_err *err)
 {
 	struct fl_admin_config c = { .unix_path = r->cfg->admin_socket, .mode = r->cfg->admin_mode, .group = r->cfg->admin_group, .routes = routes,
-				     .n_routes = sizeof(routes) / sizeof(routes[0]), .ctx = r, .own_thread = true };
+				     .n_routes = sizeof(routes) / sizeof(routes[0]), .ctx = r };
 	int ret;
 
 	mkdir(r->cfg->runtime, 0755);

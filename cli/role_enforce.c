@@ -111,9 +111,10 @@ static json_t *up_json(const char *address, bool up)
 	return address[0] ? json_boolean(up) : json_null();
 }
 
+static const char *const modes[] = { "run", "embedded", "demo" };
+
 static void get_status(void *ctx, const struct fl_admin_request *req, struct fl_admin_response *res)
 {
-	static const char *const modes[] = { "run", "embedded", "demo" };
 	struct role *r = ctx;
 	struct fl_server_stats s;
 	json_t *o;
@@ -142,7 +143,6 @@ static void get_status(void *ctx, const struct fl_admin_request *req, struct fl_
 
 static void get_metrics(void *ctx, const struct fl_admin_request *req, struct fl_admin_response *res)
 {
-	static const char *const modes[] = { "run", "embedded", "demo" };
 	struct role *r = ctx;
 
 	(void)req;

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/client.h"
+
 enum { OUTBOX_STUCK = 100 };
 
 static void problem(json_t *problems, const char *what, const char *hint, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
@@ -19,13 +21,6 @@ static void problem(json_t *problems, const char *what, const char *hint, const 
 	json_array_append_new(problems, json_pack("{s:s, s:s, s:s}", "what", what, "text", text, "hint", hint));
 }
 
-static const char *str(const json_t *o, const char *key)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-
-	return s ? s : "";
-}
-
 static void judge_feeds(json_t *problems, const json_t *ingest)
 {
 	const json_t *feeds = json_object_get(ingest, "feeds"), *f;
@@ -33,20 +28,20 @@ static void judge_feeds(json_t *problems, const json_t *ingest)
 	size_t i;
 
 	json_array_foreach (feeds, i, f) {
-		const char *state = str(f, "state");
+		const char *state = fl_str(f, "state");
 
-		snprintf(hint, sizeof(hint), "fireline feed ls; fireline feed refresh %.60s", str(f, "feed"));
+		snprintf(hint, sizeof(hint), "fireline feed ls; fireline feed refresh %.60s", fl_str(f, "feed"));
 		if (strcmp(state, "degraded") == 0 || strcmp(state, "held") == 0 || strcmp(state, "stale") == 0)
-			problem(problems, "feed", hint, "%s %s: %s; the last good copy stays in force", str(f, "feed"), state, str(f, "reason"));
-		else if (str(f, "reason")[0])
-			problem(problems, "feed", hint, "%s: %s", str(f, "feed"), str(f, "reason"));
+			problem(problems, "feed", hint, "%s %s: %s; the last good copy stays in force", fl_str(f, "feed"), state, fl_str(f, "reason"));
+		else if (fl_str(f, "reason")[0])
+			problem(problems, "feed", hint, "%s: %s", fl_str(f, "feed"), fl_str(f, "reason"));
 	}
 	if (json_is_true(json_object_get(json_object_get(ingest, "findings"), "clock_skewed")))
 		problem(problems, "clock", "set the clocks", "this host's clock and the store's are more than 60 s apart: nothing expires");
-	if (str(ingest, "entries_problem")[0])
-		problem(problems, "entries", "", "what a list's entries: say is not in force: %s", str(ingest, "entries_problem"));
-	if (str(json_object_get(ingest, "findings"), "problem")[0])
-		problem(problems, "findings", "", "%s", str(json_object_get(ingest, "findings"), "problem"));
+	if (fl_str(ingest, "entries_problem")[0])
+		problem(problems, "entries", "", "what a list's entries: say is not in force: %s", fl_str(ingest, "entries_problem"));
+	if (fl_str(json_object_get(ingest, "findings"), "problem")[0])
+		problem(problems, "findings", "", "%s", fl_str(json_object_get(ingest, "findings"), "problem"));
 }
 
 static void judge_publish(json_t *problems, const json_t *publish)
@@ -57,12 +52,12 @@ static void judge_publish(json_t *problems, const json_t *publish)
 	json_array_foreach (lists, i, l) {
 		json_int_t outbox = json_integer_value(json_object_get(l, "outbox")), pinned = json_integer_value(json_object_get(l, "pinned"));
 
-		if (str(l, "problem")[0])
-			problem(problems, "publish", "", "%s: %s", str(l, "list"), str(l, "problem"));
+		if (fl_str(l, "problem")[0])
+			problem(problems, "publish", "", "%s: %s", fl_str(l, "list"), fl_str(l, "problem"));
 		if (outbox > OUTBOX_STUCK)
-			problem(problems, "bus", "is Kafka reachable?", "%s: %lld versions wait for Kafka", str(l, "list"), (long long)outbox);
+			problem(problems, "bus", "is Kafka reachable?", "%s: %lld versions wait for Kafka", fl_str(l, "list"), (long long)outbox);
 		if (pinned > 0)
-			problem(problems, "held", "fireline unhold LIST", "%s: %lld sources are pinned", str(l, "list"), (long long)pinned);
+			problem(problems, "held", "fireline unhold LIST", "%s: %lld sources are pinned", fl_str(l, "list"), (long long)pinned);
 	}
 }
 
@@ -76,17 +71,17 @@ static void judge_enforce(json_t *problems, const json_t *enforce)
 		problem(problems, "store", "is Redis reachable?", "the enforcer cannot reach Redis; it serves what it holds");
 	if (json_is_false(json_object_get(enforce, "bus_up")))
 		problem(problems, "bus", "is Kafka reachable?", "the enforcer cannot reach Kafka; it finds new versions by asking Redis");
-	if (str(enforce, "problem")[0])
-		problem(problems, "disk", "", "%s", str(enforce, "problem"));
+	if (fl_str(enforce, "problem")[0])
+		problem(problems, "disk", "", "%s", fl_str(enforce, "problem"));
 	json_array_foreach (lists, i, l) {
-		const char *state = str(l, "state");
+		const char *state = fl_str(l, "state");
 
 		if (strcmp(state, "DEGRADED") == 0 || strcmp(state, "STALE") == 0)
-			problem(problems, "list", "fireline list show LIST; fireline recover LIST", "%s %s: %s", str(l, "list"), state, str(l, "reason"));
-		else if (strcmp(state, "behind") == 0 && str(l, "reason")[0])
-			problem(problems, "list", "", "%s behind: %s; what it holds stays in force", str(l, "list"), str(l, "reason"));
+			problem(problems, "list", "fireline list show LIST; fireline recover LIST", "%s %s: %s", fl_str(l, "list"), state, fl_str(l, "reason"));
+		else if (strcmp(state, "behind") == 0 && fl_str(l, "reason")[0])
+			problem(problems, "list", "", "%s behind: %s; what it holds stays in force", fl_str(l, "list"), fl_str(l, "reason"));
 		else if (strcmp(state, "waiting") == 0 && !alone)
-			problem(problems, "list", "rules that name it follow their association's fail_open", "%s: no version has come yet", str(l, "list"));
+			problem(problems, "list", "rules that name it follow their association's fail_open", "%s: no version has come yet", fl_str(l, "list"));
 	}
 }
 

@@ -14,14 +14,6 @@
 
 enum { DB_MAX = 1 << 20 };
 
-fl_mono_ns fl__redis_now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (fl_mono_ns)ts.tv_sec * FL_NS_PER_S + ts.tv_nsec;
-}
-
 /* ---- URL ---- */
 
 static bool db_parse(const char *s, unsigned *db)

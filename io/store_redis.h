@@ -10,6 +10,7 @@
 #pragma once
 #include <sys/socket.h>
 
+#include "io/clock.h"
 #include "io/store.h"
 
 struct fl__redis_target {
@@ -24,7 +25,10 @@ struct fl__redis_target {
 	socklen_t peer_len;
 };
 
-fl_mono_ns fl__redis_now(void);
+static inline fl_mono_ns fl__redis_now(void)
+{
+	return fl_now_mono(fl_clock_sys());
+}
 int fl__redis_target_init(struct fl__redis_target *t, const struct fl_store_redis_config *cfg, struct fl_err *err);
 void fl__redis_target_done(struct fl__redis_target *t);
 /** A connected, non-blocking socket, within connect_timeout_ms (a resolver may add its own time). Sets peer. */

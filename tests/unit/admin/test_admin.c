@@ -78,7 +78,7 @@ static const struct fl_admin_route routes[] = {
 static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
-	struct fl_admin_config c = { .mode = 0600, .routes = routes, .n_routes = sizeof(routes) / sizeof(routes[0]), .ctx = f, .own_thread = true };
+	struct fl_admin_config c = { .mode = 0600, .routes = routes, .n_routes = sizeof(routes) / sizeof(routes[0]), .ctx = f };
 
 	snprintf(f->folder, sizeof(f->folder), "/tmp/fl-admin-XXXXXX");
 	assert_non_null(mkdtemp(f->folder));
@@ -201,7 +201,7 @@ static void a_stream_that_waits_does_not_hold_up_the_end(void **state)
 	pthread_join(t, NULL);
 	assert_int_equal(atomic_load(&f->ended), 1);
 	fl_buf_done(&g.b);
-	struct fl_admin_config c = { .unix_path = f->path, .routes = routes, .n_routes = 1, .ctx = f, .own_thread = true };
+	struct fl_admin_config c = { .unix_path = f->path, .routes = routes, .n_routes = 1, .ctx = f };
 
 	assert_int_equal(fl_admin_open(&c, &f->admin, NULL), 0);
 }
@@ -209,7 +209,7 @@ static void a_stream_that_waits_does_not_hold_up_the_end(void **state)
 static void a_dead_socket_file_is_replaced_and_a_live_one_is_not(void **state)
 {
 	struct fixture *f = *state;
-	struct fl_admin_config c = { .unix_path = f->path, .routes = routes, .n_routes = 1, .own_thread = true };
+	struct fl_admin_config c = { .unix_path = f->path, .routes = routes, .n_routes = 1 };
 	struct fl_admin *second = NULL;
 	struct fl_err err = { 0 };
 	char dead[100], out[512];

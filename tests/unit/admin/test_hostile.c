@@ -20,6 +20,7 @@
 #include <cmocka.h>
 
 #include "admin/admin.h"
+#include "tests/support/skip.h"
 
 struct fixture {
 	char folder[64], path[96], tcp[32];
@@ -80,7 +81,7 @@ static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 	char group[16] = "no-such-group"; /* gone when the server asks for it: it must have kept its own */
-	struct fl_admin_config c = { .mode = 0666, .group = group, .routes = routes, .n_routes = sizeof(routes) / sizeof(routes[0]), .ctx = f, .own_thread = true };
+	struct fl_admin_config c = { .mode = 0666, .group = group, .routes = routes, .n_routes = sizeof(routes) / sizeof(routes[0]), .ctx = f };
 
 	snprintf(f->folder, sizeof(f->folder), "/tmp/fl-admin-XXXXXX");
 	assert_non_null(mkdtemp(f->folder));
@@ -195,7 +196,7 @@ static void another_user_may_read_and_not_change(void **state)
 	struct fixture *f = *state;
 
 	if (geteuid() != 0)
-		skip();
+		fl_test_skip("only root becomes another user");
 	assert_int_equal(as_nobody(f->path, "GET", 0), 100);
 	assert_int_equal(as_nobody(f->path, "POST", 2), 101);
 	assert_int_equal(as_nobody(f->path, "POST", 40u << 20), 101); /* read to its end and not kept: the answer is heard */
@@ -297,7 +298,7 @@ static void an_address_that_is_none(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct fl_admin_config c = { .tcp_address = rows[i], .routes = routes, .n_routes = 1, .own_thread = true };
+		struct fl_admin_config c = { .tcp_address = rows[i], .routes = routes, .n_routes = 1 };
 
 		assert_int_equal(fl_admin_open(&c, &a, NULL), FL_ECONFIG);
 	}
