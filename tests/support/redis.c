@@ -1,4 +1,5 @@
 #include "tests/support/redis.h"
+#include "tests/support/skip.h"
 
 #include <fcntl.h>
 #include <ftw.h>
@@ -18,7 +19,7 @@ enum { ARGS_MAX = 48, TRIES = 500, TRY_MS = 20 };
 
 bool fl_test_redis_present(void)
 {
-	const char *require = getenv("FL_REQUIRE_ALL"), *path = getenv("PATH");
+	const char *path = getenv("PATH");
 	char whole[4096];
 	bool found = false;
 
@@ -29,7 +30,7 @@ bool fl_test_redis_present(void)
 		found = access(whole, X_OK) == 0;
 		path += n + (path[n] == ':');
 	}
-	if (!found && require && strcmp(require, "1") == 0) {
+	if (!found && fl_test_required()) {
 		fprintf(stderr, "redis-server is not on PATH, and FL_REQUIRE_ALL=1 wants it\n");
 		exit(1);
 	}

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "feeds/feeds.h"
+#include "tests/support/skip.h"
 
 static struct fl_buf file_read(const char *path)
 {
@@ -41,7 +42,7 @@ static void test_fixtures(void **state)
 
 	(void)state;
 	if (access(FL_SHARED "/fixtures/guardduty", R_OK) < 0)
-		skip();
+		fl_test_skip("the shared findings are not here");
 	for (size_t i = 0; i < 2 * sizeof(rows) / sizeof(*rows); i++) {
 		struct fl_arena arena = { 0 };
 		struct fl_findings got;

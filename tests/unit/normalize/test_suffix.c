@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "normalize/names.h"
+#include "tests/support/skip.h"
 
 static struct fl_names *names;
 
@@ -125,8 +126,9 @@ static void test_the_filter_agrees_with_libpsl(void **state)
 {
 	(void)state;
 	list_check("/usr/share/publicsuffix/public_suffix_list.dat");
-	if (access(FL_SHARED "/feeds/allow/public_suffix_list.dat", R_OK) == 0)
-		list_check(FL_SHARED "/feeds/allow/public_suffix_list.dat");
+	if (access(FL_SHARED "/feeds/allow/public_suffix_list.dat", R_OK) < 0)
+		fl_test_skip("the shared suffix list is not here");
+	list_check(FL_SHARED "/feeds/allow/public_suffix_list.dat");
 }
 
 static void test_without_a_text_list_libpsl_answers(void **state)
