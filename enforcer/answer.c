@@ -223,11 +223,11 @@ struct fl__remark fl__ede_block(const struct fl__ede_style *style, const struct 
 		r.ede = FL__EDE_NOT_READY;
 	if (!full)
 		snprintf(buf, FL__EDE_TEXT, "ref=%s", ref);
-	else if (d->rule)
-		snprintf(buf, FL__EDE_TEXT, "list=%s rule=%s/%u v=%llu ref=%s%s%s", d->list ? d->list : "", group, d->rule->priority,
+	else if (d->rule) /* names have 64 octets at most, so the reference always fits; a long contact may be cut */
+		snprintf(buf, FL__EDE_TEXT, "list=%.64s rule=%.64s/%u v=%llu ref=%s%s%s", d->list ? d->list : "", group, d->rule->priority,
 			 (unsigned long long)d->list_version, ref, style->contact[0] ? " contact=" : "", style->contact);
 	else
-		snprintf(buf, FL__EDE_TEXT, "list=%s rule=%s v=%llu ref=%s", d->list ? d->list : "", group,
+		snprintf(buf, FL__EDE_TEXT, "list=%.64s rule=%.64s v=%llu ref=%s", d->list ? d->list : "", group,
 			 (unsigned long long)d->list_version, ref);
 	return r;
 }

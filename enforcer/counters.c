@@ -65,6 +65,8 @@ void fl__counters_metrics(const struct fl__counters *c, struct fl_buf *out)
 	fl_metric_family(out, "fireline_dns_dropped_total", FL_COUNTER, "Queries not answered, by reason: malformed, overload, send.");
 	for (int i = 0; i < FL__LOSSES; i++)
 		fl_metric_u64(out, "fireline_dns_dropped_total", "", FL_LABELS("reason", lost_words[i]), fl__peek(&c->lost[i]));
+	fl_metric_family(out, "fireline_dns_tcp_refused_total", FL_COUNTER, "TCP connections closed at once: too many in all, or from one address.");
+	fl_metric_u64(out, "fireline_dns_tcp_refused_total", "", NULL, fl__peek(&c->tcp_refused));
 	fl_metric_family(out, "fireline_policy_redirect_matches_total", FL_COUNTER, "Decisions made by a CNAME or DNAME target.");
 	fl_metric_u64(out, "fireline_policy_redirect_matches_total", "", NULL, fl__peek(&c->redirect_matches));
 	fl_metric_family(out, "fireline_cache_hits_total", FL_COUNTER, "Questions answered from the cache.");

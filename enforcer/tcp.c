@@ -270,7 +270,7 @@ static void accept_some(struct fl__tcp *x, int listener)
 		}
 		c = connections_of(x, &peer) < ADDRESS_MAX ? free_slot(x) : NULL;
 		if (!c) {
-			fl__bump(&x->s->threads[x->s->tcp_number].counters.lost[FL__LOST_OVERLOAD]);
+			fl__bump(&x->s->threads[x->s->tcp_number].counters.tcp_refused);
 			close(fd);
 			continue;
 		}

@@ -121,6 +121,8 @@ static void as_file(const uint8_t *data, size_t size)
 	close(fd);
 	if (fl__ring_open(path, &r, NULL) == 0) {
 		read_all(r);
+		fl__ring_shrink(r); /* what is read stays as it was */
+		read_all(r);
 		fl__ring_close(r, true);
 	}
 	unlink(path);

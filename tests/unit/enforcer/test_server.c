@@ -52,6 +52,40 @@ static void test_leaves_from_the_address_asked(void **state)
 	close_world(w);
 }
 
+static void test_ipv6(void **state)
+{
+	struct world *w = open_world();
+	struct sockaddr_in6 at = { .sin6_family = AF_INET6 };
+	socklen_t len = sizeof(at);
+	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), on = 1, client;
+	struct fl_server_config c = { .cfg = &w->cfg, .udp_fds = &fd, .n_udp = 1, .clock = fl_clock_sys(), .random = fl_random_sys(), .runtime = w->folder };
+	uint8_t a[1500];
+	size_t n;
+
+	(void)state;
+	setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+	setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on));
+	at.sin6_addr = in6addr_loopback;
+	if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0) {
+		if (fd >= 0)
+			close(fd);
+		close_world(w);
+		skip(); /* no IPv6 here */
+	}
+	getsockname(fd, (struct sockaddr *)&at, &len);
+	assert_int_equal(fl_server_start(&c, &w->server, NULL), 0);
+	fl_server_set_view(w->server, help_view(w->policy, 2));
+	client = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(client, (struct sockaddr *)&at, sizeof(at)), 0);
+	n = ask(client, 1, "evil.example", 1, a, sizeof(a)); /* by the worker */
+	assert_int_equal(a[3] & 15, 3);
+	assert_non_null(memmem(a, n, "list=bad", 8));
+	assert_true(ask(client, 2, "ok.example", 28, a, sizeof(a)) > 0); /* by the resolve thread */
+	assert_int_equal(fl__be16(a + 6), 1);
+	close(client);
+	close_world(w);
+}
+
 /* EDE, record and fl_server_ref speak of one reference. */
 static void test_reference(void **state)
 {
@@ -189,6 +223,7 @@ static void test_views_swap_under_load(void **state)
 	struct world *w = open_world();
 	_Atomic uint64_t set_from = 2, set_done = 2;
 	_Atomic bool end = false;
+	struct fl_server_stats s;
 	struct load l[LOADS];
 	uint64_t answers = 0;
 
@@ -213,7 +248,10 @@ static void test_views_swap_under_load(void **state)
 		answers += l[i].answers;
 	}
 	assert_true(answers > 0);
-	assert_true(wait_for(w, &w->records, answers)); /* one record an answer */
+	fl_server_stats(w->server, &s);
+	assert_int_equal(s.answers, s.qlog_written + s.qlog_dropped); /* one record an answer; a log thread that is slow may cost some, and they are counted */
+	assert_true(s.answers >= answers);
+	assert_true(wait_for(w, &w->records, s.qlog_written));
 	close_world(w);
 }
 
@@ -330,6 +368,7 @@ int main(void)
 		cmocka_unit_test(test_leaves_from_the_address_asked),
 		cmocka_unit_test(test_reference),
 		cmocka_unit_test(test_junk_is_silence_or_formerr),
+		cmocka_unit_test(test_ipv6),
 		cmocka_unit_test(test_failed_start),
 		cmocka_unit_test(test_views_swap_under_load),
 		cmocka_unit_test(test_cloaked_tracker_is_blocked),

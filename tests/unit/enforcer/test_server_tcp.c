@@ -114,6 +114,74 @@ static void test_slow_tcp_does_not_hurt_udp(void **state)
 	close_world(w);
 }
 
+static unsigned open_files(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	unsigned n = 0;
+
+	while (readdir(d))
+		n++;
+	closedir(d);
+	return n;
+}
+
+/* One client that means no good: pieces of questions, foreign octets, resets with answers out. */
+static void annoy(const struct world *w, unsigned seed)
+{
+	struct linger reset = { .l_onoff = 1 };
+	struct fl_buf out = { 0 };
+	int fd = tcp_client(w);
+	char name[32];
+
+	for (unsigned i = 0; i < seed % 7; i++) {
+		snprintf(name, sizeof(name), "a%u.example", seed + i);
+		put_framed(&out, (uint16_t)i, i % 2 ? name : "evil.example");
+	}
+	if (seed % 3 == 0 && out.n)
+		out.p[(seed * 31) % out.n] ^= (uint8_t)(1 + seed % 255);
+	if (seed % 4 == 0 && out.n)
+		out.n -= (seed * 17) % out.n;
+	if (out.n)
+		send(fd, out.p, out.n, MSG_NOSIGNAL);
+	if (seed % 5 == 0)
+		shutdown(fd, SHUT_WR);
+	if (seed % 2)
+		setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	close(fd);
+	fl_buf_done(&out);
+}
+
+/* No descriptor stays, no question is lost from the books, and who asks properly is answered. */
+static void test_tcp_hostile(void **state)
+{
+	enum { N = 500 };
+	struct world *w = open_world();
+	struct fl_server_stats s = { 0 };
+	struct fl_buf out = { 0 };
+	uint8_t a[4096];
+	unsigned before;
+	int fd;
+
+	(void)state;
+	start(w, NULL);
+	before = open_files();
+	for (unsigned seed = 1; seed <= N; seed++)
+		annoy(w, seed);
+	fd = tcp_client(w);
+	put_framed(&out, 7, "evil.example");
+	assert_true(send(fd, out.p, out.n, 0) == (ssize_t)out.n);
+	assert_true(read_framed(fd, a, sizeof(a)) > 14);
+	close(fd);
+	for (int i = 0; i < WAIT_MS && (open_files() != before || s.queries == 0 || s.queries != s.answers + s.dropped); i++) {
+		usleep(1000);
+		fl_server_stats(w->server, &s);
+	}
+	assert_int_equal(open_files(), before);
+	assert_int_equal(s.queries, s.answers + s.dropped);
+	fl_buf_done(&out);
+	close_world(w);
+}
+
 static void test_big_answer(void **state)
 {
 	struct world *w = open_world();
@@ -145,6 +213,7 @@ int main(void)
 		cmocka_unit_test(test_tcp_dribble),
 		cmocka_unit_test(test_tcp_idle_and_bad_are_closed),
 		cmocka_unit_test(test_slow_tcp_does_not_hurt_udp),
+		cmocka_unit_test(test_tcp_hostile),
 		cmocka_unit_test(test_big_answer),
 	};
 
