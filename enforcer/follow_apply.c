@@ -73,7 +73,14 @@ static int open_content(struct fl_follow *f, struct plan *pl, uint32_t i, struct
 {
 	const struct fl_list_input *in = &pl->v.inputs[i];
 	struct fl_version_id id;
-	int ret = fl_source_open(f->c.sets, in->source, in->id.number, &pl->up[i].take_entries, &id, err);
+	int ret;
+
+	if (in->id.number == 0) { /* rolled back to before it was an input: it holds nothing */
+		pl->up[i].take_entries = fl_entries_empty();
+		pl->whole = true;
+		return pl->up[i].take_entries ? 0 : FL_ENOMEM;
+	}
+	ret = fl_source_open(f->c.sets, in->source, in->id.number, &pl->up[i].take_entries, &id, err);
 
 	if (ret == 0 && !fl_version_id_eq(&id, &in->id)) {
 		fl_entries_close(pl->up[i].take_entries);

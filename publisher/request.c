@@ -67,9 +67,16 @@ static int plan_rollback(struct fl_publisher *p, struct fl_pub_list *l, const st
 			newest(l, in);
 			continue;
 		}
-		if (!was || fl_version_id_eq(&was->id, &in->id))
+		if (was && fl_version_id_eq(&was->id, &in->id))
 			continue;
-		*in = *was;
+		if (was)
+			*in = *was;
+		else { /* a feed that came after: it was no input then, and is an empty one now */
+			in->id = (struct fl_version_id){ 0 };
+			in->digest = (struct fl_u128){ 0 };
+			in->entries = 0;
+			in->gone = false;
+		}
 		in->pinned = true;
 	}
 	pl->commit.cause = FL_CAUSE_ROLLBACK;
