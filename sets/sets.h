@@ -22,6 +22,7 @@ struct fl_sets {
 	uint32_t small_bytes; /* 64 KiB: so much of deltas a small set may gather before a keyframe is cut */
 	uint32_t delta_max;   /* 1 MiB: a heavier delta is not kept */
 	uint32_t deltas_max;  /* 1,000: so many deltas, then a keyframe */
+	uint32_t pack_max;    /* 256: so many old deltas a pack; that is also the most */
 };
 
 struct fl_head {
@@ -141,8 +142,9 @@ int fl_claims_of(struct fl_sets *s, const char *source, struct fl_span key, stru
 
 /* Retention and purge: fenced scripts, in bounded batches, each of which decides and deletes on the same state. */
 struct fl_retention_report {
-	uint64_t versions_removed, keys_removed, bytes_removed;
+	uint64_t versions_removed, keys_removed, bytes_removed, deltas_packed;
 };
+/** Packs small old deltas, then deletes what is past its time. */
 int fl_source_retain(struct fl_sets *s, const struct fl_lease *lease, struct fl_retention_report *out, struct fl_err *err);
 int fl_list_retain(struct fl_sets *s, const struct fl_lease *lease, struct fl_retention_report *out, struct fl_err *err);
 /** After the deleting version (empty, cause delete): removes all older keys of the set, and what a list needed of its sources; head and that version stay. */

@@ -18,6 +18,7 @@ static void history(uint64_t n, int64_t minutes)
 
 	lease = list_lease = (struct fl_lease){ 0 };
 	w.s.deltas_max = w.f.deltas_max = 4;
+	w.s.pack_max = w.f.pack_max = 3;
 	for (uint64_t i = 1; i <= n; i++) {
 		if (commit_names(&w.s, "f", &lease, text_of(i, text), &v) < 0)
 			fail();
@@ -71,6 +72,8 @@ static void nothing_left_below(uint64_t oldest)
 		snprintf(key, sizeof(key), "%.*s", (int)r.v[i].s.n, (const char *)r.v[i].s.p);
 		if (key[15] == ':' && key[14] && strchr("vdk", key[14]))
 			n = strtoull(key + 16, NULL, 10);
+		if (key[14] == 'p')
+			n = strtoull(strchr(key + 16, '-') + 1, NULL, 10);
 		if (n && n < oldest)
 			fail_msg("%s is left, the oldest version is %d", key, (int)oldest);
 	}

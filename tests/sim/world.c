@@ -189,7 +189,7 @@ static struct fl_sets sets_over(struct sim *s, struct fl_store *store)
 {
 	return (struct fl_sets){ .store = store, .clock = &s->clock.door, .random = &s->actor_rnd.door, .keep_age_ms = s->cfg->keep_age_ms,
 				 .keep_bytes = s->cfg->keep_bytes, .keep_floor = 3, .small_bytes = 96, .delta_max = 400,
-				 .deltas_max = 12 };
+				 .deltas_max = 12, .pack_max = 5 };
 }
 
 static void start_stages(struct sim *s, struct sim_actor *a)
