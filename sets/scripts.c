@@ -95,6 +95,7 @@ const struct fl_script fl__script_head_only = { "head_first", CHECK_DONE CHECK_C
 
 /* List: KEYS 5 outbox, 6 back, then for each input v:K of its source and needed of its source.
  * ARGV at base: +1 list name, +2 free ('1': the cause may move inputs back and pins), +3 inputs; then each: source, epoch, number, chain, flags.
+ * Without the cause an input goes back only to the source's present head: then it is the source that went back, and not a publisher that is late.
  * back: the versions in which an input went back or came, and those that had one that the next had no more. Only these, beside the oldest, say what a list needs of its sources. */
 #define LIST_CHECK                                                                                  \
 	"local b = 16 + tonumber(ARGV[16])\n"                                                       \
@@ -115,7 +116,10 @@ const struct fl_script fl__script_head_only = { "head_first", CHECK_DONE CHECK_C
 	"  if p and p[1] == e then left = left - 1 end\n"                                           \
 	"  if n ~= '0' and not (p and p[1] == e and tonumber(n) >= tonumber(p[2])) then back = true end\n" \
 	"  if ARGV[b + 2] ~= '1' and p then\n"                                                      \
-	"    if p[1] == e and tonumber(n) < tonumber(p[2]) then return 'back' end\n"                \
+	"    if p[1] == e and tonumber(n) < tonumber(p[2]) then\n"                                  \
+	"      local h = redis.call('HMGET', (string.gsub(KEYS[8 + i * 2], ':needed$', ':head')), 'epoch', 'version', 'chain')\n" \
+	"      if h[1] ~= e or h[2] ~= n or h[3] ~= c then return 'back' end\n"                     \
+	"    end\n"                                                                               \
 	"    if (string.find(p[4], 'p', 1, true) ~= nil) ~= (string.find(f, 'p', 1, true) ~= nil) then return 'pins' end\n" \
 	"  end\n"                                                                                   \
 	"end\n"
@@ -124,7 +128,7 @@ const struct fl_script fl__script_head_only = { "head_first", CHECK_DONE CHECK_C
 	"  local a = b + 3 + i * 5\n"                                                               \
 	"  local p, key = had[ARGV[a + 1]], KEYS[8 + i * 2]\n"                                      \
 	"  local cur = redis.call('HGET', key, ARGV[b + 1])\n"                                      \
-	"  local moved_epoch = p and p[1] ~= ARGV[a + 2]\n"                                         \
+	"  local moved_epoch = p and p[2] ~= '0' and p[1] ~= ARGV[a + 2]\n"                      \
 	"  if ARGV[a + 3] ~= '0' and (not cur or moved_epoch or tonumber(cur) > tonumber(ARGV[a + 3])) then\n" \
 	"    redis.call('HSET', key, ARGV[b + 1], ARGV[a + 3])\n"                                   \
 	"  end\n"                                                                                   \

@@ -41,6 +41,9 @@ int fl_set_head(struct fl_sets *s, enum fl_set_kind kind, const char *name, stru
 int fl_set_heads(struct fl_sets *s, enum fl_set_kind kind, const char *const *names, size_t n, struct fl_head *out, struct fl_err *err);
 /** Names of all sets of this kind that the store knows, sorted, in arena. SCAN, not KEYS. */
 int fl_set_names(struct fl_sets *s, enum fl_set_kind kind, struct fl_arena *arena, const char *const **out, size_t *n, struct fl_err *err);
+/** Is each of these versions in the store, under its epoch and chain? One round trip; number 0 is there. */
+int fl_set_versions_there(struct fl_sets *s, enum fl_set_kind kind, const char *const *names, const struct fl_version_id *ids, size_t n, bool *there,
+			  struct fl_err *err);
 int fl_source_version_get(struct fl_sets *s, const char *name, uint64_t number, struct fl_source_version *out, struct fl_err *err);
 int fl_list_version_get(struct fl_sets *s, const char *name, uint64_t number, struct fl_arena *arena, struct fl_list_version *out, struct fl_err *err);
 /** number -> chain by `lineage`: FL_ENOTFOUND when it does not know that number, FL_EGAP when the set has no lineage at all. */
