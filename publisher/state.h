@@ -5,7 +5,7 @@
 #pragma once
 #include "publisher/publisher.h"
 
-enum { FL_RELAY_BATCH = 32, FL_LEASE_MS = 10000, FL_TICK_MS = 1000, FL_RESEND_GRACE_MS = 5000, FL_RESEND_MS = 3600000, FL_RETAIN_MS = 600000, FL_ORPHANS_MAX = 16 };
+enum { FL_RELAY_BATCH = 32, FL_LEASE_MS = 10000, FL_TICK_MS = 1000, FL_RESEND_GRACE_MS = 5000, FL_RESEND_MS = 3600000, FL_RETAIN_MS = 600000, FL_ORPHANS_MAX = 16, FL_STALE_TRIES = 4 };
 
 /* The guard by counts alone, where the old content is gone (DESIGN.md 3): at most this share of the entries may be missing. */
 struct fl_guard_counts {
@@ -16,6 +16,8 @@ struct fl_guard_counts {
 struct fl_pub_source {
 	struct fl_cfg_source cfg; /* strings in the publisher's arena */
 	struct fl_head head;
+	bool head_lost;	 /* the version that the head names is not in the store: nothing can be made of it */
+	bool input_lost; /* nor is the one that the list's newest version names, or another has its number */
 };
 
 /* One outbox entry on its way: handed to the bus, not yet reported. */
@@ -50,6 +52,7 @@ struct fl_pub_list {
 	struct fl_version_id sent; /* newest acknowledged by Kafka */
 	struct fl_seen seen;
 	fl_mono_ns retry_at, relay_at, resend_at, hourly_at, retain_at;
+	uint32_t stale; /* commits in a row that found something moved */
 	uint64_t published, unchanged, failed;
 	char problem[200];
 };
@@ -68,8 +71,8 @@ struct fl_publisher {
 
 /* next.c */
 /**
- * The inputs of the next version: for each source by configuration its head, or what the current version has where it is pinned, has not moved, or
- * is lost (then marked gone, unless the difference by counts is one the guard accepts). Pure.
+ * The inputs of the next version: for each source by configuration its head, or what the current version has where that is pinned, has not moved, or where the head cannot be had. An
+ * input that is not in the head's history (the source was lost, or went back) gives way to the head if the difference by counts is one the guard accepts, else it stays, marked gone. Pure.
  * @return true when they differ from the current version's.
  */
 bool fl__next_inputs(const struct fl_list_version *current, const struct fl_pub_source *sources, size_t n, const struct fl_guard_counts *guard,
