@@ -329,8 +329,8 @@ static void answer_diff(struct fl_reads *r, const char *list, const struct fl_ad
 	}
 	for (uint32_t i = 0; ret == 0 && i < b.n_inputs; i++)
 		ret = add_diff(r, s, b.inputs[i].source, input_version(&a, b.inputs[i].source), b.inputs[i].id.number);
-	for (uint32_t i = 0; ret == 0 && i < a.n_inputs; i++)
-		if (!input_version(&b, a.inputs[i].source))
+	for (uint32_t i = 0; ret == 0 && i < a.n_inputs; i++) /* those that b has not at all: one that it has without a version is above */
+		if (!fl_list_input_find(b.inputs, b.n_inputs, a.inputs[i].source))
 			ret = add_diff(r, s, a.inputs[i].source, a.inputs[i].id.number, 0);
 	stream_answer(s, ret, res);
 }
