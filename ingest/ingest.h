@@ -98,7 +98,8 @@ struct fl_operator_entry {
 /** Add (or renew) or remove entries; one version. Durable when it returns 0. refused entries are listed in reason; any refused: nothing is committed. */
 int fl_operator_change(struct fl_findings_stage *f, const char *list, bool add, const struct fl_operator_entry *v, size_t n, const char *actor,
 		       const char *reason, struct fl_source_version *out, struct fl_err *err);
-/** The deleting version of a source, then its keys. */
+/** The deleting version of a source, then its keys. FL_EREFUSED, and nothing is done: the configuration names it, or the newest version of a list is made of it (which, in err).
+ * Older versions of lists keep their manifests, but what they had of the source cannot be read any more. */
 int fl_source_purge(struct fl_findings_stage *f, const char *source, const char *actor, const char *reason, struct fl_err *err);
 
 struct fl_findings_status {

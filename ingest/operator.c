@@ -86,6 +86,29 @@ static bool in_use(const struct fl_config *cfg, const char *source)
 	return used;
 }
 
+/* What a list is made of now is not taken from under it: a reader that comes later could not load the list. Older versions of lists do not hold a purge up; that part of their history
+ * cannot be read any more then. */
+static int not_used(struct fl_findings_stage *f, const char *source, struct fl_err *err)
+{
+	struct fl_source_user *v = NULL;
+	struct fl_arena arena = { 0 };
+	struct fl_buf names = { 0 };
+	bool configured = false;
+	size_t n = 0;
+	int ret = fl_source_users(f->c.sets, source, &arena, &v, &n, err);
+
+	for (size_t i = 0; ret == 0 && i < n; i++) {
+		fl_buf_printf(&names, "%s'%s' (version %llu)", i ? ", " : "", v[i].list, (unsigned long long)v[i].version);
+		configured = configured || fl_config_list(f->c.cfg, v[i].list);
+	}
+	if (ret == 0 && n)
+		ret = fl_err_set(err, FL_EREFUSED, "source '%s' is still part of list %.120s: %s", source, fl_buf_cstr(&names),
+				 configured ? "it leaves when the publisher has taken the configuration; then purge it" : "purge the list first");
+	fl_buf_done(&names);
+	fl_arena_done(&arena);
+	return ret;
+}
+
 int fl_source_purge(struct fl_findings_stage *f, const char *source, const char *actor, const char *reason, struct fl_err *err)
 {
 	struct fl_lease lease = { 0 };
@@ -103,11 +126,15 @@ int fl_source_purge(struct fl_findings_stage *f, const char *source, const char 
 		return fl_err_set(err, FL_EREFUSED, "'%s' is in use: a list of the configuration is made of it", source);
 	ret = fl_set_head(f->c.sets, FL_SOURCE, source, &head, err);
 	if (ret == 0)
+		ret = not_used(f, source, err);
+	if (ret == 0)
 		ret = fl_lease_take(f->c.sets, FL_SOURCE, source, FL_FINDINGS_LEASE_MS, &lease, err);
 	if (ret < 0)
 		return ret;
-	none = fl_entries_empty();
-	ret = none ? fl_source_commit(f->c.sets, &c, none, &v, err) : FL_ENOMEM;
+	if (strcmp(head.state, "deleted") != 0) { /* else a purge that was cut off goes on */
+		none = fl_entries_empty();
+		ret = none ? fl_source_commit(f->c.sets, &c, none, &v, err) : FL_ENOMEM;
+	}
 	if (ret == 0)
 		ret = fl_set_purge(f->c.sets, &lease, &gone, err);
 	fl_lease_release(f->c.sets, &lease, NULL);

@@ -150,5 +150,12 @@ struct fl_retention_report {
 /** Packs small old deltas, then deletes what is past its time. */
 int fl_source_retain(struct fl_sets *s, const struct fl_lease *lease, struct fl_retention_report *out, struct fl_err *err);
 int fl_list_retain(struct fl_sets *s, const struct fl_lease *lease, struct fl_retention_report *out, struct fl_err *err);
+/* A list that is made of a source now. */
+struct fl_source_user {
+	char list[FL_SET_NAME];
+	uint64_t version; /* its newest */
+};
+/** The lists whose newest version has the source as an input, by another version than a deleting one that is its head; in arena. */
+int fl_source_users(struct fl_sets *s, const char *source, struct fl_arena *arena, struct fl_source_user **out, size_t *n, struct fl_err *err);
 /** After the deleting version (empty, cause delete): removes all older keys of the set, and what a list needed of its sources; head and that version stay. */
 int fl_set_purge(struct fl_sets *s, const struct fl_lease *lease, struct fl_retention_report *out, struct fl_err *err);
