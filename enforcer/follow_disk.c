@@ -7,6 +7,9 @@
 #include <stdlib.h>
 
 #include "base/mutant.h"
+#include "base/text.h"
+
+#define GENERATION_MAX (UINT64_MAX / 2)
 
 int fl__journal_append(struct fl_follow *f, const struct fl_version_id *from, struct fl_span event, struct fl_err *err)
 {
@@ -232,17 +235,23 @@ static int open_journal(struct fl_follow *f, const char *name, size_t good, stru
 	return ret;
 }
 
+/* Numbers rise by one a generation: none that was ever written is near the end, where the next would be 0. */
+static bool generation_parse(struct fl_span text, uint64_t *out)
+{
+	if (text.n && text.p[text.n - 1] == '\n')
+		text.n--;
+	return fl_u64_parse(text, out) && *out > 0 && *out < GENERATION_MAX;
+}
+
+/* False when there is none, or when what the file says is no generation: then it is set aside, and the lists come from the store. */
 static bool current_generation(struct fl_follow *f, uint64_t *out)
 {
 	struct fl_buf b = { 0 };
-	bool ok = f->c.state->ops->read(f->c.state, "CURRENT", 64, &b, NULL) == 0 && fl_buf_cstr(&b);
+	int ret = f->c.state->ops->read(f->c.state, "CURRENT", 64, &b, NULL);
+	bool ok = ret == 0 && generation_parse(fl_buf_span(&b), out);
 
-	if (ok) {
-		char *end;
-
-		*out = strtoull((char *)b.p, &end, 10);
-		ok = *out > 0 && end != (char *)b.p && (*end == '\n' || *end == '\0');
-	}
+	if (!ok && (ret == 0 || ret == FL_ELIMIT))
+		set_aside(f, "CURRENT", "it names no generation");
 	fl_buf_done(&b);
 	return ok;
 }
@@ -310,7 +319,7 @@ static uint64_t highest_generation(struct fl_follow *f)
 			const char *dot = strchr(*names, '.');
 			uint64_t g = dot ? strtoull(dot + 1, NULL, 10) : 0;
 
-			if ((strncmp(*names, "image.", 6) == 0 || strncmp(*names, "journal.", 8) == 0) && g > top && g < UINT64_MAX / 2)
+			if ((strncmp(*names, "image.", 6) == 0 || strncmp(*names, "journal.", 8) == 0) && g > top && g < GENERATION_MAX)
 				top = g;
 		}
 	fl_arena_done(&arena);
