@@ -120,13 +120,13 @@ void fl__pub_problem(struct fl_pub_list *l, const struct fl_err *err)
 	snprintf(l->problem, sizeof(l->problem), "%.*s", (int)sizeof(l->problem) - 1, err->text);
 }
 
-int fl__pub_lease(struct fl_publisher *p, struct fl_pub_list *l, fl_mono_ns now, struct fl_err *err)
+int fl__pub_lease(struct fl_publisher *p, struct fl_pub_list *l, fl_mono_ns now, int64_t ttl_ms, struct fl_err *err)
 {
 	int ret;
 
-	if (l->leased && l->lease.until - now > FL_LEASE_MS * FL_NS_PER_MS / 2)
+	if (l->leased && l->lease.until - now > ttl_ms * FL_NS_PER_MS / 2)
 		return 0;
-	ret = fl_lease_take(p->c.sets, FL_LIST, l->name, FL_LEASE_MS, &l->lease, err);
+	ret = fl_lease_take(p->c.sets, FL_LIST, l->name, ttl_ms, &l->lease, err);
 	if (ret == 0 && !l->leased)
 		l->head_known = false; /* another may have written meanwhile */
 	l->leased = ret == 0;
@@ -303,7 +303,7 @@ out:
 static int step_list(struct fl_publisher *p, struct fl_pub_list *l, fl_mono_ns now, struct fl_err *err)
 {
 	struct fl_retention_report gone;
-	int ret = fl__pub_lease(p, l, now, err);
+	int ret = fl__pub_lease(p, l, now, FL_LEASE_MS, err);
 
 	if (ret == FL_EFENCED) { /* another publisher writes it; look again at the next tick */
 		l->dirty = false;
@@ -352,7 +352,7 @@ static void step_orphan(struct fl_publisher *p, struct fl_pub_list *l, fl_mono_n
 	if (!l->dirty && !l->outbox_due)
 		return;
 	l->dirty = false;
-	if (fl__pub_lease(p, l, now, &err) < 0)
+	if (fl__pub_lease(p, l, now, FL_LEASE_MS, &err) < 0)
 		return; /* again at the next tick */
 	fl__relay_list(p, l, now);
 	if (!l->outbox_due && l->outbox_length == 0 && !in_flight(l))

@@ -287,7 +287,7 @@ int fl_publisher_request(struct fl_publisher *p, const struct fl_publish_request
 		if (ret < 0)
 			return ret;
 	}
-	ret = fl__pub_lease(p, l, fl_now_mono(p->c.clock), err);
+	ret = fl__pub_lease(p, l, fl_now_mono(p->c.clock), FL_LEASE_REQUEST_MS, err);
 	if (ret == 0)
 		ret = fl__pub_reread(p, l, err);
 	if (ret == 0 && l->n_sources)
@@ -313,6 +313,7 @@ int fl_publisher_request(struct fl_publisher *p, const struct fl_publish_request
 	} else
 		ret = carry_out(p, l, r, &pl, arena, out, err);
 out:
+	l->lease.until = 0; /* the next step makes it short again */
 	if (l->orphan && (ret < 0 || r->dry_run))
 		fl__pub_let_go(p, l); /* else the step sends its last event, and lets it go then */
 	return ret;
