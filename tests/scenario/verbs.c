@@ -1,4 +1,5 @@
 /* What a line does. A verb fills a result, or says what is wrong with the line; what stands behind `->` is then compared, and without it the verb has to succeed. */
+#include <stdio.h>
 #include <string.h>
 
 #include "scenario.h"
@@ -126,17 +127,20 @@ static const char *do_fault(struct scn *s, const struct scn_line *l, struct scn_
 
 static const char *do_store(struct scn *s, const struct scn_line *l, struct scn_result *r)
 {
-	const char *what = scn_word(l, 1);
+	const char *what = scn_word(l, 1), *set = scn_word(l, 2);
+	char prefix[FL_SET_NAME + 32] = "";
 
 	(void)r;
+	if (set)
+		snprintf(prefix, sizeof(prefix), "{fl}:%.100s:", set);
 	if (what && strcmp(what, "flush") == 0)
 		fl_store_mem_flush(s->store);
 	else if (what && strcmp(what, "snapshot") == 0)
 		fl_store_mem_snapshot(s->store);
 	else if (what && strcmp(what, "restore") == 0)
-		fl_store_mem_restore(s->store);
+		fl_store_mem_restore(s->store, prefix);
 	else
-		return "store flush|snapshot|restore";
+		return "store flush|snapshot|restore [source/NAME|list/NAME]";
 	return NULL;
 }
 
