@@ -1,0 +1,574 @@
+/* What the findings stage promises: durable when it answers, each name as long as one claim holds it, ended by itself; and an operator's entries. */
+#include "ingest_help.h"
+
+static struct fl_findings_stage *st;
+static struct fl_clock_mem here; /* the stage's own clock; the store keeps the world's */
+static struct fl_finding_outcome out;
+
+static void open_stage(const struct fl_drop_dir *dir)
+{
+	struct fl_findings_config c = { .cfg = &cfg, .sets = &w.f, .dir = dir, .clock = &here.door, .random = &w.random.door, .names = names_lib };
+
+	assert_int_equal(fl_findings_open(&c, &st, &why), 0);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	if (ingest_world() < 0)
+		return -1;
+	fl_clock_mem_init(&here, fl_now_unix(&w.clock.door));
+	w.f.clock = &here.door;
+	open_stage(NULL);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	fl_findings_close(st);
+	return ingest_world_end();
+}
+
+#define FIND(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+static void pass(int64_t s)
+{
+	fl_clock_mem_advance(&w.clock, s * FL_NS_PER_S);
+	fl_clock_mem_advance(&here, s * FL_NS_PER_S);
+}
+
+static void step(void)
+{
+	fl_mono_ns wake;
+
+	assert_int_equal(fl_findings_step(st, fl_now_mono(&here.door), &wake), 0);
+}
+
+enum { PLAIN, ARCHIVED, SAMPLE };
+
+static const char *finding(const char *id, const char *type, const char *domain, double severity, int how, int updated_s)
+{
+	return fl_arena_printf(&w.arena,
+			       "{\"schemaVersion\":\"2.0\",\"id\":\"%s\",\"type\":\"%s\",\"severity\":%g,\"updatedAt\":\"2026-09-%02dT00:00:%02dZ\",\"service\":{\"archived\":%s,"
+			       "\"additionalInfo\":{\"sample\":%s},\"action\":{\"dnsRequestAction\":{\"domain\":\"%s\"}}}}",
+			       id, type, severity, 1, updated_s, how == ARCHIVED ? "true" : "false", how == SAMPLE ? "true" : "false", domain);
+}
+
+#define C2 "Backdoor:EC2/C&CActivity.B!DNS"
+
+static int inject(const char *json)
+{
+	memset(&why, 0, sizeof(why));
+	return fl_findings_inject(st, "cli", fl_span_str(json), false, "mona", &out, &why);
+}
+
+static struct fl_findings_status status(void)
+{
+	struct fl_findings_status s;
+
+	fl_findings_status(st, &s);
+	return s;
+}
+
+static void test_a_finding_becomes_an_entry(void **state)
+{
+	struct fl_source_version v;
+	struct fl_claim *c;
+	struct fl_rkey k = gen_rkey("bad.example");
+	size_t n;
+
+	(void)state;
+	assert_int_equal(inject(finding("1", C2, "Bad.Example.", 8, PLAIN, 1)), 0);
+	assert_int_equal(out.accepted, 1);
+	assert_int_equal(out.documents, 1);
+	assert_string_equal(out.source, "cli.block");
+	assert_string_equal(out.list, FL_LIST_FINDINGS_BLOCK);
+	assert_int_equal(out.version, 1);
+	assert_true(fl_tally_balances(&out.tally));
+	assert_int_equal(version_of("cli.block", &v), 1);
+	assert_int_equal(v.cause, FL_CAUSE_FINDING);
+	assert_string_equal(v.actor, "mona");
+	assert_string_equal(v.reason, C2);
+	assert_true(holds("cli.block", "bad.example"));
+	assert_int_equal(fl_claims_of(&w.s, "cli.block", fl_rkey_span(&k), &w.arena, &c, &n, NULL), 0);
+	assert_int_equal(n, 1);
+	assert_string_equal(c->finding, "1");
+	assert_int_equal(c->state, FL_CLAIM_ACTIVE);
+	assert_int_equal(status().accepted, 1);
+}
+
+static void test_refused(void **state)
+{
+	static const struct {
+		const char *type, *domain;
+		double severity;
+		int how;
+		const char *says;
+	} rows[] = {
+		{ C2, "bad.example", 8, SAMPLE, "sample" },
+		{ C2, "bad.example", 2, PLAIN, "severity" },
+		{ C2, "192.0.2.1", 8, PLAIN, "" },
+		{ C2, "co.uk", 8, PLAIN, "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(inject(finding("1", rows[i].type, rows[i].domain, rows[i].severity, rows[i].how, 1)), 0);
+		if (out.accepted || !out.reason[0] || !strstr(out.reason, rows[i].says))
+			fail_msg("row %d: accepted %u, %s", (int)i, out.accepted, out.reason);
+		assert_true(fl_tally_balances(&out.tally));
+	}
+	assert_int_equal(inject("{\"schemaVersion\":\"2.0\",\"id\":\"1\",\"type\":\"x\",\"severity\":8}"), 0);
+	assert_int_equal(out.refused, 1);
+	assert_int_equal(inject("{"), FL_EFORMAT);
+	assert_int_equal(inject("<html>"), FL_EFORMAT);
+	assert_int_equal(version_of("cli.block", NULL), 0);
+	assert_int_equal(version_of("cli.alert", NULL), 0);
+	assert_int_equal(status().sample, 1);
+	assert_int_equal(status().low_severity, 1);
+	assert_int_equal(status().no_domain, 1);
+	assert_true(status().malformed >= 2);
+	assert_int_equal(status().accepted, 0);
+}
+
+static void test_some_types_only_alert(void **state)
+{
+	(void)state;
+	assert_int_equal(inject(finding("1", "Impact:EC2/AbusedDomainRequest.Reputation", "t.freehost.example", 8, PLAIN, 1)), 0);
+	assert_string_equal(out.source, "cli.alert");
+	assert_string_equal(out.list, FL_LIST_FINDINGS_ALERT);
+	assert_int_equal(version_of("cli.block", NULL), 0);
+	assert_true(holds("cli.alert", "t.freehost.example"));
+}
+
+static void test_dry_run(void **state)
+{
+	(void)state;
+	assert_int_equal(fl_findings_inject(st, "cli", fl_span_str(finding("1", C2, "bad.example", 8, PLAIN, 1)), true, "mona", &out, &why), 0);
+	assert_int_equal(out.accepted, 1);
+	assert_int_equal(out.version, 0);
+	assert_int_equal(version_of("cli.block", NULL), 0);
+	assert_int_equal(status().accepted, 0);
+}
+
+static void test_repeats(void **state)
+{
+	(void)state;
+	assert_int_equal(inject(finding("1", C2, "bad.example", 8, PLAIN, 5)), 0);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(inject(finding("1", C2, "bad.example", 8, PLAIN, i < 2 ? 5 : 4)), 0); /* the same, and an older one */
+		assert_int_equal(out.duplicate, 1);
+		assert_int_equal(out.accepted, 0);
+		assert_int_equal(out.version, 0);
+	}
+	assert_int_equal(version_of("cli.block", NULL), 1);
+	pass(3600);
+	assert_int_equal(inject(finding("1", C2, "bad.example", 8, PLAIN, 6)), 0); /* seen again: its end moves */
+	assert_int_equal(out.accepted, 1);
+	assert_int_equal(version_of("cli.block", NULL), 2);
+	pass(86400 - 1800);
+	step();
+	assert_true(holds("cli.block", "bad.example"));
+	pass(3600);
+	step();
+	assert_true(holds("cli.block", ""));
+}
+
+static void test_archived(void **state)
+{
+	struct fl_claim *c;
+	struct fl_rkey k = gen_rkey("bad.example");
+	size_t n;
+
+	(void)state;
+	assert_int_equal(inject(finding("9", C2, "never.example", 8, ARCHIVED, 1)), 0); /* of what was never claimed */
+	assert_int_equal(out.withdrawn, 0);
+	assert_int_equal(version_of("cli.block", NULL), 0);
+	assert_int_equal(inject(finding("1", C2, "bad.example", 8, PLAIN, 1)), 0);
+	assert_int_equal(inject(finding("1", C2, "bad.example", 8, ARCHIVED, 2)), 0);
+	assert_int_equal(out.withdrawn, 1);
+	assert_true(holds("cli.block", ""));
+	assert_int_equal(fl_claims_of(&w.s, "cli.block", fl_rkey_span(&k), &w.arena, &c, &n, NULL), 0);
+	assert_int_equal(n, 0);
+	/* a late repeat of the first does not revive it; a newer update does */
+	assert_int_equal(inject(finding("1", C2, "bad.example", 8, PLAIN, 1)), 0);
+	assert_int_equal(out.duplicate, 1);
+	assert_true(holds("cli.block", ""));
+	assert_int_equal(inject(finding("1", C2, "bad.example", 8, PLAIN, 3)), 0);
+	assert_true(holds("cli.block", "bad.example"));
+}
+
+/* A withdrawal counts also when its severity fell meanwhile. */
+static void test_archived_at_low_severity(void **state)
+{
+	(void)state;
+	assert_int_equal(inject(finding("1", C2, "bad.example", 8, PLAIN, 1)), 0);
+	assert_int_equal(inject(finding("1", C2, "bad.example", 1, ARCHIVED, 2)), 0);
+	assert_int_equal(out.withdrawn, 1);
+	assert_true(holds("cli.block", ""));
+}
+
+static void test_two_claims_on_one_name(void **state)
+{
+	(void)state;
+	assert_int_equal(inject(finding("1", C2, "bad.example", 8, PLAIN, 1)), 0);
+	pass(36000);
+	assert_int_equal(inject(finding("2", C2, "bad.example", 8, PLAIN, 1)), 0);
+	assert_int_equal(inject(finding("1", C2, "bad.example", 8, ARCHIVED, 2)), 0);
+	assert_true(holds("cli.block", "bad.example")); /* the other holds it */
+	pass(86400 - 3600);
+	step();
+	assert_true(holds("cli.block", "bad.example"));
+	pass(7200);
+	step();
+	assert_true(holds("cli.block", ""));
+	assert_int_equal(status().expired, 1);
+}
+
+static void test_expiry(void **state)
+{
+	struct fl_source_version v;
+
+	(void)state;
+	assert_int_equal(inject(finding("1", C2, "bad.example", 8, PLAIN, 1)), 0);
+	assert_int_equal(inject(finding("2", C2, "other.example", 8, PLAIN, 1)), 0);
+	pass(86000);
+	step();
+	assert_int_equal(version_of("cli.block", NULL), 2);
+	pass(401);
+	step();
+	assert_int_equal(version_of("cli.block", &v), 3); /* both by one version */
+	assert_int_equal(v.cause, FL_CAUSE_EXPIRY);
+	assert_true(holds("cli.block", ""));
+	assert_int_equal(status().expired, 2);
+	pass(3600);
+	step();
+	assert_int_equal(version_of("cli.block", NULL), 3);
+}
+
+/* What an earlier process left behind expires too. */
+static void test_expiry_after_a_restart(void **state)
+{
+	(void)state;
+	assert_int_equal(inject(finding("1", C2, "bad.example", 8, PLAIN, 1)), 0);
+	fl_findings_close(st);
+	open_stage(NULL);
+	pass(90000);
+	step();
+	assert_true(holds("cli.block", ""));
+}
+
+/* A clock that jumps expires nothing, whichever of the two it is. */
+static void test_clocks_apart(void **state)
+{
+	(void)state;
+	assert_int_equal(inject(finding("1", C2, "bad.example", 8, PLAIN, 1)), 0);
+	fl_clock_mem_jump(&here, INT64_C(86400) * 3650 * FL_US_PER_S);
+	pass(1);
+	step();
+	assert_true(status().clock_skewed);
+	assert_true(holds("cli.block", "bad.example"));
+	fl_clock_mem_jump(&here, INT64_C(-86400) * 3650 * FL_US_PER_S);
+	fl_clock_mem_jump(&w.clock, INT64_C(86400) * 3650 * FL_US_PER_S);
+	pass(1);
+	step();
+	assert_true(status().clock_skewed);
+	assert_true(holds("cli.block", "bad.example"));
+	fl_clock_mem_jump(&w.clock, INT64_C(-86400) * 3650 * FL_US_PER_S);
+	pass(90000);
+	step();
+	assert_false(status().clock_skewed);
+	assert_true(holds("cli.block", ""));
+}
+
+/* --- the store --- */
+
+static void test_nothing_is_acknowledged_without_store(void **state)
+{
+	(void)state;
+	store_away(true);
+	assert_int_equal(inject(finding("1", C2, "bad.example", 8, PLAIN, 1)), FL_EUNAVAIL);
+	assert_int_equal(out.accepted, 0);
+	store_away(false);
+	assert_int_equal(inject(finding("1", C2, "bad.example", 8, PLAIN, 1)), 0);
+	assert_int_equal(out.accepted, 1);
+	assert_int_equal(version_of("cli.block", NULL), 1);
+}
+
+static void test_every_lost_call(void **state)
+{
+	(void)state;
+	assert_int_equal(inject(finding("0", C2, "first.example", 8, PLAIN, 1)), 0);
+	for (int i = 1; i <= 24; i++) {
+		const char *id = fl_arena_printf(&w.arena, "%d", i), *name = fl_arena_printf(&w.arena, "n%d.example", i);
+		const char *doc = finding(id, C2, name, 8, PLAIN, 1);
+		uint64_t before = version_of("cli.block", NULL), after;
+		struct fl_rkey k = gen_rkey(name);
+		struct fl_set got = { 0 };
+		int ret;
+
+		w.lossy = (struct lossy){ w.lossy.door, w.lossy.inner, 0, 1 + (uint32_t)i / 2 % 8, 1 + (uint32_t)i % 5, i % 2 ? FL_FAULT_AFTER : FL_FAULT_BEFORE };
+		ret = inject(doc);
+		if (ret == 0 && out.accepted != 1 && out.duplicate != 1)
+			fail_msg("finding %d: answered, and neither accepted nor known", i);
+		w.lossy.at = 0;
+		for (int k2 = 0; ret < 0 && k2 < 3; k2++)
+			ret = inject(doc);
+		assert_int_equal(ret, 0);
+		after = version_of("cli.block", NULL);
+		assert_true(after > before && after <= before + 2);
+		assert_int_equal(content_of(&w.s, "cli.block", after, &got), 0);
+		assert_int_equal(got.n, i + 1);
+		assert_true(fl_set_find(&got, fl_rkey_span(&k)) != SIZE_MAX);
+		fl_set_done(&got);
+	}
+}
+
+/* Another writer in between: what both entered stands. */
+static void test_two_stages(void **state)
+{
+	struct fl_findings_stage *first = st, *second;
+
+	(void)state;
+	assert_int_equal(inject(finding("1", C2, "a.example", 8, PLAIN, 1)), 0);
+	open_stage(NULL);
+	second = st;
+	assert_int_equal(inject(finding("2", C2, "b.example", 8, PLAIN, 1)), FL_EFENCED); /* the first holds the set: try again */
+	pass(11);
+	assert_int_equal(inject(finding("2", C2, "b.example", 8, PLAIN, 1)), 0);
+	st = first;
+	pass(11);
+	assert_int_equal(inject(finding("3", C2, "c.example", 8, PLAIN, 1)), 0);
+	assert_true(holds("cli.block", "a.example b.example c.example"));
+	fl_findings_close(second);
+}
+
+/* --- operators --- */
+
+static int change(bool add, const char *list, const char *name, fl_unix_us expires)
+{
+	struct fl_operator_entry e = { .name = name, .expires_at = expires };
+	struct fl_source_version v;
+
+	memset(&why, 0, sizeof(why));
+	return fl_operator_change(st, list, add, &e, 1, "mona", "ticket 7", &v, &why);
+}
+
+static void test_operator_entries(void **state)
+{
+	struct fl_source_version v;
+
+	(void)state;
+	assert_int_equal(change(true, FL_LIST_OPERATOR_BLOCK, "Bad.Example", 0), 0);
+	assert_int_equal(change(true, FL_LIST_OPERATOR_BLOCK, "zip", 0), 0); /* a person may */
+	assert_true(holds("operator-block.operator", "bad.example zip"));
+	version_of("operator-block.operator", &v);
+	assert_int_equal(v.cause, FL_CAUSE_OPERATOR);
+	assert_string_equal(v.actor, "mona");
+	assert_string_equal(v.reason, "ticket 7");
+	assert_int_equal(change(false, FL_LIST_OPERATOR_BLOCK, "bad.example", 0), 0);
+	assert_true(holds("operator-block.operator", "zip"));
+	assert_int_equal(change(false, FL_LIST_OPERATOR_BLOCK, "bad.example", 0), FL_ENOTFOUND);
+	assert_non_null(strstr(why.text, "bad.example"));
+	assert_int_equal(change(true, "nolist", "bad.example", 0), FL_ENOTFOUND);
+	assert_int_equal(change(true, "mal", "not a name", 0), FL_EFORMAT);
+	assert_int_equal(version_of("operator-block.operator", NULL), 3);
+	assert_int_equal(change(true, "mal", "own.example", 0), 0); /* any list may have them */
+	assert_true(holds("mal.operator", "own.example"));
+}
+
+static void test_operator_all_or_nothing(void **state)
+{
+	struct fl_operator_entry e[] = { { .name = "good.example" }, { .name = "192.0.2.1" }, { .name = "fine.example" } };
+	struct fl_source_version v;
+
+	(void)state;
+	assert_int_equal(fl_operator_change(st, "mal", true, e, 3, "mona", "", &v, &why), FL_EFORMAT);
+	assert_int_equal(version_of("mal.operator", NULL), 0);
+	e[1].name = "better.example";
+	assert_int_equal(fl_operator_change(st, "mal", true, e, 3, "mona", "", &v, &why), 0);
+	assert_int_equal(v.id.number, 1); /* one version */
+	assert_int_equal(v.added, 3);
+	e[1].name = "never-there.example";
+	assert_int_equal(fl_operator_change(st, "mal", false, e, 3, "mona", "", &v, &why), FL_ENOTFOUND);
+	assert_int_equal(version_of("mal.operator", NULL), 1);
+}
+
+static void test_operator_name_and_below(void **state)
+{
+	struct fl_set set = { 0 };
+
+	(void)state;
+	assert_int_equal(change(true, "mal", "x.example", 0), 0);
+	assert_int_equal(change(true, "mal", "*.x.example", 0), 0);
+	assert_int_equal(content_of(&w.s, "mal.operator", 2, &set), 0);
+	assert_int_equal(set.n, 1);
+	assert_int_equal(set.v[0].t.scope, FL_SCOPE_SUBTREE);
+	fl_set_done(&set);
+	assert_int_equal(change(false, "mal", "x.example", 0), 0);
+	assert_int_equal(content_of(&w.s, "mal.operator", 3, &set), 0);
+	assert_int_equal(set.v[0].t.scope, FL_SCOPE_SUBDOMAINS);
+	fl_set_done(&set);
+	assert_int_equal(change(true, "mal", "*", 0), 0);
+	assert_int_equal(change(false, "mal", "*", 0), 0);
+}
+
+static void test_operator_for_a_while(void **state)
+{
+	fl_unix_us day = fl_now_unix(&here.door) + INT64_C(86400) * FL_US_PER_S;
+
+	(void)state;
+	assert_int_equal(change(true, "mal", "x.example", day), 0);
+	assert_int_equal(change(true, "mal", "y.example", day), 0);
+	pass(43200);
+	assert_int_equal(change(true, "mal", "y.example", 2 * day - fl_now_unix(&here.door)), 0); /* renewed */
+	pass(43200 + 2);
+	step();
+	assert_true(holds("mal.operator", "y.example"));
+	pass(43200);
+	step();
+	assert_true(holds("mal.operator", ""));
+	assert_int_equal(change(false, "mal", "x.example", 0), FL_ENOTFOUND);
+}
+
+static void test_source_purge(void **state)
+{
+	(void)state;
+	assert_int_equal(inject(finding("1", C2, "bad.example", 8, PLAIN, 1)), 0);
+	assert_int_equal(fl_source_purge(st, "fa", "mona", "", &why), FL_EREFUSED);
+	assert_int_equal(fl_source_purge(st, "cli.block", "mona", "", &why), FL_EREFUSED);
+	assert_int_equal(fl_source_purge(st, "unheard", "mona", "", &why), FL_ENOTFOUND);
+	assert_true(holds("cli.block", "bad.example"));
+	{
+		struct fl_lease l = { 0 };
+		struct fl_source_version v;
+
+		assert_int_equal(commit_names(&w.s, "old", &l, "a.example b.example", &v), 0);
+		assert_int_equal(fl_lease_release(&w.s, &l, NULL), 0);
+	}
+	assert_int_equal(fl_source_purge(st, "old", "mona", "no longer", &why), 0);
+	assert_true(holds("old", ""));
+	assert_int_equal(redis_int(&w, "EXISTS {fl}:source/old:v:1"), 0);
+	assert_int_equal(redis_int(&w, "EXISTS {fl}:source/old:lease"), 0);
+}
+
+/* --- a folder --- */
+
+static struct {
+	struct {
+		const char *name, *text;
+		fl_unix_us mtime;
+		int where; /* 0 there, 1 done, 2 failed */
+	} v[8];
+	size_t n;
+	char reason[256];
+} folder;
+
+static int dir_next(void *ctx, const char *path, const char *glob, const char *after, char *name, size_t cap, fl_unix_us *mtime, struct fl_err *err)
+{
+	(void)ctx, (void)path, (void)glob, (void)err;
+	for (size_t i = 0; i < folder.n; i++)
+		if (folder.v[i].where == 0 && strcmp(folder.v[i].name, after) > 0) {
+			snprintf(name, cap, "%s", folder.v[i].name);
+			*mtime = folder.v[i].mtime;
+			return 1;
+		}
+	return 0;
+}
+
+static int dir_read(void *ctx, const char *path, const char *name, size_t max, struct fl_buf *text, struct fl_err *err)
+{
+	(void)ctx, (void)path, (void)max, (void)err;
+	for (size_t i = 0; i < folder.n; i++)
+		if (strcmp(folder.v[i].name, name) == 0)
+			fl_buf_str(text, folder.v[i].text);
+	return 0;
+}
+
+static int put_away(const char *name, int where)
+{
+	for (size_t i = 0; i < folder.n; i++)
+		if (strcmp(folder.v[i].name, name) == 0)
+			folder.v[i].where = where;
+	return 0;
+}
+
+static int dir_done(void *ctx, const char *path, const char *name, bool move, struct fl_err *err)
+{
+	(void)ctx, (void)path, (void)move, (void)err;
+	return put_away(name, 1);
+}
+
+static int dir_failed(void *ctx, const char *path, const char *name, const char *reason, struct fl_err *err)
+{
+	(void)ctx, (void)path, (void)err;
+	snprintf(folder.reason, sizeof(folder.reason), "%s", reason);
+	return put_away(name, 2);
+}
+
+static void test_directory(void **state)
+{
+	static const struct fl_drop_dir dir = { dir_next, dir_read, dir_done, dir_failed };
+	static const struct fl_cfg_findings_source sources[] = { { .name = "gd", .type = FL_FINDINGS_DIRECTORY, .path = "/in", .glob = "*.json", .done_move = true,
+								   .enabled = true } };
+
+	(void)state;
+	memset(&folder, 0, sizeof(folder));
+	fl_findings_close(st);
+	cfg.findings.sources = sources;
+	cfg.findings.n_sources = 1;
+	open_stage(&dir);
+	for (size_t i = 0; i < 3; i++)
+		folder.v[i].mtime = fl_now_unix(&here.door);
+	folder.v[0].name = "1.json";
+	folder.v[0].text = finding("1", C2, "a.example", 8, PLAIN, 1);
+	folder.v[1].name = "2.json";
+	folder.v[1].text = "{\"half\":"; /* still being written */
+	folder.v[2].name = "3.json";
+	folder.v[2].text = finding("3", C2, "c.example", 8, PLAIN, 1);
+	folder.n = 3;
+	store_away(true);
+	step();
+	assert_int_equal(folder.v[0].where + folder.v[1].where + folder.v[2].where, 0); /* nothing is lost while the store is away */
+	store_away(false);
+	pass(1);
+	step();
+	assert_int_equal(folder.v[0].where, 1);
+	assert_int_equal(folder.v[1].where, 0);
+	assert_int_equal(folder.v[2].where, 1);
+	assert_true(holds("gd.block", "a.example c.example"));
+	pass(5);
+	step();
+	assert_int_equal(folder.v[1].where, 2); /* it stays so: put away with the reason */
+	assert_true(folder.reason[0]);
+	pass(5);
+	step();
+	assert_int_equal(version_of("gd.block", NULL), 2);
+}
+
+static void test_metrics(void **state)
+{
+	struct fl_buf b = { 0 };
+
+	(void)state;
+	assert_int_equal(inject(finding("1", C2, "bad.example", 8, PLAIN, 1)), 0);
+	assert_int_equal(inject(finding("1", C2, "bad.example", 8, PLAIN, 1)), 0);
+	fl_findings_metrics(st, &b);
+	assert_non_null(strstr(fl_buf_cstr(&b), "fireline_findings_total{result=\"accepted\"} 1\n"));
+	assert_non_null(strstr(fl_buf_cstr(&b), "fireline_findings_total{result=\"duplicate\"} 1\n"));
+	fl_buf_done(&b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		FIND(test_a_finding_becomes_an_entry), FIND(test_refused), FIND(test_some_types_only_alert), FIND(test_dry_run), FIND(test_repeats), FIND(test_archived),
+		FIND(test_archived_at_low_severity), FIND(test_two_claims_on_one_name), FIND(test_expiry), FIND(test_expiry_after_a_restart), FIND(test_clocks_apart),
+		FIND(test_nothing_is_acknowledged_without_store), FIND(test_every_lost_call), FIND(test_two_stages), FIND(test_operator_entries),
+		FIND(test_operator_all_or_nothing), FIND(test_operator_name_and_below), FIND(test_operator_for_a_while), FIND(test_source_purge), FIND(test_directory),
+		FIND(test_metrics),
+	};
+
+	return cmocka_run_group_tests_name("findings", tests, NULL, names_free);
+}
