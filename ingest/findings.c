@@ -97,17 +97,39 @@ void fl_findings_close(struct fl_findings_stage *f)
 
 /* --- one document --- */
 
-/* Is the stored claim at least as new, or beyond change? Then this one says nothing new. */
+/* Takes back more than is known to be taken back? A withdrawal without a date is taken as said now. */
+static bool withdraws_nothing(const struct fl_claim *stored, const struct fl_claim *c)
+{
+	if (stored->state == FL_CLAIM_WITHDRAWN)
+		return stored->updated_at >= c->updated_at;
+	return c->updated_at && stored->updated_at > c->updated_at;
+}
+
+/* Is the stored claim at least as new, or beyond change? Then this one says nothing new. A withdrawn claim is revived by the source's own later word alone: one with a date after the
+ * withdrawal's. A repeat, one that arrives late, and one without a date leave it withdrawn (docs/decisions/withdrawn.md). */
 static bool nothing_new(const struct fl_claim *stored, const struct fl_claim *c)
 {
 	if (stored->state == FL_CLAIM_DISMISSED)
 		return true;
-	if (stored->updated_at > c->updated_at)
+	if (c->state == FL_CLAIM_WITHDRAWN)
+		return withdraws_nothing(stored, c);
+	if (stored->state == FL_CLAIM_WITHDRAWN && !stored->updated_at)
 		return true;
-	return stored->updated_at == c->updated_at && stored->state == c->state && c->updated_at != 0;
+	if (stored->updated_at != c->updated_at)
+		return stored->updated_at > c->updated_at;
+	return stored->state == FL_CLAIM_WITHDRAWN || (stored->state == c->state && c->updated_at != 0);
 }
 
-/* Sorts the claims of one finding: those that change something stay in v (to the front). */
+static void say_known(struct fl_findings_stage *f, const struct fl_claim *stored, const struct fl_claim *c, struct fl_finding_outcome *out)
+{
+	out->duplicate++;
+	f->s.duplicate++;
+	if (c->state == FL_CLAIM_ACTIVE && (stored->state == FL_CLAIM_WITHDRAWN || stored->state == FL_CLAIM_DISMISSED))
+		snprintf(out->reason, sizeof(out->reason), "%s: it is %s, and this is no later word of it", c->type[0] ? c->type : "finding",
+			 fl_claim_state_word(stored->state));
+}
+
+/* Sorts the claims of one finding: those that change something stay in v (to the front). A withdrawal of what was never claimed here is one of them: what it takes back may yet arrive. */
 static int keep_new(struct fl_findings_stage *f, struct fl_claim *v, size_t *n, struct fl_finding_outcome *out, struct fl_err *err)
 {
 	size_t k = 0;
@@ -119,12 +141,7 @@ static int keep_new(struct fl_findings_stage *f, struct fl_claim *v, size_t *n, 
 		if (ret < 0 && ret != FL_ENOTFOUND)
 			return ret;
 		if (ret == 0 && nothing_new(&stored, &v[i])) {
-			out->duplicate++;
-			f->s.duplicate++;
-			continue;
-		}
-		if (ret == FL_ENOTFOUND && v[i].state == FL_CLAIM_WITHDRAWN) {
-			out->duplicate++; /* withdrawn before it was ever claimed here: nothing to take away */
+			say_known(f, &stored, &v[i], out);
 			continue;
 		}
 		if (ret == 0 && stored.seen_at && stored.seen_at < v[i].seen_at && v[i].state != FL_CLAIM_ACTIVE)

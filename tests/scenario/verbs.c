@@ -212,7 +212,7 @@ static const char *do_entry(struct scn *s, const struct scn_line *l, struct scn_
 	return NULL;
 }
 
-static void finding_json(struct scn *s, const struct scn_line *l, struct fl_buf *out)
+static void finding_json(struct scn *s, const struct scn_line *l, int64_t age_ms, struct fl_buf *out)
 {
 	const char *type = scn_option(l, "type"), *id = scn_option(l, "id"), *severity = scn_option(l, "severity");
 	char at[FL_TIME_TEXT];
@@ -220,23 +220,25 @@ static void finding_json(struct scn *s, const struct scn_line *l, struct fl_buf 
 	fl_buf_printf(out,
 		      "{\"schemaVersion\":\"2.0\",\"id\":\"%s\",\"type\":\"%s\",\"severity\":%s,\"updatedAt\":\"%s\",\"service\":{\"archived\":%s,%s"
 		      "\"action\":{\"actionType\":\"DNS_REQUEST\",\"dnsRequestAction\":{\"domain\":\"%s\"}}}}",
-		      id ? id : scn_word(l, 1), type ? type : "Backdoor:EC2/C&CActivity.B!DNS", severity ? severity : "8", fl_time_format(s->clock.now_unix, at),
+		      id ? id : scn_word(l, 1), type ? type : "Backdoor:EC2/C&CActivity.B!DNS", severity ? severity : "8", fl_time_format(s->clock.now_unix - age_ms * 1000, at),
 		      scn_has(l, "archived") ? "true" : "false", scn_has(l, "sample") ? "\"additionalInfo\":{\"value\":\"{\\\"sample\\\":true}\"}," : "",
 		      scn_word(l, 1));
 }
 
-/* finding NAME [type=] [id=] [severity=] [archived] [sample] */
+/* finding NAME [type=] [id=] [severity=] [age=1m] [archived] [sample] */
 static const char *do_finding(struct scn *s, const struct scn_line *l, struct scn_result *r)
 {
+	const char *age = scn_option(l, "age");
 	struct fl_finding_outcome o = { 0 };
 	struct fl_buf json = { 0 };
 	struct fl_err err = { 0 };
+	int64_t age_ms = 0;
 
-	if (!scn_word(l, 1))
-		return "finding NAME";
+	if (!scn_word(l, 1) || (age && !fl_duration_parse(age, &age_ms)))
+		return "finding NAME [age=1m]";
 	if (!s->ingest.up)
 		return "ingest does not run";
-	finding_json(s, l, &json);
+	finding_json(s, l, age_ms, &json);
 	came_to(r, fl_findings_inject(s->ingest.findings, "cli", fl_buf_span(&json), false, "soc", &o, &err), &err);
 	fl_buf_done(&json);
 	scn_put(r, "accepted", "%u", o.accepted);

@@ -182,9 +182,6 @@ static void test_archived(void **state)
 	size_t n;
 
 	(void)state;
-	assert_int_equal(inject(finding("9", C2, "never.example", 8, ARCHIVED, 1)), 0); /* of what was never claimed */
-	assert_int_equal(out.withdrawn, 0);
-	assert_int_equal(version_of("cli.block", NULL), 0);
 	assert_int_equal(inject(finding("1", C2, "bad.example", 8, PLAIN, 1)), 0);
 	assert_int_equal(inject(finding("1", C2, "bad.example", 8, ARCHIVED, 2)), 0);
 	assert_int_equal(out.withdrawn, 1);
@@ -197,6 +194,59 @@ static void test_archived(void **state)
 	assert_true(holds("cli.block", ""));
 	assert_int_equal(inject(finding("1", C2, "bad.example", 8, PLAIN, 3)), 0);
 	assert_true(holds("cli.block", "bad.example"));
+}
+
+/* Its withdrawal arrives first: it is kept, so that the finding that it takes back does not block when it comes late. */
+static void test_withdrawn_before_it_was_claimed(void **state)
+{
+	static const int late[] = { 2, 5 };
+	struct fl_claim c = { .source = "cli.block", .finding = "1", .key = gen_rkey("bad.example") };
+
+	(void)state;
+	assert_int_equal(inject(finding("1", C2, "bad.example", 8, ARCHIVED, 5)), 0);
+	assert_int_equal(out.withdrawn, 1);
+	assert_string_equal(out.source, "cli.block");
+	assert_int_equal(version_of("cli.block", NULL), out.version);
+	fl_claim_id(&c);
+	assert_int_equal(fl_claim_get(&w.s, "cli.block", c.id, &c, &why), 0);
+	assert_int_equal(c.state, FL_CLAIM_WITHDRAWN);
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(inject(finding("1", C2, "bad.example", 8, PLAIN, late[i])), 0); /* older, and of the same moment */
+		assert_int_equal(out.accepted, 0);
+		assert_int_equal(out.duplicate, 1);
+		assert_non_null(strstr(out.reason, "withdrawn"));
+		assert_true(holds("cli.block", ""));
+	}
+	assert_int_equal(inject(finding("1", C2, "bad.example", 8, ARCHIVED, 5)), 0);
+	assert_int_equal(out.duplicate, 1);
+	assert_int_equal(inject(finding("2", C2, "bad.example", 8, PLAIN, 1)), 0); /* another finding of the name is another claim */
+	assert_true(holds("cli.block", "bad.example"));
+	assert_int_equal(inject(finding("2", C2, "bad.example", 8, ARCHIVED, 1)), 0);
+	assert_int_equal(inject(finding("1", C2, "bad.example", 8, PLAIN, 6)), 0); /* the source's own later word */
+	assert_int_equal(out.accepted, 1);
+	assert_true(holds("cli.block", "bad.example"));
+}
+
+#define UNDATED(more) "{\"id\":\"u\",\"domain\":\"bad.example\"" more "}"
+
+/* What has no date is ordered by its arrival, but for this: nothing without a date takes a withdrawal back, or is revived. */
+static void test_undated(void **state)
+{
+	(void)state;
+	assert_int_equal(inject(UNDATED("")), 0);
+	assert_int_equal(inject(UNDATED("")), 0);
+	assert_int_equal(out.accepted, 1); /* seen again */
+	assert_int_equal(inject(UNDATED(",\"archived\":true")), 0);
+	assert_true(holds("cli.block", ""));
+	assert_int_equal(inject(UNDATED("")), 0);
+	assert_int_equal(out.duplicate, 1);
+	assert_int_equal(inject(UNDATED(",\"updated_at\":\"2026-09-01T00:00:00Z\"")), 0);
+	assert_int_equal(out.duplicate, 1);
+	assert_true(holds("cli.block", ""));
+	assert_int_equal(inject(finding("1", C2, "dated.example", 8, PLAIN, 5)), 0);
+	assert_int_equal(inject("{\"id\":\"1\",\"domain\":\"dated.example\",\"archived\":true}"), 0);
+	assert_int_equal(out.withdrawn, 1); /* whoever takes back without a date means now */
+	assert_true(holds("cli.block", ""));
 }
 
 /* A withdrawal counts also when its severity fell meanwhile. */
@@ -564,6 +614,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		FIND(test_a_finding_becomes_an_entry), FIND(test_refused), FIND(test_some_types_only_alert), FIND(test_dry_run), FIND(test_repeats), FIND(test_archived),
+		FIND(test_withdrawn_before_it_was_claimed), FIND(test_undated),
 		FIND(test_archived_at_low_severity), FIND(test_two_claims_on_one_name), FIND(test_expiry), FIND(test_expiry_after_a_restart), FIND(test_clocks_apart),
 		FIND(test_nothing_is_acknowledged_without_store), FIND(test_every_lost_call), FIND(test_two_stages), FIND(test_operator_entries),
 		FIND(test_operator_all_or_nothing), FIND(test_operator_name_and_below), FIND(test_operator_for_a_while), FIND(test_source_purge), FIND(test_directory),
