@@ -16,6 +16,7 @@ int fl_cmd_rollback(struct fl_cli *c);
 int fl_cmd_hold(struct fl_cli *c);
 int fl_cmd_unhold(struct fl_cli *c);
 int fl_cmd_recover(struct fl_cli *c);
+int fl_cmd_approve(struct fl_cli *c);
 int fl_cmd_block(struct fl_cli *c);
 int fl_cmd_allow(struct fl_cli *c);
 int fl_cmd_feed_ls(struct fl_cli *c);

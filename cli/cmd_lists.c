@@ -1,4 +1,4 @@
-/* list ls|show|names|add|rm|purge, log, diff, rollback, hold, unhold, recover, block, allow. */
+/* list ls|show|names|add|rm|purge, log, diff, rollback, hold, unhold, recover, approve, block, allow. */
 #include "cli/cmd.h"
 
 #include <stdlib.h>
@@ -308,6 +308,20 @@ int fl_cmd_list_purge(struct fl_cli *c)
 	int ret = fl_cli_confirm(c, "purge all versions of this list");
 
 	return ret ? ret : publication(c, "purge", json_object());
+}
+
+int fl_cmd_approve(struct fl_cli *c)
+{
+	json_t *body = json_pack("{s:s, s:s}", "list", c->args[0], "reason", fl_cli_opt(c, "reason") ? fl_cli_opt(c, "reason") : ""), *o;
+	int ret = fl_client_call(c, "ingest", "POST", "/v1/approvals", body, &o);
+
+	if (ret)
+		return ret;
+	if (!fl_client_print(c, "Approval", o))
+		printf("%s: %lld claims that were past their time have left\nundo: fireline rollback %s --include-findings\n", c->args[0], (long long)fl_int(o, "expired"),
+		       c->args[0]);
+	json_decref(o);
+	return 0;
 }
 
 /* --- operator entries --- */

@@ -53,6 +53,8 @@ static const struct fl_command table[] = {
 	  OPTS({ "source", "NAME", "only this source" }, REASON, DRY) },
 	{ .words = "recover", .args = "LIST", .help = "After a store lost history: go on from what it has now. A version above all known ones.", .min_args = 1, .max_args = 1,
 	  .run = fl_cmd_recover, OPTS({ "without", "SOURCE", "leave this source out" }, REASON, DRY) },
+	{ .words = "approve", .args = "LIST", .help = "Let an expiry go that waits because much ended at once, unwatched.", .min_args = 1, .max_args = 1,
+	  .run = fl_cmd_approve, OPTS(REASON) },
 	{ .words = "block", .args = "NAME...", .help = "Block now, before all rules.", .min_args = 1, .max_args = -1, .run = fl_cmd_block,
 	  OPTS({ "for", "DUR", "until then" }, { "permanent", NULL, "no end" }, { "remove", NULL, "take it back" }, REASON) },
 	{ .words = "allow", .args = "NAME...", .help = "Allow now, before all rules.", .min_args = 1, .max_args = -1, .run = fl_cmd_allow,

@@ -159,7 +159,7 @@ static const struct fl_admin_route routes[] = {
 	{ "POST", "/v1/domain-lists/*", true, to_publish },    { "GET", "/v1/feeds", false, to_ingest },
 	{ "POST", "/v1/feeds/*", true, to_ingest },	       { "POST", "/v1/findings", true, to_ingest },
 	{ "POST", "/v1/entries", true, to_ingest },	       { "GET", "/v1/explanations", false, get_explanation },
-	{ "GET", "/v1/refs/*", false, to_enforce },
+	{ "GET", "/v1/refs/*", false, to_enforce },	       { "POST", "/v1/approvals", true, to_ingest },
 };
 
 /* admin.sock where the configuration says, and api.sock beside the other roles' sockets; the metrics listener on TCP. */

@@ -223,6 +223,30 @@ static void post_entries(void *ctx, const struct fl_admin_request *req, struct f
 	in_loop(ctx, req, res, do_entries);
 }
 
+/* {list, reason}: what waits of the list's expiry leaves. */
+static void do_approval(struct fl_call *c)
+{
+	json_t *body = fl_json_body(c->req, c->res);
+	const char *list = body ? fl_json_get_str(body, "list", "") : "";
+	struct fl_err err = { 0 };
+	uint64_t expired;
+	int ret;
+
+	if (!body)
+		return;
+	ret = fl_expiry_approve(c->r->findings, list, fl_request_actor(c->req), fl_json_get_str(body, "reason", ""), &expired, &err);
+	if (ret < 0)
+		fl_json_problem(c->res, ret, err.text);
+	else
+		fl_json_answer(c->res, json_pack("{s:s, s:I}", "list", list, "expired", (json_int_t)expired));
+	json_decref(body);
+}
+
+static void post_approval(void *ctx, const struct fl_admin_request *req, struct fl_admin_response *res)
+{
+	in_loop(ctx, req, res, do_approval);
+}
+
 static void do_status(struct fl_call *c)
 {
 	struct fl_findings_status s;
@@ -233,11 +257,12 @@ static void do_status(struct fl_call *c)
 	pthread_mutex_unlock(&c->r->lock);
 	fl_findings_status(c->r->findings, &s);
 	fl_json_answer(c->res,
-		       json_pack("{s:s, s:s, s:o, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:s}}", "role", "ingest", "entries_problem", entries, "feeds", feeds_json(c->r), "findings",
+		       json_pack("{s:s, s:s, s:o, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:I, s:I, s:s, s:s, s:s}}", "role", "ingest", "entries_problem", entries, "feeds", feeds_json(c->r), "findings",
 				 "accepted", (json_int_t)s.accepted, "duplicate", (json_int_t)s.duplicate, "sample", (json_int_t)s.sample, "low_severity",
 				 (json_int_t)s.low_severity, "no_domain", (json_int_t)s.no_domain, "ignored", (json_int_t)s.ignored, "malformed",
 				 (json_int_t)s.malformed, "withdrawn", (json_int_t)s.withdrawn, "expired", (json_int_t)s.expired, "clock_skewed",
-				 s.clock_skewed, "problem", s.problem));
+				 s.clock_skewed, "expiry_waits", (json_int_t)s.expiry_waits, "unreadable", (json_int_t)s.unreadable, "waits_list", s.waits_list,
+				 "waits", s.waits, "problem", s.problem));
 }
 
 static void get_status(void *ctx, const struct fl_admin_request *req, struct fl_admin_response *res)
@@ -263,7 +288,8 @@ static void get_metrics(void *ctx, const struct fl_admin_request *req, struct fl
 static const struct fl_admin_route routes[] = {
 	{ "GET", "/v1/status", false, get_status },	{ "GET", "/v1/feeds", false, get_feeds },
 	{ "POST", "/v1/feeds/*", true, post_feed },	{ "POST", "/v1/findings", true, post_finding },
-	{ "POST", "/v1/entries", true, post_entries }, { "GET", "/metrics", false, get_metrics },
+	{ "POST", "/v1/entries", true, post_entries },	{ "POST", "/v1/approvals", true, post_approval },
+	{ "GET", "/metrics", false, get_metrics },
 };
 
 /* --- life --- */

@@ -102,9 +102,17 @@ int fl_operator_change(struct fl_findings_stage *f, const char *list, bool add, 
  * Older versions of lists keep their manifests, but what they had of the source cannot be read any more. */
 int fl_source_purge(struct fl_findings_stage *f, const char *source, const char *actor, const char *reason, struct fl_err *err);
 
+/** A person's word that what waits in the sets of a list is past its time (docs/decisions/expiry.md): it leaves now, by versions with this actor and reason; *expired claims. Durable when it
+ * returns 0. FL_ENOTFOUND: nothing of this list waits. FL_EUNAVAIL: the store is away, or the clocks are apart; what has not left waits on. */
+int fl_expiry_approve(struct fl_findings_stage *f, const char *list, const char *actor, const char *reason, uint64_t *expired, struct fl_err *err);
+
 struct fl_findings_status {
 	uint64_t accepted, duplicate, sample, low_severity, no_domain, ignored, malformed, withdrawn, expired;
 	bool clock_skewed;	 /* local and store clock more than 60 s apart: nothing expires */
+	uint64_t expiry_waits;	 /* claims past their time that wait for fl_expiry_approve */
+	uint64_t unreadable;	 /* claims past their time that cannot be read: they stay */
+	char waits_list[FL_SET_NAME]; /* the first list of which some wait, and why; "" none */
+	char waits[200];
 	char problem[200];
 };
 void fl_findings_status(struct fl_findings_stage *f, struct fl_findings_status *out);

@@ -48,9 +48,34 @@ void fl_ingest_metrics(struct fl_ingest *g, struct fl_buf *out)
 		}
 }
 
+static void say_waits(const struct fl_claim_set *s, struct fl_findings_status *out)
+{
+	const struct fl_expiry_watch *x = &s->expiry;
+
+	memcpy(out->waits_list, s->list, sizeof(out->waits_list));
+	snprintf(out->waits, sizeof(out->waits), "%.60s: %llu claims on a set of %llu names ended while nobody looked, or when a clock jumped; they stay until approved", s->source,
+		 (unsigned long long)x->waits, (unsigned long long)x->entries);
+}
+
 void fl_findings_status(struct fl_findings_stage *f, struct fl_findings_status *out)
 {
 	*out = f->s;
+	for (size_t i = 0; i < f->n_sets; i++) {
+		const struct fl_expiry_watch *x = &f->sets[i].expiry;
+
+		out->unreadable += x->unreadable;
+		if (x->waits && !out->expiry_waits)
+			say_waits(&f->sets[i], out);
+		out->expiry_waits += x->waits;
+	}
+}
+
+static bool list_held(const struct fl_findings_stage *f, const char *list)
+{
+	for (size_t i = 0; i < f->n_sets; i++)
+		if (f->sets[i].expiry.waits && strcmp(f->sets[i].list, list) == 0)
+			return true;
+	return false;
 }
 
 void fl_findings_metrics(struct fl_findings_stage *f, struct fl_buf *out)
@@ -67,4 +92,7 @@ void fl_findings_metrics(struct fl_findings_stage *f, struct fl_buf *out)
 	fl_metric_family(out, "fireline_findings_total", FL_COUNTER, "Findings by result.");
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		fl_metric_u64(out, "fireline_findings_total", "", FL_LABELS("result", rows[i].result), rows[i].v);
+	fl_metric_family(out, "fireline_list_held", FL_GAUGE, "1 while an expiry of the list waits for approval.");
+	for (size_t i = 0; i < f->c.cfg->n_lists; i++)
+		fl_metric_u64(out, "fireline_list_held", "", FL_LABELS("domain_list", f->c.cfg->lists[i].name), list_held(f, f->c.cfg->lists[i].name));
 }

@@ -137,10 +137,15 @@ int fl_outbox_trim(struct fl_sets *s, const char *list, const struct fl_outbox_e
 int fl_event_load(struct fl_sets *s, const char *list, uint64_t number, struct fl_arena *arena, struct fl_event *out, struct fl_err *err);
 
 /* Claims. */
+/** FL_ENOTFOUND; FL_ECORRUPT: it cannot be read. */
 int fl_claim_get(struct fl_sets *s, const char *source, const char *id, struct fl_claim *out, struct fl_err *err);
-/** Claims of a source whose expiry is at or before `until`, at most max. */
-int fl_claims_due(struct fl_sets *s, const char *source, fl_unix_us until, size_t max, struct fl_arena *arena, struct fl_claim **out, size_t *n,
-		  struct fl_err *err);
+/** Claims of a source that end after `after` (0: from the first on) and at or before `until`, the earliest first, at most max, in arena. One that cannot be read or is not there is passed over,
+ * counted in *unreadable, and the next takes its place. */
+int fl_claims_due(struct fl_sets *s, const char *source, fl_unix_us after, fl_unix_us until, size_t max, struct fl_arena *arena, struct fl_claim **out, size_t *n,
+		  uint64_t *unreadable, struct fl_err *err);
+/** How many claims of a source end at or before `until`, readable or not. One round trip, O(log n). */
+int fl_claims_due_count(struct fl_sets *s, const char *source, fl_unix_us until, uint64_t *n, struct fl_err *err);
+/** The active claims on a name, in arena. FL_ECORRUPT when one of them cannot be read. */
 int fl_claims_of(struct fl_sets *s, const char *source, struct fl_span key, struct fl_arena *arena, struct fl_claim **out, size_t *n, struct fl_err *err);
 
 /* Retention and purge: fenced scripts, in bounded batches, each of which decides and deletes on the same state. */

@@ -185,12 +185,30 @@ static const char *do_reload(struct scn *s, const struct scn_line *l, struct scn
 
 /* --- people --- */
 
+enum { ENTRIES_MAX = 1000 };
+
+/* The names of a line, or n1.LIST.example and so on by names=1-200. NULL, or what is wrong. */
+static const char *entry_names(const struct scn_line *l, size_t first, const char *list, struct fl_arena *arena, struct fl_operator_entry *e, size_t *n)
+{
+	const char *range = scn_option(l, "names"), *name;
+	unsigned from = 0, to = 0;
+
+	for (*n = 0; (name = scn_word(l, first)) && strcmp(name, "for") != 0; first++)
+		e[(*n)++].name = name;
+	if (range && (sscanf(range, "%u-%u", &from, &to) != 2 || from > to || to - from >= ENTRIES_MAX - *n))
+		return "names=FROM-TO";
+	for (unsigned i = from; range && i <= to; i++)
+		e[(*n)++].name = fl_arena_printf(arena, "n%u.%s.example", i, list);
+	return *n ? NULL : "a name";
+}
+
 /* block NAME ... [for 1h], allow NAME; unblock, unallow; add LIST NAME, rm LIST NAME. Several names are one change. */
 static const char *do_entry(struct scn *s, const struct scn_line *l, struct scn_result *r)
 {
-	const char *verb = l->v[0].text, *end = scn_after(l, "for"), *list = scn_word(l, 1), *name;
+	const char *verb = l->v[0].text, *end = scn_after(l, "for"), *list = scn_word(l, 1), *wrong;
 	bool add = strcmp(verb, "rm") != 0 && strncmp(verb, "un", 2) != 0;
-	struct fl_operator_entry e[SCN_WORDS] = { 0 };
+	struct fl_operator_entry e[ENTRIES_MAX] = { 0 };
+	struct fl_arena arena = { 0 };
 	size_t first = 1, n = 0;
 	struct fl_source_version v;
 	struct fl_err err = { 0 };
@@ -200,15 +218,29 @@ static const char *do_entry(struct scn *s, const struct scn_line *l, struct scn_
 		first = 2;
 	else
 		list = strstr(verb, "block") ? FL_LIST_OPERATOR_BLOCK : FL_LIST_OPERATOR_ALLOW;
-	for (; (name = scn_word(l, first)) && strcmp(name, "for") != 0; first++)
-		e[n++].name = name;
-	if (!n || !list || (end && !fl_duration_parse(end, &ms)))
-		return "a name, and a duration after `for`";
 	if (!s->ingest.up)
 		return "ingest does not run";
+	if (!list || (end && !fl_duration_parse(end, &ms)))
+		return "a list, and a duration after `for`";
+	wrong = entry_names(l, first, list, &arena, e, &n);
 	for (size_t i = 0; end && i < n; i++)
 		e[i].expires_at = s->clock.now_unix + ms * 1000;
-	came_to(r, fl_operator_change(s->ingest.findings, list, add, e, n, "alice", "by hand", &v, &err), &err);
+	if (!wrong)
+		came_to(r, fl_operator_change(s->ingest.findings, list, add, e, n, "alice", "by hand", &v, &err), &err);
+	fl_arena_done(&arena);
+	return wrong;
+}
+
+/* approve LIST: what waits of its expiry. */
+static const char *do_approve(struct scn *s, const struct scn_line *l, struct scn_result *r)
+{
+	struct fl_err err = { 0 };
+	uint64_t expired;
+
+	if (!scn_word(l, 1) || !s->ingest.up)
+		return "a list, and ingest that runs";
+	came_to(r, fl_expiry_approve(s->ingest.findings, scn_word(l, 1), "alice", "by hand", &expired, &err), &err);
+	scn_put(r, "expired", "%llu", (unsigned long long)expired);
 	return NULL;
 }
 
@@ -310,7 +342,7 @@ static const struct {
 	{ "allow", do_entry, RESULT },		  { "unblock", do_entry, RESULT },	    { "unallow", do_entry, RESULT },
 	{ "add", do_entry, RESULT },		  { "rm", do_entry, RESULT },		    { "finding", do_finding, RESULT },
 	{ "rollback", do_publication, RESULT },	  { "hold", do_publication, RESULT },	    { "unhold", do_publication, RESULT },
-	{ "recover", do_publication, RESULT },	  { "purge", do_publication, RESULT },	    { "refresh", do_refresh, RESULT },
+	{ "approve", do_approve, RESULT },	  { "recover", do_publication, RESULT },	  { "purge", do_publication, RESULT },	    { "refresh", do_refresh, RESULT },
 };
 
 static const char *run_verb(struct scn *s, const struct scn_line *l, size_t at)

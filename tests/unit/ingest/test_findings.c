@@ -332,6 +332,212 @@ static void test_clocks_apart(void **state)
 	assert_true(holds("cli.block", ""));
 }
 
+/* --- much at once --- */
+
+/* Entries n0.LIST.example and so on, as one change. */
+static void enter(const char *list, unsigned n, int64_t for_s)
+{
+	struct fl_operator_entry *e = fl_arena_array(&w.arena, n, sizeof(*e));
+	struct fl_source_version v;
+
+	for (unsigned i = 0; i < n; i++)
+		e[i] = (struct fl_operator_entry){ .name = fl_arena_printf(&w.arena, "n%u.%llds.example", i, (long long)for_s),
+						   .expires_at = fl_now_unix(&here.door) + for_s * FL_US_PER_S };
+	assert_int_equal(fl_operator_change(st, list, true, e, n, "mona", "", &v, &why), 0);
+}
+
+static size_t entries_of(const char *source)
+{
+	struct fl_head head;
+
+	assert_int_equal(fl_set_head(&w.s, FL_SOURCE, source, &head, NULL), 0);
+	return head.entries;
+}
+
+static void jump(int64_t s)
+{
+	fl_clock_mem_jump(&here, s * FL_US_PER_S);
+	fl_clock_mem_jump(&w.clock, s * FL_US_PER_S);
+}
+
+/* As after a kill and a long time, or on a host that comes up with another clock. */
+static void restart_after(int64_t s)
+{
+	fl_findings_close(st);
+	pass(s);
+	open_stage(NULL);
+	step();
+}
+
+static void test_a_burst_ends_in_its_time(void **state)
+{
+	(void)state;
+	enter("mal", 2500, 3600);
+	step();
+	pass(3599);
+	step();
+	assert_int_equal(entries_of("mal.operator"), 2500);
+	for (int i = 0; i < 4; i++) {
+		pass(1);
+		step();
+	}
+	assert_int_equal(entries_of("mal.operator"), 0);
+	assert_int_equal(status().expiry_waits, 0);
+}
+
+/* The process was there all the time, only the store was not: time has passed, whatever could not be done. */
+static void test_a_store_away_is_no_leap(void **state)
+{
+	(void)state;
+	enter("mal", 300, 3600);
+	step();
+	store_away(true);
+	pass(90000);
+	step();
+	store_away(false);
+	pass(1);
+	step();
+	assert_int_equal(entries_of("mal.operator"), 0);
+}
+
+static void test_limits_of_an_unwatched_end(void **state)
+{
+	static const struct {
+		unsigned end, stay;
+		bool waits;
+	} rows[] = { { 100, 0, false }, { 101, 0, true }, { 101, 235, true }, { 101, 236, false }, { 300, 700, false }, { 301, 699, true } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *list = i % 2 ? "mal" : "gar", *source = i % 2 ? "mal.operator" : "gar.operator";
+
+		enter(list, rows[i].end, 3600);
+		if (rows[i].stay)
+			enter(list, rows[i].stay, INT64_C(86400) * 300);
+		restart_after(7200);
+		if (entries_of(source) != rows[i].stay + (rows[i].waits ? rows[i].end : 0))
+			fail_msg("row %d: %d entries", (int)i, (int)entries_of(source));
+		assert_int_equal(status().expiry_waits, rows[i].waits ? rows[i].end : 0);
+		fl_findings_close(st);
+		ingest_world_end();
+		assert_int_equal(setup(NULL), 0);
+	}
+}
+
+static void test_a_person_lets_it_go(void **state)
+{
+	struct fl_source_version v;
+	struct fl_buf b = { 0 };
+	uint64_t expired;
+
+	(void)state;
+	enter("mal", 1500, 3600);
+	enter("mal", 1, 10800);
+	restart_after(7200);
+	assert_int_equal(status().expiry_waits, 1500);
+	assert_string_equal(status().waits_list, "mal");
+	assert_non_null(strstr(status().waits, "mal.operator: 1500 claims on a set of 1501 names"));
+	fl_findings_metrics(st, &b);
+	assert_non_null(strstr(fl_buf_cstr(&b), "fireline_list_held{domain_list=\"mal\"} 1\n"));
+	assert_non_null(strstr(fl_buf_cstr(&b), "fireline_list_held{domain_list=\"gar\"} 0\n"));
+	fl_buf_done(&b);
+	pass(7200);
+	step();
+	assert_int_equal(entries_of("mal.operator"), 1500); /* what ends later does not wait with them */
+	assert_int_equal(fl_expiry_approve(st, "gar", "mona", "", &expired, &why), FL_ENOTFOUND);
+	store_away(true);
+	assert_int_equal(fl_expiry_approve(st, "mal", "mona", "", &expired, &why), FL_EUNAVAIL);
+	store_away(false);
+	assert_int_equal(fl_expiry_approve(st, "mal", "mona", "clock is right", &expired, &why), 0);
+	assert_int_equal(expired, 1500);
+	assert_int_equal(entries_of("mal.operator"), 0);
+	version_of("mal.operator", &v);
+	assert_int_equal(v.cause, FL_CAUSE_EXPIRY);
+	assert_string_equal(v.actor, "mona");
+	assert_string_equal(v.reason, "clock is right");
+	assert_int_equal(status().expiry_waits, 0);
+	assert_string_equal(status().waits, "");
+	assert_int_equal(fl_expiry_approve(st, "mal", "mona", "", &expired, &why), FL_ENOTFOUND);
+}
+
+/* Host and store share a clock that leaps ten years: nothing is lost, and it is over when the clock is set right. */
+static void test_both_clocks_leap(void **state)
+{
+	(void)state;
+	enter("mal", 200, 3600);
+	enter(FL_LIST_OPERATOR_BLOCK, 50, 3600);
+	step();
+	jump(INT64_C(86400) * 3650);
+	pass(1);
+	step();
+	assert_int_equal(entries_of("mal.operator"), 200);
+	assert_int_equal(status().expiry_waits, 200);
+	pass(60);
+	step();
+	assert_int_equal(entries_of("mal.operator"), 200);
+	jump(INT64_C(-86400) * 3650);
+	pass(1);
+	step();
+	assert_int_equal(status().expiry_waits, 0);
+	assert_int_equal(entries_of("mal.operator"), 200);
+	pass(3600);
+	step();
+	assert_int_equal(entries_of("mal.operator"), 0);
+}
+
+/* The wait ends by itself when what waits is little of the set. */
+static void test_the_share_falls(void **state)
+{
+	(void)state;
+	enter("mal", 150, 3600);
+	restart_after(7200);
+	assert_int_equal(status().expiry_waits, 150);
+	enter("mal", 349, 86400);
+	pass(1);
+	step();
+	assert_int_equal(status().expiry_waits, 150); /* of 499 */
+	enter("mal", 1, 96400);
+	pass(1);
+	step();
+	assert_int_equal(status().expiry_waits, 0);
+	assert_int_equal(entries_of("mal.operator"), 350);
+}
+
+/* --- what cannot be read --- */
+
+static void break_claim(const char *finding_id, const char *name)
+{
+	struct fl_claim c = { .source = "cli.block", .key = gen_rkey(name) };
+
+	snprintf(c.finding, sizeof(c.finding), "%s", finding_id);
+	fl_claim_id(&c);
+	redis_int(&w, fl_arena_printf(&w.arena, "HSET {fl}:source/cli.block:claim:%s json broken", c.id));
+}
+
+static void test_a_broken_claim_keeps_no_other(void **state)
+{
+	(void)state;
+	assert_int_equal(inject(finding("1", C2, "a.example", 8, PLAIN, 1)), 0);
+	assert_int_equal(inject(finding("2", C2, "b.example", 8, PLAIN, 1)), 0);
+	assert_int_equal(inject(finding("3", C2, "b.example", 8, PLAIN, 1)), 0);
+	assert_int_equal(inject(finding("4", C2, "c.example", 8, PLAIN, 1)), 0);
+	assert_int_equal(inject(finding("5", C2, "d.example", 8, PLAIN, 1)), 0);
+	break_claim("1", "a.example");
+	break_claim("3", "b.example");
+	pass(90000);
+	step();
+	assert_true(holds("cli.block", "a.example b.example"));
+	assert_int_equal(status().expired, 2);
+	assert_int_equal(status().unreadable, 3); /* two are broken, and of b.example nobody knows what it is without one of them */
+	assert_non_null(strstr(status().problem, "cli.block"));
+	assert_non_null(strstr(status().problem, "3 claims"));
+	assert_int_equal(inject(finding("1", C2, "a.example", 8, PLAIN, 2)), FL_ECORRUPT); /* the store's fault, not the document's */
+	assert_int_equal(inject(finding("6", C2, "e.example", 8, PLAIN, 1)), 0); /* and new ones come and go */
+	pass(90000);
+	step();
+	assert_true(holds("cli.block", "a.example b.example"));
+}
+
 /* --- the store --- */
 
 static void test_nothing_is_acknowledged_without_store(void **state)
@@ -616,6 +822,8 @@ int main(void)
 		FIND(test_a_finding_becomes_an_entry), FIND(test_refused), FIND(test_some_types_only_alert), FIND(test_dry_run), FIND(test_repeats), FIND(test_archived),
 		FIND(test_withdrawn_before_it_was_claimed), FIND(test_undated),
 		FIND(test_archived_at_low_severity), FIND(test_two_claims_on_one_name), FIND(test_expiry), FIND(test_expiry_after_a_restart), FIND(test_clocks_apart),
+		FIND(test_a_burst_ends_in_its_time), FIND(test_a_store_away_is_no_leap), FIND(test_limits_of_an_unwatched_end), FIND(test_a_person_lets_it_go),
+		FIND(test_both_clocks_leap), FIND(test_the_share_falls), FIND(test_a_broken_claim_keeps_no_other),
 		FIND(test_nothing_is_acknowledged_without_store), FIND(test_every_lost_call), FIND(test_two_stages), FIND(test_operator_entries),
 		FIND(test_operator_all_or_nothing), FIND(test_operator_name_and_below), FIND(test_operator_for_a_while), FIND(test_source_purge), FIND(test_directory),
 		FIND(test_metrics),
