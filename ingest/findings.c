@@ -7,25 +7,39 @@
 
 enum { DOCUMENT_MAX = 16 << 20, SETTLE_US = 2000000, FILES_A_STEP = 64 };
 
+/* Findings of a detector that was given one of our lists say its name: the list's own, or with ours before it. */
+static const char *const *own_lists(struct fl_arena *arena, const struct fl_config *cfg)
+{
+	const char **v = fl_arena_array(arena, cfg->n_lists * 2 + 1, sizeof(*v));
+
+	for (size_t i = 0; v && i < cfg->n_lists; i++) {
+		v[2 * i] = fl_arena_str(arena, cfg->lists[i].name);
+		v[2 * i + 1] = fl_arena_printf(arena, "fireline-%s", cfg->lists[i].name);
+		if (!v[2 * i] || !v[2 * i + 1])
+			return NULL;
+	}
+	return v;
+}
+
 static int load_policy(struct fl_findings_stage *f, const struct fl_config *cfg)
 {
 	const struct fl_cfg_findings *p = &cfg->findings;
-	struct fl_finding_rule *rules = calloc(p->n_rules + 1, sizeof(*rules));
-	struct fl_drop_place *places = calloc(p->n_sources + 1, sizeof(*places));
+	struct fl_arena arena = { 0 };
+	struct fl_finding_rule *rules = fl_arena_array(&arena, p->n_rules + 1, sizeof(*rules));
+	struct fl_drop_place *places = fl_arena_array(&arena, p->n_sources + 1, sizeof(*places));
+	const char *const *own = own_lists(&arena, cfg);
 
-	if (!rules || !places) {
-		free(rules);
-		free(places);
+	if (!rules || !places || !own) {
+		fl_arena_done(&arena);
 		return FL_ENOMEM;
 	}
 	for (size_t i = 0; i < p->n_rules; i++)
 		rules[i] = (struct fl_finding_rule){ p->rules[i].type, (enum fl_finding_action)p->rules[i].action, p->rules[i].scope, p->rules[i].ttl_ms };
-	free(f->rules);
-	free(f->places);
-	f->rules = rules;
+	fl_arena_done(&f->arena);
+	f->arena = arena;
 	f->places = places;
 	f->policy = (struct fl_finding_policy){ .rules = rules, .n_rules = p->n_rules, .min_severity = p->min_severity, .ttl_ms = p->ttl_ms,
-						.ignore_samples = p->ignore_samples };
+						.ignore_samples = p->ignore_samples, .own_lists = own, .n_own_lists = cfg->n_lists * 2 };
 	f->c.cfg = cfg;
 	return 0;
 }
@@ -89,8 +103,7 @@ void fl_findings_close(struct fl_findings_stage *f)
 	for (size_t i = 0; i < f->n_sets; i++)
 		if (f->sets[i].leased)
 			fl_lease_release(f->c.sets, &f->sets[i].lease, NULL);
-	free(f->rules);
-	free(f->places);
+	fl_arena_done(&f->arena);
 	free(f->sets);
 	free(f);
 }

@@ -37,7 +37,7 @@ struct fl_drop_place {
 
 struct fl_findings_stage {
 	struct fl_findings_config c;
-	struct fl_finding_rule *rules; /* of the configuration, in policy's form */
+	struct fl_arena arena; /* policy and places: as long as the configuration */
 	struct fl_finding_policy policy;
 	struct fl_claim_set *sets;
 	size_t n_sets;

@@ -249,6 +249,35 @@ static void test_undated(void **state)
 	assert_true(holds("cli.block", ""));
 }
 
+/* A detector that was given one of our lists finds its names: a list must not confirm itself for ever. */
+static void test_echo_of_our_own_list(void **state)
+{
+	static const struct fl_cfg_list later[] = { { .name = "newlist", .description = "" }, { .name = FL_LIST_FINDINGS_BLOCK, .description = "", .builtin = true } };
+	static const struct {
+		const char *list;
+		bool echo;
+	} rows[] = { { "mal", true }, { "fireline-gar", true }, { FL_LIST_FINDINGS_BLOCK, true }, { "VendorX", false }, { "MAL", false }, { "newlist", false }, { "fireline-", false } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *json = fl_arena_printf(&w.arena,
+						   "{\"schemaVersion\":\"2.0\",\"id\":\"e%zu\",\"type\":\"Impact:EC2/MaliciousDomainRequest.Custom\",\"severity\":5,\"service\":{\"additionalInfo\":"
+						   "{\"threatListName\":\"%s\"},\"action\":{\"dnsRequestAction\":{\"domain\":\"e%zu.example\"}}}}",
+						   i, rows[i].list, i);
+
+		assert_int_equal(inject(json), 0);
+		if (out.accepted != !rows[i].echo || out.refused != rows[i].echo)
+			fail_msg("%s: accepted %u, refused %u, %s", rows[i].list, out.accepted, out.refused, out.reason);
+	}
+	assert_int_equal(status().ignored, 3);
+	cfg.lists = later;
+	cfg.n_lists = 2;
+	assert_int_equal(fl_findings_reload(st, &cfg), 0);
+	assert_int_equal(inject("{\"schemaVersion\":\"2.0\",\"id\":\"x\",\"type\":\"Impact:EC2/MaliciousDomainRequest.Custom\",\"severity\":5,\"service\":{\"evidence\":"
+				"{\"threatIntelligenceDetails\":[{\"threatListName\":\"newlist\"}]},\"action\":{\"dnsRequestAction\":{\"domain\":\"x.example\"}}}}"), 0);
+	assert_int_equal(out.refused, 1);
+}
+
 /* A withdrawal counts also when its severity fell meanwhile. */
 static void test_archived_at_low_severity(void **state)
 {
@@ -820,7 +849,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		FIND(test_a_finding_becomes_an_entry), FIND(test_refused), FIND(test_some_types_only_alert), FIND(test_dry_run), FIND(test_repeats), FIND(test_archived),
-		FIND(test_withdrawn_before_it_was_claimed), FIND(test_undated),
+		FIND(test_withdrawn_before_it_was_claimed), FIND(test_undated), FIND(test_echo_of_our_own_list),
 		FIND(test_archived_at_low_severity), FIND(test_two_claims_on_one_name), FIND(test_expiry), FIND(test_expiry_after_a_restart), FIND(test_clocks_apart),
 		FIND(test_a_burst_ends_in_its_time), FIND(test_a_store_away_is_no_leap), FIND(test_limits_of_an_unwatched_end), FIND(test_a_person_lets_it_go),
 		FIND(test_both_clocks_leap), FIND(test_the_share_falls), FIND(test_a_broken_claim_keeps_no_other),
