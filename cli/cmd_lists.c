@@ -336,12 +336,14 @@ static int entries(struct fl_cli *c, const char *list, bool add, int first, int6
 	body = json_pack("{s:s, s:b, s:o, s:s}", "list", list, "add", add, "names", names, "reason", fl_cli_opt(c, "reason") ? fl_cli_opt(c, "reason") : "");
 	if (for_ms)
 		json_object_set_new(body, "expires_at_us", json_integer((json_int_t)time(NULL) * FL_US_PER_S + for_ms * 1000));
+	else if (fl_cli_opt(c, "permanent"))
+		json_object_set_new(body, "permanent", json_true());
 	ret = fl_client_call(c, "ingest", "POST", "/v1/entries", body, &o);
 	if (ret)
 		return ret;
 	if (!fl_client_print(c, "Entries", o)) {
-		printf("%s: %lld added, %lld removed (%s.operator@%lld)\n", list, (long long)fl_int(o, "added"), (long long)fl_int(o, "removed"), list,
-		       (long long)fl_int(o, "source_version"));
+		printf("%s: %lld added, %lld removed (%s.operator@%lld)%s%.19s%s\n", list, (long long)fl_int(o, "added"), (long long)fl_int(o, "removed"), list,
+		       (long long)fl_int(o, "source_version"), fl_str(o, "expires_at")[0] ? ", until " : "", fl_str(o, "expires_at"), fl_str(o, "expires_at")[0] ? "Z" : "");
 		printf("undo: fireline list %s %s %s\n", add ? "rm" : "add", list, c->args[first]);
 	}
 	json_decref(o);

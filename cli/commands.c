@@ -35,7 +35,7 @@ static const struct fl_command table[] = {
 	{ .words = "list names", .args = "LIST[@V]", .help = "Its names with scope and source.", .min_args = 1, .max_args = 1, .run = fl_cmd_list_names,
 	  OPTS({ "grep", "TEXT", "only names that contain TEXT" }) },
 	{ .words = "list add", .args = "LIST NAME...", .help = "Add operator entries (name, *.name or *).", .min_args = 2, .max_args = -1, .run = fl_cmd_list_add,
-	  OPTS({ "for", "DUR", "until then; default: no end" }, REASON) },
+	  OPTS({ "for", "DUR", "until then; default: the list's default_ttl, else no end" }, { "permanent", NULL, "no end, whatever the list says" }, REASON) },
 	{ .words = "list rm", .args = "LIST NAME...", .help = "Remove operator entries.", .min_args = 2, .max_args = -1, .run = fl_cmd_list_rm, OPTS(REASON) },
 	{ .words = "list purge", .args = "LIST", .help = "Delete a list that the configuration no longer names, all versions.", .min_args = 1, .max_args = 1,
 	  .run = fl_cmd_list_purge, OPTS(REASON, DRY) },

@@ -95,7 +95,7 @@ const struct fl_key fl__keys[] = {
 	{ "domain_lists[].entries", FL_KEY_ENTRIES, ARRAY(fl_cfg_list, entries, n_entries),
 	  .help = "Names written here: \"x.example\" (exact), \"*.x.example\" (subdomains only), \"*\" (everything)." },
 	{ "domain_lists[].default_ttl", FL_KEY_DURATION, AT(fl_cfg_list, default_ttl_ms), .dflt = "0s", .min = "0s", .max = "400d",
-	  .help = "An entry no source renews leaves after this; 0s: never." },
+	  .help = "An entry that nothing renews, one added by hand without an end, leaves after this; 0s: never." },
 	{ "domain_lists[].publish_guard", FL_KEY_MAP, .help = "Limits for the sources of this list: a source version outside them is held." },
 	{ "domain_lists[].publish_guard.max_added_ratio", FL_KEY_REAL, AT(fl_cfg_list, guard.max_added_ratio), .dflt = "1.0", .min = "0", .max = "1000",
 	  .help = "Added names over the source's last accepted set." },

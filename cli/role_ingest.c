@@ -190,11 +190,12 @@ static void post_finding(void *ctx, const struct fl_admin_request *req, struct f
 	in_loop(ctx, req, res, do_finding);
 }
 
-/* {list, add: bool, names: [...], expires_at_us, reason}: entries of LIST.operator. */
+/* {list, add: bool, names: [...], expires_at_us or permanent: true, reason}: entries of LIST.operator. */
 static void do_entries(struct fl_call *c)
 {
 	json_t *body = fl_json_body(c->req, c->res), *names = body ? json_object_get(body, "names") : NULL, *e;
-	struct fl_operator_entry *v = body ? fl_arena_array(c->req->arena, json_array_size(names) + 1, sizeof(*v)) : NULL;
+	const char *list = body ? fl_json_get_str(body, "list", "") : "";
+	struct fl_operator_entry like = { 0 }, *v = body ? fl_arena_array(c->req->arena, json_array_size(names) + 1, sizeof(*v)) : NULL;
 	struct fl_source_version version;
 	struct fl_err err = { 0 };
 	size_t i, n = 0;
@@ -202,19 +203,25 @@ static void do_entries(struct fl_call *c)
 
 	if (!body)
 		return;
+	like.permanent = fl_json_get_bool(body, "permanent");
+	like.expires_at = fl_json_get_int(body, "expires_at_us", 0);
+	like.expires_at = fl_operator_end(c->r->findings, list, &like);
 	json_array_foreach (names, i, e)
-		if (v && json_is_string(e))
-			v[n++] = (struct fl_operator_entry){ .name = json_string_value(e), .expires_at = fl_json_get_int(body, "expires_at_us", 0) };
+		if (v && json_is_string(e)) {
+			v[n] = like;
+			v[n++].name = json_string_value(e);
+		}
 	if (!v || n == 0)
 		ret = fl_err_set(&err, FL_EUSAGE, "names must be a list of one name or more");
 	else
-		ret = fl_operator_change(c->r->findings, fl_json_get_str(body, "list", ""), fl_json_get_bool(body, "add"), v, n, fl_request_actor(c->req),
-					 fl_json_get_str(body, "reason", ""), &version, &err);
+		ret = fl_operator_change(c->r->findings, list, fl_json_get_bool(body, "add"), v, n, fl_request_actor(c->req), fl_json_get_str(body, "reason", ""),
+					 &version, &err);
 	if (ret < 0)
 		fl_json_problem(c->res, ret, err.text);
 	else
-		fl_json_answer(c->res, json_pack("{s:s, s:I, s:I, s:I}", "list", fl_json_get_str(body, "list", ""), "source_version",
-						 (json_int_t)version.id.number, "added", (json_int_t)version.added, "removed", (json_int_t)version.removed));
+		fl_json_answer(c->res, json_pack("{s:s, s:I, s:I, s:I, s:o}", "list", list, "source_version", (json_int_t)version.id.number, "added",
+						 (json_int_t)version.added, "removed", (json_int_t)version.removed, "expires_at",
+						 fl_json_time(fl_json_get_bool(body, "add") ? like.expires_at : 0)));
 	json_decref(body);
 }
 

@@ -93,8 +93,11 @@ int fl_findings_inject(struct fl_findings_stage *f, const char *source, struct f
 struct fl_operator_entry {
 	const char *name; /* "x", "*.x", "*" */
 	uint8_t scope;	  /* 0: by the name's form */
-	fl_unix_us expires_at; /* 0: permanent */
+	fl_unix_us expires_at; /* 0: by the list's default_ttl, else never */
+	bool permanent;	       /* never, whatever the list says */
 };
+/** When an entry that is added now would end, unix us; 0: never. */
+fl_unix_us fl_operator_end(const struct fl_findings_stage *f, const char *list, const struct fl_operator_entry *e);
 /** Add (or renew) or remove entries; one version. Durable when it returns 0. refused entries are listed in reason; any refused: nothing is committed. */
 int fl_operator_change(struct fl_findings_stage *f, const char *list, bool add, const struct fl_operator_entry *v, size_t n, const char *actor,
 		       const char *reason, struct fl_source_version *out, struct fl_err *err);

@@ -2,7 +2,16 @@
 #include "ingest/findings_int.h"
 #include "model/scope.h"
 
-static int as_claim(struct fl_findings_stage *f, const struct fl_operator_entry *e, const char *source, bool add, const char *actor, const char *reason,
+fl_unix_us fl_operator_end(const struct fl_findings_stage *f, const char *list, const struct fl_operator_entry *e)
+{
+	const struct fl_cfg_list *l = fl_config_list(f->c.cfg, list);
+
+	if (e->expires_at || e->permanent || !l || !l->default_ttl_ms)
+		return e->expires_at;
+	return fl_now_unix(f->c.clock) + l->default_ttl_ms * 1000;
+}
+
+static int as_claim(struct fl_findings_stage *f, const struct fl_operator_entry *e, const struct fl_claim_set *set, bool add, const char *actor, const char *reason,
 		    struct fl_claim *c, struct fl_err *err)
 {
 	char word[FL_SCOPE_TEXT];
@@ -11,7 +20,7 @@ static int as_claim(struct fl_findings_stage *f, const struct fl_operator_entry 
 
 	if (why != FL_DROP_COUNT)
 		return fl_err_set(err, FL_EFORMAT, "'%.200s': %s", e->name, fl_drop_text(why));
-	snprintf(c->source, sizeof(c->source), "%s", source);
+	snprintf(c->source, sizeof(c->source), "%s", set->source);
 	/* the scope is part of what was said: "x" and "*.x" are two entries, each taken back alone, and of two in one batch neither replaces the other */
 	snprintf(c->finding, sizeof(c->finding), "operator %s", fl_scope_format(scope, word));
 	snprintf(c->type, sizeof(c->type), "operator");
@@ -20,7 +29,7 @@ static int as_claim(struct fl_findings_stage *f, const struct fl_operator_entry 
 	c->scope = scope;
 	c->state = add ? FL_CLAIM_ACTIVE : FL_CLAIM_WITHDRAWN;
 	c->seen_at = c->updated_at = fl_now_unix(f->c.clock);
-	c->expires_at = e->expires_at;
+	c->expires_at = fl_operator_end(f, set->list, e);
 	fl_claim_id(c);
 	return 0;
 }
@@ -59,7 +68,7 @@ int fl_operator_change(struct fl_findings_stage *f, const char *list, bool add, 
 	if (!b.set || !claims)
 		ret = fl_err_set(err, FL_ENOMEM, "out of memory");
 	for (size_t i = 0; ret == 0 && i < n; i++)
-		ret = as_claim(f, &v[i], source, add, actor, reason, &claims[i], err);
+		ret = as_claim(f, &v[i], b.set, add, actor, reason, &claims[i], err);
 	b.claims = claims;
 	if (ret == 0 && !add)
 		ret = must_be_there(f, b.set, v, claims, n, err);

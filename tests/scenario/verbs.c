@@ -193,7 +193,7 @@ static const char *entry_names(const struct scn_line *l, size_t first, const cha
 	const char *range = scn_option(l, "names"), *name;
 	unsigned from = 0, to = 0;
 
-	for (*n = 0; (name = scn_word(l, first)) && strcmp(name, "for") != 0; first++)
+	for (*n = 0; (name = scn_word(l, first)) && strcmp(name, "for") != 0 && strcmp(name, "permanent") != 0; first++)
 		e[(*n)++].name = name;
 	if (range && (sscanf(range, "%u-%u", &from, &to) != 2 || from > to || to - from >= ENTRIES_MAX - *n))
 		return "names=FROM-TO";
@@ -202,7 +202,7 @@ static const char *entry_names(const struct scn_line *l, size_t first, const cha
 	return *n ? NULL : "a name";
 }
 
-/* block NAME ... [for 1h], allow NAME; unblock, unallow; add LIST NAME, rm LIST NAME. Several names are one change. */
+/* block NAME ... [for 1h], allow NAME; unblock, unallow; add LIST NAME [permanent], rm LIST NAME. Several names are one change. */
 static const char *do_entry(struct scn *s, const struct scn_line *l, struct scn_result *r)
 {
 	const char *verb = l->v[0].text, *end = scn_after(l, "for"), *list = scn_word(l, 1), *wrong;
@@ -225,6 +225,8 @@ static const char *do_entry(struct scn *s, const struct scn_line *l, struct scn_
 	wrong = entry_names(l, first, list, &arena, e, &n);
 	for (size_t i = 0; end && i < n; i++)
 		e[i].expires_at = s->clock.now_unix + ms * 1000;
+	for (size_t i = 0; i < n; i++)
+		e[i].permanent = scn_has(l, "permanent");
 	if (!wrong)
 		came_to(r, fl_operator_change(s->ingest.findings, list, add, e, n, "alice", "by hand", &v, &err), &err);
 	fl_arena_done(&arena);

@@ -717,6 +717,35 @@ static void test_operator_for_a_while(void **state)
 	assert_int_equal(change(false, "mal", "x.example", 0), FL_ENOTFOUND);
 }
 
+/* A list's default_ttl is the end of what is added without one, by the configuration of that moment. */
+static void test_operator_default_ttl(void **state)
+{
+	struct fl_operator_entry e = { .name = "kept.example", .permanent = true };
+	struct fl_cfg_list lists[5];
+	struct fl_source_version v;
+
+	(void)state;
+	memcpy(lists, cfg.lists, sizeof(lists));
+	lists[0].default_ttl_ms = 3600000;
+	cfg.lists = lists;
+	assert_int_equal(fl_findings_reload(st, &cfg), 0);
+	assert_int_equal(change(true, "mal", "plain.example", 0), 0);
+	assert_int_equal(change(true, "mal", "longer.example", fl_now_unix(&here.door) + 7200 * FL_US_PER_S), 0);
+	assert_int_equal(fl_operator_change(st, "mal", true, &e, 1, "mona", "", &v, &why), 0);
+	assert_int_equal(change(true, "gar", "other.example", 0), 0);
+	assert_int_equal(fl_operator_end(st, "mal", &e), 0);
+	e.permanent = false;
+	assert_int_equal(fl_operator_end(st, "mal", &e), fl_now_unix(&here.door) + 3600 * FL_US_PER_S);
+	assert_int_equal(fl_operator_end(st, "gar", &e), 0);
+	pass(3601);
+	step();
+	assert_true(holds("mal.operator", "kept.example longer.example"));
+	pass(3600);
+	step();
+	assert_true(holds("mal.operator", "kept.example"));
+	assert_true(holds("gar.operator", "other.example"));
+}
+
 static void test_source_purge(void **state)
 {
 	(void)state;
@@ -854,7 +883,7 @@ int main(void)
 		FIND(test_a_burst_ends_in_its_time), FIND(test_a_store_away_is_no_leap), FIND(test_limits_of_an_unwatched_end), FIND(test_a_person_lets_it_go),
 		FIND(test_both_clocks_leap), FIND(test_the_share_falls), FIND(test_a_broken_claim_keeps_no_other),
 		FIND(test_nothing_is_acknowledged_without_store), FIND(test_every_lost_call), FIND(test_two_stages), FIND(test_operator_entries),
-		FIND(test_operator_all_or_nothing), FIND(test_operator_name_and_below), FIND(test_operator_for_a_while), FIND(test_source_purge), FIND(test_directory),
+		FIND(test_operator_all_or_nothing), FIND(test_operator_name_and_below), FIND(test_operator_for_a_while), FIND(test_operator_default_ttl), FIND(test_source_purge), FIND(test_directory),
 		FIND(test_metrics),
 	};
 
