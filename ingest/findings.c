@@ -282,7 +282,7 @@ int fl_findings_inject(struct fl_findings_stage *f, const char *source, struct f
 
 static void trouble(struct fl_drop_place *p, const struct fl_cfg_findings_source *s, const char *name, const char *what, const struct fl_err *err)
 {
-	snprintf(p->trouble, sizeof(p->trouble), "%.50s/%.50s %s: %.70s", s->name, name, what, err->text);
+	snprintf(p->trouble, sizeof(p->trouble), "%.50s/%.50s %s: %.55s", s->name, name, what, err->text);
 }
 
 /* False: the pass over the folder ends here. */

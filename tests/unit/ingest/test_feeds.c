@@ -128,10 +128,13 @@ static void test_conditional(void **state)
 static char *many_names(size_t n)
 {
 	struct fl_buf b = { 0 };
+	char *text;
 
 	for (size_t i = 0; i < n; i++)
 		fl_buf_printf(&b, "n%zu.example\n", i);
-	return fl_arena_str(&w.arena, fl_buf_cstr(&b));
+	text = fl_arena_str(&w.arena, fl_buf_cstr(&b));
+	fl_buf_done(&b);
+	return text;
 }
 
 static void test_bad_answers(void **state)
