@@ -25,6 +25,8 @@ struct fl_sets {
 	uint32_t pack_max;    /* 256: so many old deltas a pack; that is also the most */
 };
 
+enum { FL_JUDGED_TEXT = FL_NAME_TEXT + 8 };
+
 struct fl_head {
 	struct fl_version_id id; /* number 0: the set was never created, or its head is gone */
 	struct fl_u128 digest;
@@ -147,6 +149,24 @@ int fl_claims_due(struct fl_sets *s, const char *source, fl_unix_us after, fl_un
 int fl_claims_due_count(struct fl_sets *s, const char *source, fl_unix_us until, uint64_t *n, struct fl_err *err);
 /** The active claims on a name, in arena. FL_ECORRUPT when one of them cannot be read. */
 int fl_claims_of(struct fl_sets *s, const char *source, struct fl_span key, struct fl_arena *arena, struct fl_claim **out, size_t *n, struct fl_err *err);
+
+/* What people said of a source's content that the guard would not take by itself: of a whole set by its digest, of a name that is protected. */
+struct fl_judgement {
+	char what[FL_JUDGED_TEXT]; /* 32 hex digits of a set's digest, or "name:" and the name */
+	bool approved;		   /* else rejected */
+	fl_unix_us at;
+	char actor[FL_ACTOR], reason[FL_REASON];
+};
+enum { FL_JUDGEMENTS_MAX = 1000 };
+/** Kept with the source until its purge; a later word on the same replaces an earlier one, and past FL_JUDGEMENTS_MAX the oldest leave. Needs no lease: it is a person's. */
+int fl_source_judge(struct fl_sets *s, const char *source, const struct fl_judgement *j, struct fl_err *err);
+/** All of them, the newest first, in arena. What cannot be read is left out. */
+int fl_source_judgements(struct fl_sets *s, const char *source, struct fl_arena *arena, struct fl_judgement **out, size_t *n, struct fl_err *err);
+
+/** Names that a source's newest content would block and must not, as its writer lists them; replaced as a whole. Empty: the key goes. */
+int fl_source_quarantine_put(struct fl_sets *s, const char *source, struct fl_span text, struct fl_err *err);
+/** FL_ENOTFOUND: none. In arena. */
+int fl_source_quarantine_get(struct fl_sets *s, const char *source, struct fl_arena *arena, struct fl_span *text, struct fl_err *err);
 
 /* Retention and purge: fenced scripts, in bounded batches, each of which decides and deletes on the same state. */
 struct fl_retention_report {
