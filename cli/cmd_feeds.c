@@ -1,4 +1,4 @@
-/* feed ls|add|test|refresh|purge, finding inject. */
+/* feed ls|show|add|test|refresh|approve|reject|purge, finding inject. */
 #include "cli/cmd.h"
 
 #include <errno.h>
@@ -29,18 +29,25 @@ int fl_cmd_feed_ls(struct fl_cli *c)
 	return 0;
 }
 
+/* Borrowed; NULL: no such feed. */
+static json_t *row_of(const json_t *feeds, const char *feed)
+{
+	json_t *row;
+	size_t i;
+
+	json_array_foreach (json_object_get(feeds, "items"), i, row)
+		if (strcmp(fl_str(row, "feed"), feed) == 0)
+			return row;
+	return NULL;
+}
+
 /* The row of one feed, a new reference; NULL when it cannot be had. */
 static json_t *feed_row(struct fl_cli *c, const char *feed)
 {
-	json_t *o = NULL, *row, *found = NULL;
-	size_t i;
+	json_t *o = NULL, *row = fl_client_call(c, "ingest", "GET", "/v1/feeds", NULL, &o) == 0 ? json_incref(row_of(o, feed)) : NULL;
 
-	if (fl_client_call(c, "ingest", "GET", "/v1/feeds", NULL, &o) == 0)
-		json_array_foreach (json_object_get(o, "items"), i, row)
-			if (strcmp(fl_str(row, "feed"), feed) == 0)
-				found = json_incref(row);
 	json_decref(o);
-	return found;
+	return row;
 }
 
 static bool under_way(const json_t *row, const char *last_try)
@@ -78,7 +85,7 @@ static int wait_feed(struct fl_cli *c, const char *feed, const char *last_try)
 
 static int refresh_one(struct fl_cli *c, const char *feed)
 {
-	const char *accept = fl_cli_opt(c, "accept") ? "1" : NULL, *last_try = "";
+	const char *last_try = "";
 	bool wait = fl_cli_opt(c, "wait") && strcmp(feed, "-") != 0;
 	json_t *o, *row = wait ? feed_row(c, feed) : NULL;
 	int ret;
@@ -86,7 +93,7 @@ static int refresh_one(struct fl_cli *c, const char *feed)
 	if (row)
 		last_try = fl_arena_str(&c->arena, fl_str(row, "last_try"));
 	json_decref(row);
-	ret = fl_client_call(c, "ingest", "POST", fl_client_target(c, fl_arena_printf(&c->arena, "/v1/feeds/%s/fetches", feed), "accept", accept, NULL), NULL, &o);
+	ret = fl_client_call(c, "ingest", "POST", fl_arena_printf(&c->arena, "/v1/feeds/%s/fetches", feed), NULL, &o);
 	if (ret)
 		return ret;
 	if (wait)
@@ -103,6 +110,88 @@ int fl_cmd_feed_refresh(struct fl_cli *c)
 
 	for (int i = 0; ret == 0 && i < c->n_args; i++)
 		ret = refresh_one(c, c->args[i]);
+	return ret;
+}
+
+/* --- what is held, and what is quarantined --- */
+
+static int word(struct fl_cli *c, const char *verb)
+{
+	json_t *body = json_object(), *names = json_array(), *o;
+	const char *reason = fl_cli_opt(c, "reason");
+	int ret;
+
+	for (int i = 1; i < c->n_args; i++)
+		json_array_append_new(names, json_string(c->args[i]));
+	json_object_set_new(body, "names", names);
+	json_object_set_new(body, "reason", json_string(reason ? reason : ""));
+	ret = fl_client_call(c, "ingest", "POST", fl_arena_printf(&c->arena, "/v1/feeds/%s/%s", c->args[0], verb), body, &o);
+	if (ret)
+		return ret;
+	if (!fl_client_print(c, "FeedWord", o))
+		printf("%s: %sed; fetching now; fireline feed show %s\n", c->args[0], strcmp(verb, "approve") == 0 ? "approv" : "reject", c->args[0]);
+	json_decref(o);
+	return 0;
+}
+
+int fl_cmd_feed_approve(struct fl_cli *c)
+{
+	return word(c, "approve");
+}
+
+int fl_cmd_feed_reject(struct fl_cli *c)
+{
+	return word(c, "reject");
+}
+
+static void print_drops(const json_t *tally)
+{
+	const char *reason;
+	json_t *n;
+
+	json_object_foreach (json_object_get(tally, "dropped"), reason, n)
+		printf(" \302\267 %lld %s", (long long)json_integer_value(n), reason);
+}
+
+static void print_feed(const json_t *row)
+{
+	const json_t *held = json_object_get(row, "held"), *q;
+	const char *feed = fl_str(row, "feed");
+	int64_t limit = fl_int(row, "stale_after_s");
+	char a[40], b[40];
+	size_t i;
+
+	printf("%s -> %s   %s%s%s\n", feed, fl_str(row, "into"), fl_str(row, "state"), fl_str(row, "reason")[0] ? ": " : "", fl_str(row, "reason"));
+	printf("  last good  %s, limit %lld %s   version %lld, %s names\n", fl_human_ago(fl_str(row, "last_ok"), a), (long long)(limit >= 3600 ? limit / 3600 : limit / 60),
+	       limit >= 3600 ? "h" : "min", (long long)fl_int(row, "version"), fl_human_count((uint64_t)fl_int(row, "names"), b));
+	printf("  last body  %s octets, %lld lines", fl_human_count((uint64_t)fl_int(row, "bytes"), a), (long long)fl_int(json_object_get(row, "lines"), "in"));
+	print_drops(json_object_get(row, "lines"));
+	print_drops(json_object_get(row, "claims"));
+	putchar('\n');
+	if (json_is_object(held)) {
+		printf("  held       %lld names would become %lld: %lld added, %lld removed, waiting since %s\n", (long long)fl_int(held, "before"), (long long)fl_int(held, "after"),
+		       (long long)fl_int(held, "added"), (long long)fl_int(held, "removed"), fl_human_ago(fl_str(held, "since"), a));
+		printf("             fireline feed approve %s, or fireline feed reject %s\n", feed, feed);
+	}
+	if (fl_int(row, "quarantined"))
+		printf("  quarantine %lld entries would block a protected name; fireline feed approve %s NAME lets one in\n", (long long)fl_int(row, "quarantined"), feed);
+	json_array_foreach (json_object_get(row, "quarantine"), i, q)
+		printf("             %-12s %-40s protects %s (%s)\n", fl_str(q, "scope"), fl_str(q, "entry"), fl_str(q, "protects"), fl_str(q, "because"));
+}
+
+int fl_cmd_feed_show(struct fl_cli *c)
+{
+	json_t *o = NULL, *row;
+	int ret = fl_client_call(c, "ingest", "GET", "/v1/feeds", NULL, &o);
+
+	if (ret)
+		return ret;
+	row = row_of(o, c->args[0]);
+	if (!row)
+		ret = fl_cli_fail(FL_EXIT_FAILED, "FL2109", "fireline feed ls", "the configuration has no feed '%s'", c->args[0]);
+	else if (!fl_client_print(c, "Feed", row))
+		print_feed(row);
+	json_decref(o);
 	return ret;
 }
 

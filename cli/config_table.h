@@ -23,6 +23,7 @@ enum fl_key_type {
 	FL_KEY_WORD,
 	FL_KEY_CATEGORY,
 	FL_KEY_NAMES,	/* of rule groups */
+	FL_KEY_PATHS,
 	FL_KEY_DOMAIN,	/* one canonical name */
 	FL_KEY_ENTRIES, /* names as in AWS */
 	FL_KEY_ZONES,

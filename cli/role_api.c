@@ -82,7 +82,7 @@ static void query_encode(struct fl_buf *out, const char *key, const char *value)
 /* Forward with the caller's name: the roles take it from a peer that is their own user. */
 static void forward(struct role *r, const char *role, const struct fl_admin_request *req, struct fl_admin_response *res)
 {
-	static const char *const passed[] = { "dry_run", "accept", "name", "client", "qtype", "from", "to", "at", "grep", "limit" };
+	static const char *const passed[] = { "dry_run", "name", "client", "qtype", "from", "to", "at", "grep", "limit" };
 	struct fl_admin_answer a = { 0 };
 	struct fl_buf target = { 0 };
 	struct fl_err err = { 0 };

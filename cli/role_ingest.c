@@ -81,7 +81,6 @@ static void *feeds_thread(void *arg)
 struct refresh {
 	struct role *r;
 	const char *feed;
-	bool accept;
 	int ret;
 };
 
@@ -89,7 +88,22 @@ static void do_refresh(void *arg)
 {
 	struct refresh *f = arg;
 
-	f->ret = fl_ingest_refresh(f->r->feeds, f->feed, f->accept, fl_now_mono(fl_clock_sys()));
+	f->ret = fl_ingest_refresh(f->r->feeds, f->feed, fl_now_mono(fl_clock_sys()));
+}
+
+struct judge {
+	struct role *r;
+	const char *feed;
+	struct fl_feed_word word;
+	struct fl_err err;
+	int ret;
+};
+
+static void do_judge(void *arg)
+{
+	struct judge *j = arg;
+
+	j->ret = fl_ingest_judge(j->r->feeds, j->feed, &j->word, fl_now_mono(fl_clock_sys()), &j->err);
 }
 
 /* --- requests --- */
@@ -104,14 +118,41 @@ static json_t *tally(const struct fl_tally *t)
 	return json_pack("{s:I, s:I, s:I, s:o}", "in", (json_int_t)t->in, "out", (json_int_t)t->out, "narrowed", (json_int_t)t->narrowed, "dropped", dropped);
 }
 
+static json_t *held_json(const struct fl_feed_held *h)
+{
+	if (!h->digest[0])
+		return json_null();
+	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:o}", "digest", h->digest, "before", (json_int_t)h->before, "after", (json_int_t)h->after, "added",
+			 (json_int_t)h->added, "removed", (json_int_t)h->removed, "since", fl_json_time(h->since));
+}
+
+static json_t *quarantine_json(const struct fl_feed_status *s)
+{
+	json_t *v = json_array();
+	char scope[FL_SCOPE_TEXT];
+
+	for (size_t i = 0; i < s->n_quarantined; i++)
+		json_array_append_new(v, json_pack("{s:s, s:s, s:s, s:s}", "entry", s->quarantined[i].entry, "scope", fl_scope_format(s->quarantined[i].scope, scope),
+						   "protects", s->quarantined[i].name, "because", s->quarantined[i].why));
+	return v;
+}
+
 static json_t *feed_json(const struct fl_feed_status *s)
 {
-	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "feed", s->name, "into", s->into,
+	json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "feed", s->name, "into", s->into,
 			 "state", fl_feed_state_word(s->state), "reason", s->reason, "last_try", fl_json_time(s->last_try), "last_ok", fl_json_time(s->last_ok),
 			 "last_changed", fl_json_time(s->last_changed), "next_try", fl_json_time(s->next_try), "version", (json_int_t)s->version, "names",
 			 (json_int_t)s->names, "failures_in_row", (json_int_t)s->failures_in_row, "changed", (json_int_t)s->fetches_ok, "unchanged",
 			 (json_int_t)s->fetches_unchanged, "failed", (json_int_t)s->fetches_failed, "bytes", (json_int_t)s->bytes, "took_ms",
 			 (json_int_t)s->took_ms, "lines", tally(&s->lines), "claims", tally(&s->claims));
+
+	if (o) {
+		json_object_set_new(o, "stale_after_s", json_integer((json_int_t)(s->stale_after_ms / 1000)));
+		json_object_set_new(o, "held", held_json(&s->held));
+		json_object_set_new(o, "quarantined", json_integer((json_int_t)s->quarantined_total));
+		json_object_set_new(o, "quarantine", quarantine_json(s));
+	}
+	return o;
 }
 
 static json_t *feeds_json(struct role *r)
@@ -131,15 +172,44 @@ static void get_feeds(void *ctx, const struct fl_admin_request *req, struct fl_a
 	fl_json_answer(res, json_pack("{s:o}", "items", feeds_json(ctx)));
 }
 
-/* POST /v1/feeds/NAME/fetches, /v1/feeds/NAME/purge; NAME "-" is every feed. */
+/* {reason, names: [...]}; no names: of what is held. */
+static void post_word(struct role *r, const char *feed, bool approve, const struct fl_admin_request *req, struct fl_admin_response *res)
+{
+	json_t *body = fl_json_body(req, res), *names = body ? json_object_get(body, "names") : NULL, *e;
+	const char **v = body ? fl_arena_array(req->arena, json_array_size(names) + 1, sizeof(*v)) : NULL;
+	struct judge j = { r, feed, { .approve = approve, .names = v, .actor = fl_request_actor(req), .reason = body ? fl_json_get_str(body, "reason", "") : "" },
+			   { 0 }, 0 };
+	size_t i;
+
+	if (!body)
+		return;
+	json_array_foreach (names, i, e)
+		if (v && json_is_string(e))
+			v[j.word.n_names++] = json_string_value(e);
+	if (!v || !feed)
+		fl_json_problem(res, FL_ENOMEM, "out of memory");
+	else if (fl_loop_call(&r->feeds_loop, do_judge, &j, 30000) < 0)
+		fl_json_problem(res, FL_EUNAVAIL, "the feeds thread is busy; try again");
+	else if (j.ret < 0)
+		fl_json_problem(res, j.ret, j.err.text);
+	else
+		fl_json_answer(res, json_pack("{s:s, s:b, s:I}", "feed", feed, "approved", approve, "names", (json_int_t)j.word.n_names));
+	json_decref(body);
+}
+
+/* POST /v1/feeds/NAME/fetches, approve, reject, purge; NAME "-" is every feed. */
 static void do_purge(struct fl_call *c);
 static void post_feed(void *ctx, const struct fl_admin_request *req, struct fl_admin_response *res)
 {
 	const char *from = req->path + strlen("/v1/feeds/"), *end = strchr(from, '/');
-	struct refresh f = { ctx, NULL, req->query(req, "accept") != NULL, 0 };
+	struct refresh f = { ctx, NULL, 0 };
 
 	if (end && strcmp(end, "/purge") == 0) {
 		in_loop(ctx, req, res, do_purge);
+		return;
+	}
+	if (end && (strcmp(end, "/approve") == 0 || strcmp(end, "/reject") == 0)) {
+		post_word(ctx, fl_arena_strn(req->arena, from, (size_t)(end - from)), end[1] == 'a', req, res);
 		return;
 	}
 	if (!end || strcmp(end, "/fetches") != 0) {

@@ -30,7 +30,7 @@ static void judge_feeds(json_t *problems, const json_t *ingest)
 	json_array_foreach (feeds, i, f) {
 		const char *state = fl_str(f, "state");
 
-		snprintf(hint, sizeof(hint), "fireline feed ls; fireline feed refresh %.60s", fl_str(f, "feed"));
+		snprintf(hint, sizeof(hint), strcmp(state, "held") == 0 ? "fireline feed show %.60s; fireline feed approve or reject" : "fireline feed show %.60s; fireline feed refresh", fl_str(f, "feed"));
 		if (strcmp(state, "degraded") == 0 || strcmp(state, "held") == 0 || strcmp(state, "stale") == 0)
 			problem(problems, "feed", hint, "%s %s: %s; the last good copy stays in force", fl_str(f, "feed"), state, fl_str(f, "reason"));
 		else if (fl_str(f, "reason")[0])

@@ -33,11 +33,11 @@ static void host_of(const char *url, char *out, size_t cap)
 	out[n] = '\0';
 }
 
-void fl__feed_init(struct fl_feed *f, const struct fl_cfg_feed *cfg)
+void fl__feed_init(const struct fl_ingest *g, struct fl_feed *f, const struct fl_cfg_feed *cfg)
 {
 	char text[128];
 	uint64_t h;
-	int n = snprintf(text, sizeof(text), "1 %d %u %u %u %u %llu", cfg->format, cfg->scope, cfg->confidence, (unsigned)cfg->category, cfg->remove_after_absent,
+	int n = snprintf(text, sizeof(text), "2 %llx %d %u %u %u %u %llu", (unsigned long long)g->protect_mark, cfg->format, cfg->scope, cfg->confidence, (unsigned)cfg->category, cfg->remove_after_absent,
 			 (unsigned long long)cfg->min_names);
 
 	f->cfg = cfg;
@@ -66,6 +66,10 @@ void fl__feed_done(struct fl_ingest *g, struct fl_feed *f)
 		g->c.http->ops->cancel(g->c.http, f->transfer);
 	release(g, f);
 	fl_set_done(&f->set);
+	fl_arena_done(&f->guard_arena);
+	f->s.quarantined = NULL;
+	f->s.n_quarantined = f->s.quarantined_total = 0;
+	f->recalled = false;
 	f->phase = FL_PHASE_IDLE;
 }
 
@@ -85,7 +89,6 @@ static void schedule(struct fl_ingest *g, struct fl_feed *f, fl_mono_ns now, int
 	f->s.took_ms = f->started ? (fl_now_mono(g->c.clock) - f->started) / FL_NS_PER_MS : 0;
 	f->phase = FL_PHASE_IDLE;
 	f->transfer = 0;
-	f->accept = f->again && f->accept;
 	f->again = false;
 	fl_set_done(&f->set);
 	release(g, f);
@@ -171,6 +174,9 @@ static int commit(struct fl_ingest *g, struct fl_feed *f, struct fl_err *err)
 	ret = fl_source_commit(g->c.sets, &c, it, &v, err);
 	if (ret == 0) {
 		f->s.state = f->head.id.number == v.id.number ? FL_FEED_UNCHANGED : FL_FEED_OK;
+		f->seen = f->next;
+		f->seen_id = v.id;
+		f->reread = false;
 		f->head.id = v.id;
 		f->head.entries = v.digests.entries;
 		f->version_seen = true;
@@ -190,7 +196,7 @@ static int read_head(struct fl_ingest *g, struct fl_feed *f, struct fl_err *err)
 		f->version_seen = true;
 		ret = fl_source_version_get(g->c.sets, f->cfg->name, f->head.id.number, &v, err);
 		if (ret == 0) {
-			f->known = v.fetch;
+			f->known = fl_version_id_eq(&f->seen_id, &v.id) ? f->seen : v.fetch;
 			f->s.version = v.id.number;
 			f->s.names = v.digests.entries;
 			if (!f->s.last_changed)
@@ -207,7 +213,7 @@ static void store_away(struct fl_feed *f, fl_mono_ns now, const struct fl_err *e
 
 	f->store_tries++;
 	f->due = now + ms * FL_NS_PER_MS;
-	snprintf(f->s.reason, sizeof(f->s.reason), "%s%.200s", f->phase == FL_PHASE_COMMITTING ? "a new set is in hand, waiting for the store: " : "", err->text);
+	snprintf(f->s.reason, sizeof(f->s.reason), "%s%.200s", f->phase == FL_PHASE_COMMITTING || f->phase == FL_PHASE_JUDGING ? "a new set is in hand, waiting for the store: " : "", err->text);
 }
 
 static void try_commit(struct fl_ingest *g, struct fl_feed *f, fl_mono_ns now)
@@ -254,7 +260,28 @@ static void sha_of(struct fl_span body, char out[65])
 
 static bool known_body(const struct fl_feed *f)
 {
-	return f->head.id.number && strcmp(f->known.body_sha256, f->next.body_sha256) == 0 && strcmp(f->known.settings, f->settings) == 0;
+	return f->head.id.number && !f->reread && strcmp(f->known.body_sha256, f->next.body_sha256) == 0 && strcmp(f->known.settings, f->settings) == 0;
+}
+
+/* The guard asks the store; while that is away the set stays in hand. */
+static void judge(struct fl_ingest *g, struct fl_feed *f, fl_mono_ns now)
+{
+	static const enum fl_feed_state states[] = { [FL_GUARD_HELD] = FL_FEED_HELD, [FL_GUARD_REJECTED] = FL_FEED_DEGRADED };
+	enum fl_guard_verdict verdict;
+	struct fl_err err = { 0 };
+	char why[256];
+	int ret = fl__guard_judge(g, f, why, sizeof(why), &verdict, &err);
+
+	if (ret == FL_ENOMEM)
+		fail(g, f, FL_FEED_DEGRADED, now, -1, "out of memory");
+	else if (ret < 0)
+		store_away(f, now, &err);
+	else if (verdict != FL_GUARD_TAKE)
+		fail(g, f, states[verdict], now, -1, why);
+	else {
+		f->phase = FL_PHASE_COMMITTING;
+		try_commit(g, f, now);
+	}
 }
 
 static void take_body(struct fl_ingest *g, struct fl_feed *f, struct fl_buf *body, fl_mono_ns now)
@@ -262,11 +289,8 @@ static void take_body(struct fl_ingest *g, struct fl_feed *f, struct fl_buf *bod
 	struct fl_feed_options opt = { .format = (enum fl_format)f->cfg->format, .scope = f->cfg->scope };
 	struct fl_tuple attrs = { .confidence = f->cfg->confidence, .category = (uint8_t)f->cfg->category,
 				  .first_seen_s = (uint32_t)(fl_now_unix(g->c.clock) / FL_US_PER_S) };
-	struct fl_guard_limits limits = { .max_removed_ratio = f->cfg->guard.max_removed_ratio, .max_added_ratio = f->cfg->guard.max_added_ratio,
-					  .min_side = 1000, .min_names = f->cfg->min_names };
 	struct fl_feed_trial trial;
 	struct fl_err err = { 0 };
-	char why[256];
 	int ret;
 
 	sha_of(fl_buf_span(body), f->next.body_sha256);
@@ -285,22 +309,13 @@ static void take_body(struct fl_ingest *g, struct fl_feed *f, struct fl_buf *bod
 	}
 	f->s.lines = trial.parsed.lines;
 	f->s.claims = trial.claims;
-	if (trial.refused && !(f->accept && trial.names == 0)) {
-		fail(g, f, trial.names == 0 && trial.parsed.refused == 0 ? FL_FEED_HELD : FL_FEED_DEGRADED, now, -1, trial.reason);
+	if (trial.no_list) {
+		fail(g, f, FL_FEED_DEGRADED, now, -1, trial.reason);
 		return;
 	}
-	if (!f->accept) {
-		uint64_t before = f->head.entries, after = trial.names;
-		const char *held = fl_guard_judge(&limits, f->head.id.number == 0, before, after, after > before ? after - before : 0,
-						  before > after ? before - after : 0, why, sizeof(why));
-
-		if (held) {
-			fail(g, f, FL_FEED_HELD, now, -1, held);
-			return;
-		}
-	}
-	f->phase = FL_PHASE_COMMITTING;
-	try_commit(g, f, now);
+	f->filtered = false;
+	f->phase = FL_PHASE_JUDGING;
+	judge(g, f, now);
 }
 
 /* --- fetching --- */
@@ -333,7 +348,7 @@ static void fetch_file(struct fl_ingest *g, struct fl_feed *f, fl_mono_ns now)
 	struct fl_buf body = { 0 };
 	struct fl_err err = { 0 };
 	char validator[FL_ETAG] = "";
-	bool same = f->head.id.number && strcmp(f->known.settings, f->settings) == 0;
+	bool same = f->head.id.number && strcmp(f->known.settings, f->settings) == 0 && !f->reread;
 	int ret = g->c.read_file(g->c.file_ctx, f->cfg->path, f->cfg->max_bytes, NULL, validator, sizeof(validator), &err);
 
 	if (ret == 0 && same && strcmp(validator, f->known.etag) == 0) {
@@ -379,7 +394,7 @@ static int secret_headers(struct fl_ingest *g, const struct fl_feed *f, struct f
 
 static void fetch_url(struct fl_ingest *g, struct fl_feed *f, fl_mono_ns now)
 {
-	bool conditional = f->head.id.number && strcmp(f->known.settings, f->settings) == 0 && !f->accept;
+	bool conditional = f->head.id.number && strcmp(f->known.settings, f->settings) == 0 && !f->reread;
 	struct fl_http_request req = { .url = f->cfg->url, .max_bytes = f->cfg->max_bytes, .connect_timeout_ms = 10000, .timeout_ms = (int)f->cfg->timeout_ms,
 				       .low_speed_s = 20, .max_redirects = REDIRECTS_MAX, .allow_private = f->cfg->allow_private };
 	struct fl_arena arena = { 0 };
@@ -417,6 +432,8 @@ static void start(struct fl_ingest *g, struct fl_feed *f, fl_mono_ns now)
 		store_away(f, now, &err);
 		return;
 	}
+	if (!f->recalled)
+		fl__guard_recall(g, f);
 	f->store_tries = 0;
 	f->started = now;
 	f->s.last_try = fl_now_unix(g->c.clock);
@@ -450,6 +467,8 @@ void fl__feed_step(struct fl_ingest *g, struct fl_feed *f, bool may_start, fl_mo
 		return;
 	if (f->phase == FL_PHASE_COMMITTING)
 		try_commit(g, f, now);
+	else if (f->phase == FL_PHASE_JUDGING)
+		judge(g, f, now);
 	else if (f->phase == FL_PHASE_IDLE && may_start)
 		start(g, f, now);
 }

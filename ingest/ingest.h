@@ -26,12 +26,32 @@ struct fl_ingest;
 int fl_ingest_open(const struct fl_ingest_config *c, struct fl_ingest **out, struct fl_err *err);
 int fl_ingest_step(struct fl_ingest *g, fl_mono_ns now, fl_mono_ns *wake);
 int fl_ingest_reload(struct fl_ingest *g, const struct fl_config *cfg);
-/** Fetch now; NULL: all feeds. accept: what the guard would hold is taken this once. FL_ENOTFOUND. */
-int fl_ingest_refresh(struct fl_ingest *g, const char *feed, bool accept, fl_mono_ns now);
+/** Fetch now; NULL: all feeds. FL_ENOTFOUND. */
+int fl_ingest_refresh(struct fl_ingest *g, const char *feed, fl_mono_ns now);
+/* What a person says of what is held, or of quarantined names. */
+struct fl_feed_word {
+	bool approve; /* else reject */
+	const char *const *names; /* none: of the content that is held */
+	size_t n_names;
+	const char *actor, *reason;
+};
+/** Keeps it with the source and fetches. An approval holds for this content upon this version, a rejection for this content ever. FL_ENOTFOUND, FL_EREFUSED: nothing is held, FL_EFORMAT, FL_EUNAVAIL. */
+int fl_ingest_judge(struct fl_ingest *g, const char *feed, const struct fl_feed_word *w, fl_mono_ns now, struct fl_err *err);
 void fl_ingest_close(struct fl_ingest *g);
 
 enum fl_feed_state { FL_FEED_NEW, FL_FEED_OK, FL_FEED_UNCHANGED, FL_FEED_FETCHING, FL_FEED_DEGRADED, FL_FEED_HELD, FL_FEED_STALE, FL_FEED_DISABLED };
 const char *fl_feed_state_word(enum fl_feed_state s);
+enum { FL_QUARANTINE_LISTED = 200 };
+/* An entry that would block a protected name. */
+struct fl_quarantined {
+	const char *entry, *name, *why; /* why the name is protected: fl_protect_word */
+	uint8_t scope;
+};
+struct fl_feed_held {
+	char digest[33]; /* of the set; "" = nothing is held */
+	uint64_t before, after, added, removed;
+	fl_unix_us since;
+};
 struct fl_feed_status {
 	char name[FL_SET_NAME], into[FL_SET_NAME];
 	enum fl_feed_state state;
@@ -40,10 +60,13 @@ struct fl_feed_status {
 	uint64_t version, names, failures_in_row, fetches_ok, fetches_unchanged, fetches_failed;
 	struct fl_tally lines, claims; /* of the last accepted body */
 	uint64_t bytes;
-	int64_t took_ms;
+	int64_t took_ms, stale_after_ms;
+	struct fl_feed_held held;
+	const struct fl_quarantined *quarantined; /* at most FL_QUARANTINE_LISTED */
+	size_t n_quarantined, quarantined_total;
 };
 void fl_ingest_status(struct fl_ingest *g, struct fl_arena *arena, struct fl_feed_status **out, size_t *n);
-/** Why the `entries:` of a list are not committed; "" when they are. */
+/** Why the `entries:` of a list are not committed, or a name in `protected:` is not protected; "" when all is well. */
 const char *fl_ingest_problem(const struct fl_ingest *g);
 void fl_ingest_metrics(struct fl_ingest *g, struct fl_buf *out);
 
@@ -52,7 +75,8 @@ struct fl_feed_trial {
 	struct fl_feed_result parsed;
 	struct fl_tally claims;
 	uint64_t names;
-	bool refused;	   /* it would not become a version: no list, more refused than accepted lines, too few names, empty */
+	bool no_list;	   /* more refused than accepted */
+	bool refused;	   /* it would not become a version by itself: no list, too few names, empty */
 	char reason[256];
 };
 int fl_feed_try(const struct fl_names *names, const struct fl_feed_options *opt, struct fl_span body, uint64_t min_names, fl_feed_reject *reject, void *ctx,

@@ -1,19 +1,34 @@
 #include "ingest/feed_int.h"
 #include "ingest/findings_int.h"
 
+/* The stage's own goes with the next body. */
+static void copy_quarantine(struct fl_arena *arena, struct fl_feed_status *s)
+{
+	struct fl_quarantined *q = s->n_quarantined ? fl_arena_array(arena, s->n_quarantined, sizeof(*q)) : NULL;
+
+	for (size_t i = 0; q && i < s->n_quarantined; i++)
+		q[i] = (struct fl_quarantined){ fl_arena_str(arena, s->quarantined[i].entry), fl_arena_str(arena, s->quarantined[i].name),
+						fl_arena_str(arena, s->quarantined[i].why), s->quarantined[i].scope };
+	s->quarantined = q;
+	s->n_quarantined = q ? s->n_quarantined : 0;
+}
+
 void fl_ingest_status(struct fl_ingest *g, struct fl_arena *arena, struct fl_feed_status **out, size_t *n)
 {
 	struct fl_feed_status *v = fl_arena_array(arena, g->n_feeds + 1, sizeof(*v));
 
 	*out = v;
 	*n = v ? g->n_feeds : 0;
-	for (size_t i = 0; i < *n; i++)
+	for (size_t i = 0; i < *n; i++) {
 		v[i] = g->feeds[i].s;
+		v[i].stale_after_ms = g->feeds[i].cfg->stale_after_ms;
+		copy_quarantine(arena, &v[i]);
+	}
 }
 
 const char *fl_ingest_problem(const struct fl_ingest *g)
 {
-	return g->config_problem;
+	return g->config_problem[0] ? g->config_problem : g->protect_problem;
 }
 
 void fl_ingest_metrics(struct fl_ingest *g, struct fl_buf *out)
@@ -37,6 +52,12 @@ void fl_ingest_metrics(struct fl_ingest *g, struct fl_buf *out)
 		fl_metric_u64(out, "fireline_feed_fetches_total", "", FL_LABELS("feed", s->name, "result", "unchanged"), s->fetches_unchanged);
 		fl_metric_u64(out, "fireline_feed_fetches_total", "", FL_LABELS("feed", s->name, "result", "failed"), s->fetches_failed);
 	}
+	fl_metric_family(out, "fireline_feed_held", FL_GAUGE, "1 while a content waits for a person.");
+	for (size_t i = 0; i < g->n_feeds; i++)
+		fl_metric_u64(out, "fireline_feed_held", "", FL_LABELS("feed", g->feeds[i].s.name), g->feeds[i].s.held.digest[0] != '\0');
+	fl_metric_family(out, "fireline_feed_quarantined_entries", FL_GAUGE, "Entries kept out because they would block a protected name.");
+	for (size_t i = 0; i < g->n_feeds; i++)
+		fl_metric_u64(out, "fireline_feed_quarantined_entries", "", FL_LABELS("feed", g->feeds[i].s.name), g->feeds[i].s.quarantined_total);
 	fl_metric_family(out, "fireline_feed_rejected_entries", FL_GAUGE, "Entries of the last body refused by format or normalisation, by reason.");
 	for (size_t i = 0; i < g->n_feeds; i++)
 		for (unsigned d = 0; d < FL_DROP_COUNT; d++) {

@@ -145,6 +145,8 @@ struct fl_config {
 	size_t n_lists;
 	const struct fl_cfg_feed *feeds;
 	size_t n_feeds;
+	const char *const *protected_names, *const *protected_files; /* "x", "*.x"; files hold one a line */
+	size_t n_protected_names, n_protected_files;
 	struct fl_cfg_findings findings;
 	const struct fl_cfg_rule_group *rule_groups;
 	size_t n_rule_groups;

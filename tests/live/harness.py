@@ -207,12 +207,15 @@ class World:
     def feed_status(self, name):
         return next(f for f in self.get("ingest", "/v1/feeds")["items"] if f["feed"] == name)
 
-    def refresh(self, name, seconds=120, accept=False):
-        """Fetch now; the feed's status once this fetch has ended, whatever came of it."""
+    def refresh(self, name, seconds=120, ask=None):
+        """Fetch now, or do what `ask` does to have it fetched; the feed's status once this fetch has ended, whatever came of it."""
         before = self.feed_status(name)
         n = before["changed"] + before["unchanged"] + before["failed"]
-        status, o = self.post("ingest", f"/v1/feeds/{name}/fetches" + ("?accept=1" if accept else ""))
-        assert status == 200, o
+        if ask:
+            ask()
+        else:
+            status, o = self.post("ingest", f"/v1/feeds/{name}/fetches")
+            assert status == 200, o
 
         def ended():
             s = self.feed_status(name)

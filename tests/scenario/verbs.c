@@ -315,14 +315,29 @@ static const char *do_publication(struct scn *s, const struct scn_line *l, struc
 	return NULL;
 }
 
-/* refresh FEED [accept] */
+/* refresh FEED */
 static const char *do_refresh(struct scn *s, const struct scn_line *l, struct scn_result *r)
 {
 	struct fl_err err = { 0 };
 
 	if (!scn_word(l, 1) || !s->ingest.up)
 		return "a feed, and an ingest that runs";
-	came_to(r, fl_ingest_refresh(s->ingest.ingest, scn_word(l, 1), scn_has(l, "accept"), s->clock.now_mono), &err);
+	came_to(r, fl_ingest_refresh(s->ingest.ingest, scn_word(l, 1), s->clock.now_mono), &err);
+	return NULL;
+}
+
+/* judge FEED approve|reject [NAME...]: what is held, or names that are quarantined. */
+static const char *do_judge(struct scn *s, const struct scn_line *l, struct scn_result *r)
+{
+	const char *names[SCN_WORDS], *name;
+	struct fl_feed_word w = { .approve = scn_has(l, "approve"), .names = names, .actor = "alice", .reason = "by hand" };
+	struct fl_err err = { 0 };
+
+	if (!scn_word(l, 2) || !s->ingest.up)
+		return "a feed, approve or reject, and an ingest that runs";
+	for (size_t i = 3; (name = scn_word(l, i)); i++)
+		names[w.n_names++] = name;
+	came_to(r, fl_ingest_judge(s->ingest.ingest, scn_word(l, 1), &w, s->clock.now_mono, &err), &err);
 	return NULL;
 }
 
@@ -345,6 +360,7 @@ static const struct {
 	{ "add", do_entry, RESULT },		  { "rm", do_entry, RESULT },		    { "finding", do_finding, RESULT },
 	{ "rollback", do_publication, RESULT },	  { "hold", do_publication, RESULT },	    { "unhold", do_publication, RESULT },
 	{ "approve", do_approve, RESULT },	  { "recover", do_publication, RESULT },	  { "purge", do_publication, RESULT },	    { "refresh", do_refresh, RESULT },
+	{ "judge", do_judge, RESULT },
 };
 
 static const char *run_verb(struct scn *s, const struct scn_line *l, size_t at)

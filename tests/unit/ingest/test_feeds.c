@@ -149,7 +149,7 @@ static void test_bad_answers(void **state)
 		{ "a page without doctype", { .body = "\n  <html lang=en>\n<p>a.example</p>\n" }, "HTML", FL_FEED_DEGRADED },
 		{ "an error in JSON", { .body = "{\"error\":\"rate limited\"}\n" }, "", FL_FEED_DEGRADED },
 		{ "nothing", { .body = "" }, "empty", FL_FEED_DEGRADED },
-		{ "comments only", { .body = "# gone\n# for good\n" }, "no names", FL_FEED_HELD },
+		{ "comments only", { .body = "# gone\n# for good\n" }, "became empty", FL_FEED_HELD },
 		{ "a binary file", { .body = "\x7f" "ELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x03\0>\0\x01", .body_n = 22 }, "", FL_FEED_DEGRADED },
 		{ "more refused than accepted", { .body = "a.example\nnot a name\nneither this one\n??\n" }, "refused", FL_FEED_DEGRADED },
 		{ "not found", { .status = 404, .body = "a.example\n" }, "404", FL_FEED_DEGRADED },
@@ -205,7 +205,15 @@ static void test_bad_from_the_start(void **state)
 	assert_int_equal(version_of("fa", NULL), 1);
 }
 
-static void test_guard_and_accept(void **state)
+/* A person's word on what is held of fa, or on a name. */
+static int say(bool approve, const char *name)
+{
+	struct fl_feed_word word = { .approve = approve, .names = &name, .n_names = name != NULL, .actor = "alice", .reason = "I know them" };
+
+	return fl_ingest_judge(ing, "fa", &word, fl_now_mono(&w.clock.door), &why);
+}
+
+static void test_guard_and_approve(void **state)
 {
 	(void)state;
 	give(URL_A, (struct answer){ .body = many_names(1200) });
@@ -219,7 +227,10 @@ static void test_guard_and_accept(void **state)
 	assert_int_equal(version_of("fa", NULL), 2);
 	give(URL_A, (struct answer){ .body = many_names(500) });
 	assert_int_equal(version_of("fa", NULL), 2);
-	assert_int_equal(fl_ingest_refresh(ing, "fa", true, fl_now_mono(&w.clock.door)), 0);
+	assert_int_equal(status_of("fa").held.before, 1000);
+	assert_int_equal(status_of("fa").held.after, 500);
+	assert_int_equal(status_of("fa").held.removed, 500);
+	assert_int_equal(say(true, NULL), 0);
 	run(200);
 	assert_non_null(asked_for(URL_A)); /* at once */
 	give(URL_A, (struct answer){ .body = many_names(500) });
@@ -228,11 +239,117 @@ static void test_guard_and_accept(void **state)
 	assert_int_equal(version_of("fa", NULL), 4);
 	give(URL_A, (struct answer){ .body = "# none\n" });
 	assert_int_equal(status_of("fa").state, FL_FEED_HELD); /* but an emptied set is, at any size */
-	assert_int_equal(fl_ingest_refresh(ing, "fa", true, fl_now_mono(&w.clock.door)), 0);
+	assert_int_equal(say(true, NULL), 0);
 	give(URL_A, (struct answer){ .body = "# none\n" });
 	assert_int_equal(version_of("fa", NULL), 5);
 	assert_true(holds("fa", ""));
-	assert_int_equal(fl_ingest_refresh(ing, "nofeed", false, 0), FL_ENOTFOUND);
+	assert_int_equal(fl_ingest_refresh(ing, "nofeed", 0), FL_ENOTFOUND);
+}
+
+/* An approval is of one content upon one version: the same collapse later is asked about again. */
+static void test_an_approval_is_of_one_step(void **state)
+{
+	(void)state;
+	give(URL_A, (struct answer){ .body = many_names(1200) });
+	assert_int_equal(say(true, NULL), FL_EREFUSED); /* nothing is held */
+	give(URL_A, (struct answer){ .body = many_names(600) });
+	assert_int_equal(say(true, NULL), 0);
+	give(URL_A, (struct answer){ .body = many_names(500) }); /* not what was approved */
+	assert_int_equal(status_of("fa").state, FL_FEED_HELD);
+	give(URL_A, (struct answer){ .body = many_names(600) });
+	assert_int_equal(version_of("fa", NULL), 2);
+	give(URL_A, (struct answer){ .body = many_names(1100) });
+	assert_int_equal(version_of("fa", NULL), 3);
+	give(URL_A, (struct answer){ .body = many_names(600) });
+	assert_int_equal(status_of("fa").state, FL_FEED_HELD);
+	assert_int_equal(version_of("fa", NULL), 3);
+}
+
+/* As many names, but others: by counts of what comes and goes, not by size. */
+static void test_a_swap_is_held(void **state)
+{
+	char *swapped;
+
+	(void)state;
+	give(URL_A, (struct answer){ .body = many_names(1200) });
+	swapped = strdup(many_names(1200));
+	for (char *c = swapped; (c = strstr(c, ".example")); c += 8)
+		memcpy(c, ".invalid", 8);
+	give(URL_A, (struct answer){ .body = swapped });
+	assert_int_equal(status_of("fa").state, FL_FEED_HELD);
+	assert_int_equal(status_of("fa").held.removed, 1200);
+	assert_int_equal(version_of("fa", NULL), 1);
+	free(swapped);
+}
+
+static void test_rejected_content_is_remembered(void **state)
+{
+	(void)state;
+	give(URL_A, (struct answer){ .body = many_names(1200) });
+	give(URL_A, (struct answer){ .body = many_names(600) });
+	assert_int_equal(say(false, NULL), 0);
+	give(URL_A, (struct answer){ .body = many_names(600) });
+	assert_int_equal(status_of("fa").state, FL_FEED_DEGRADED);
+	assert_non_null(strstr(status_of("fa").reason, "rejected by alice: I know them"));
+	assert_int_equal(say(true, NULL), FL_EREFUSED); /* it does not wait any more */
+	assert_int_equal(fl_ingest_reload(ing, &cfg), 0);
+	give(URL_A, (struct answer){ .body = many_names(600) });
+	assert_int_equal(status_of("fa").state, FL_FEED_DEGRADED);
+	give(URL_A, (struct answer){ .body = many_names(1190) }); /* a newer one goes on */
+	assert_int_equal(version_of("fa", NULL), 2);
+}
+
+/* What would block a protected name stays out alone, is listed, and comes when a person says so. */
+static void test_quarantine(void **state)
+{
+	static const char *const names[] = { "*.corp.example" };
+	struct fl_feed_status s;
+	static struct fl_arena arena;
+	struct fl_feed_status *all;
+	size_t n;
+
+	(void)state;
+	cfg.protected_names = names;
+	cfg.n_protected_names = 1;
+	assert_int_equal(fl_ingest_reload(ing, &cfg), 0);
+	give(URL_A, (struct answer){ .body = "a.example\nhost.corp.example\nocsp.digicert.com\nb.example\n", .etag = "\"q\"" });
+	assert_true(holds("fa", "a.example b.example"));
+	fl_ingest_status(ing, &arena, &all, &n);
+	s = all[0];
+	assert_int_equal(s.state, FL_FEED_OK);
+	assert_int_equal(s.quarantined_total, 2);
+	assert_string_equal(s.quarantined[0].entry, "ocsp.digicert.com");
+	assert_string_equal(s.quarantined[0].why, "shipped");
+	assert_string_equal(s.quarantined[1].name, "corp.example");
+	assert_int_equal(say(true, "ocsp.digicert.com"), 0);
+	give(URL_A, (struct answer){ .body = "a.example\nhost.corp.example\nocsp.digicert.com\nb.example\n", .etag = "\"q\"" });
+	assert_true(holds("fa", "a.example b.example ocsp.digicert.com"));
+	assert_int_equal(status_of("fa").quarantined_total, 1);
+	assert_int_equal(say(false, "ocsp.digicert.com"), 0); /* and back */
+	give(URL_A, (struct answer){ .body = "a.example\nhost.corp.example\nocsp.digicert.com\nb.example\n", .etag = "\"q\"" });
+	assert_true(holds("fa", "a.example b.example"));
+	/* a new process, a body that is not read again: what stays out is still known */
+	fl_ingest_close(ing);
+	assert_int_equal(fl_ingest_open(&(struct fl_ingest_config){ .cfg = &cfg, .sets = &w.s, .http = &web.door, .clock = &w.clock.door, .random = &w.random.door, .names = names_lib }, &ing, NULL), 0);
+	give(URL_A, (struct answer){ .status = 304 });
+	assert_int_equal(status_of("fa").quarantined_total, 2);
+	assert_string_equal(status_of("fa").quarantined[1].entry, "host.corp.example");
+	cfg.n_protected_names = 0;
+	fl_arena_done(&arena);
+}
+
+/* A list that only opens names may hold any. */
+static void test_an_allow_list_is_not_quarantined(void **state)
+{
+	static const struct fl_cfg_rule rule = { .name = "r", .priority = 1, .list = "mal", .action = FL_ACTION_ALLOW };
+	static const struct fl_cfg_rule_group group = { .name = "g", .rules = &rule, .n_rules = 1 };
+
+	(void)state;
+	cfg.rule_groups = &group;
+	cfg.n_rule_groups = 1;
+	give(URL_A, (struct answer){ .body = "a.example\ngoogle.com\n" });
+	assert_true(holds("fa", "a.example google.com"));
+	cfg.n_rule_groups = 0;
 }
 
 /* --- how often --- */
@@ -646,7 +763,8 @@ static void test_metrics(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		FEED(test_first_fetch), FEED(test_conditional), FEED(test_bad_answers), FEED(test_bad_from_the_start), FEED(test_guard_and_accept), FEED(test_back_off),
+		FEED(test_first_fetch), FEED(test_conditional), FEED(test_bad_answers), FEED(test_bad_from_the_start), FEED(test_guard_and_approve), FEED(test_an_approval_is_of_one_step), FEED(test_a_swap_is_held),
+		FEED(test_rejected_content_is_remembered), FEED(test_quarantine), FEED(test_an_allow_list_is_not_quarantined), FEED(test_back_off),
 		FEED(test_retry_after), FEED(test_one_transfer_a_host), FEED(test_slow_feed), FEED(test_disabled), FEED(test_stale), FEED(test_other_settings),
 		FEED(test_reload_during_a_transfer), FEED(test_absent_names_stay_a_while), FEED(test_set_in_hand), FEED(test_no_fetch_without_store),
 		FEED(test_emptied_store), FEED(test_every_lost_call), FEED(test_two_ingesters), FEED(test_config_entries), FEED(test_file_feed),
