@@ -1,11 +1,12 @@
-/* Public suffixes, by libpsl. A feed has a million names and few are suffixes, so a filter stands before libpsl: one bit
- * for the hash of each rule of the list, one for the parent of each wildcard rule. No bit: no suffix. A bit: libpsl says.
+/* Public suffixes. A feed has a million names, and one question to libpsl takes as long as all the rest of a name's way; so the rules
+ * are read into a table of our own, which answers as libpsl does. libpsl stays: it is the answer where there is no text to read (a compiled
+ * list, libpsl's own), it gives registrable domains, and the tests hold the table against it.
  *
- *   rule foo.bar   -> bit RULE(foo.bar)
- *   rule *.foo.bar -> bit WILD(foo.bar), and bit RULE(foo.bar): libpsl takes the parent for a suffix too
- *   rule !x.foo    -> nothing: it only takes away
+ *   rule foo.bar   -> foo.bar is a suffix
+ *   rule *.foo.bar -> so is what is one label below it, and, as libpsl has it, foo.bar too
+ *   rule !x.foo    -> x.foo is none
  *
- * The filter needs the list as text; without (a compiled list, libpsl's own) every question goes to libpsl.
+ * Few names are suffixes: two arrays of bits (of hashes of all rules, and of the parents of wildcards) send most away before the table.
  * The packaged text is preferred over libpsl's built-in list, so that an update of the package is an update here. */
 #include "normalize/names.h"
 
@@ -15,81 +16,199 @@
 
 #define PACKAGED_LIST "/usr/share/publicsuffix/public_suffix_list.dat"
 
-enum { FILTER_BITS = 1 << 20, LIST_BYTES_MAX = 64 << 20, SALT_RULE = 1, SALT_WILD = 2 };
+enum { RULE_BITS = 1 << 18, WILD_BITS = 1 << 13, LIST_BYTES_MAX = 64 << 20, RULES_MAX = 1 << 20, PSL_TEXT_MAX = 127 };
+enum { OF_ICANN = 1, OF_PRIVATE = 2, WILD = 4, EXCEPTION = 8 };
+
+struct rule {
+	uint32_t off; /* of its key, in keys */
+	uint8_t len, flags;
+};
+
+struct table {
+	struct rule *rules;
+	size_t n, cap;
+	struct fl_buf keys;
+	uint32_t *slots; /* rule + 1; 0: free. Open addressing, at most a quarter full. */
+	size_t mask;
+	uint64_t rule_bits[RULE_BITS / 64], wild_bits[WILD_BITS / 64];
+};
 
 struct fl__suffixes {
 	psl_ctx_t *psl;
-	uint64_t *filter; /* NULL: ask libpsl always */
+	struct table *table; /* NULL: ask libpsl always */
 };
 
-/* FNV-1a over the key, with a salt and a last mix: what matters is that it is quick for 20 octets. */
-static uint64_t key_hash(struct fl_span key, uint64_t salt)
+/* Eight octets at a time; the last eight overlap. Not against an adversary: a list of rules is no hostile input, and a name that collides costs one comparison. */
+static uint64_t key_hash(struct fl_span key)
 {
-	uint64_t h = UINT64_C(0xcbf29ce484222325) ^ salt;
+	const uint64_t k = UINT64_C(0x9e3779b97f4a7c15);
+	uint64_t h = key.n * k, w = 0;
 
-	for (size_t i = 0; i < key.n; i++)
-		h = (h ^ key.p[i]) * UINT64_C(0x100000001b3);
-	return h ^ (h >> 29);
+	if (key.n < 8) {
+		for (size_t i = 0; i < key.n; i++)
+			w = w << 8 | key.p[i];
+		h = (h ^ w) * k;
+	} else
+		for (size_t i = 0;; i += 8) {
+			size_t at = i + 8 < key.n ? i : key.n - 8;
+
+			memcpy(&w, key.p + at, 8);
+			h = (h ^ w) * k;
+			h ^= h >> 29;
+			if (at + 8 == key.n)
+				break;
+		}
+	return h ^ (h >> 32);
 }
 
-static void filter_put(uint64_t *filter, struct fl_span key, uint64_t salt)
+static void bit_put(uint64_t *bits, size_t n, uint64_t hash)
 {
-	uint64_t bit = key_hash(key, salt) % FILTER_BITS;
-
-	filter[bit / 64] |= UINT64_C(1) << (bit % 64);
+	bits[hash % n / 64] |= UINT64_C(1) << (hash % 64);
 }
 
-static bool filter_has(const uint64_t *filter, struct fl_span key, uint64_t salt)
+static bool bit_has(const uint64_t *bits, size_t n, uint64_t hash)
 {
-	uint64_t bit = key_hash(key, salt) % FILTER_BITS;
-
-	return filter[bit / 64] >> (bit % 64) & 1;
+	return bits[hash % n / 64] >> (hash % 64) & 1;
 }
 
-/* False when a rule has no canonical form: then the filter could not be trusted. */
-static bool filter_rule(uint64_t *filter, struct fl_span rule, const struct fl__idna *idna)
+static struct rule *table_find(const struct table *t, struct fl_span key, uint64_t hash)
+{
+	for (size_t at = hash & t->mask; t->slots[at]; at = (at + 1) & t->mask) {
+		struct rule *r = &t->rules[t->slots[at] - 1];
+
+		if (fl_span_eq(fl_span(t->keys.p + r->off, r->len), key))
+			return r;
+	}
+	return NULL;
+}
+
+static bool table_slots(struct table *t, size_t n)
+{
+	free(t->slots);
+	t->slots = calloc(n, sizeof(*t->slots));
+	t->mask = n - 1;
+	for (size_t i = 0; t->slots && i < t->n; i++) {
+		size_t at = key_hash(fl_span(t->keys.p + t->rules[i].off, t->rules[i].len)) & t->mask;
+
+		while (t->slots[at])
+			at = (at + 1) & t->mask;
+		t->slots[at] = (uint32_t)i + 1;
+	}
+	return t->slots != NULL;
+}
+
+static bool table_grow(struct table *t)
+{
+	size_t cap = t->cap ? 2 * t->cap : 4096;
+	struct rule *v = t->n < RULES_MAX ? realloc(t->rules, cap * sizeof(*v)) : NULL;
+
+	if (!v)
+		return false;
+	t->rules = v;
+	t->cap = cap;
+	return table_slots(t, 4 * cap);
+}
+
+/* A rule that stands twice in one section has what both say. One in both sections is met in no list, and libpsl takes one of the two: false. */
+static bool table_put(struct table *t, struct fl_span key, uint8_t flags)
+{
+	uint64_t hash = key_hash(key);
+	struct rule *old;
+	size_t at;
+
+	if (t->n == t->cap && !table_grow(t))
+		return false;
+	bit_put(t->rule_bits, RULE_BITS, hash);
+	if (flags & WILD)
+		bit_put(t->wild_bits, WILD_BITS, hash);
+	old = table_find(t, key, hash);
+	if (old) {
+		bool same = ((old->flags ^ flags) & (OF_ICANN | OF_PRIVATE)) == 0;
+
+		old->flags |= flags;
+		return same;
+	}
+	for (at = hash & t->mask; t->slots[at];)
+		at = (at + 1) & t->mask;
+	t->rules[t->n] = (struct rule){ (uint32_t)t->keys.n, (uint8_t)key.n, flags };
+	t->slots[at] = (uint32_t)++t->n;
+	fl_buf_add(&t->keys, key.p, key.n);
+	return !t->keys.failed;
+}
+
+/* False when a rule has no canonical form: then the table could not be trusted. */
+static bool table_rule(struct table *t, struct fl_span rule, uint8_t section, const struct fl__idna *idna)
 {
 	struct fl_rkey key;
-	bool wild = rule.n > 2 && rule.p[0] == '*' && rule.p[1] == '.';
+	uint8_t flags = section;
 
-	if (rule.p[0] == '!')
-		return true;
-	if (rule.n == 1 && rule.p[0] == '*')
-		return true;
-	if (wild)
+	if (rule.p[0] == '*' && (rule.n < 3 || rule.p[1] != '.'))
+		return true; /* libpsl passes it over */
+	if (rule.n > PSL_TEXT_MAX)
+		return false; /* and such a long one too, but by a length of its own */
+	if (rule.p[0] == '*') {
+		flags |= WILD;
 		rule = fl_span(rule.p + 2, rule.n - 2);
-	if (fl__canon(idna, rule, true, &key) != FL_DROP_COUNT)
-		return false;
-	filter_put(filter, fl_rkey_span(&key), SALT_RULE);
-	if (wild)
-		filter_put(filter, fl_rkey_span(&key), SALT_WILD);
-	return true;
+	} else if (rule.p[0] == '!') {
+		flags |= EXCEPTION;
+		rule = fl_span(rule.p + 1, rule.n - 1);
+	}
+	return fl__canon(idna, rule, true, &key) == FL_DROP_COUNT && table_put(t, fl_rkey_span(&key), flags);
 }
 
-/* The filter over a list in text form; NULL when there is none to be had. */
-static uint64_t *filter_load(const char *path, const struct fl__idna *idna)
+static void table_free(struct table *t)
 {
-	uint64_t *filter = calloc(FILTER_BITS / 64, sizeof(*filter));
-	FILE *f = fopen(path, "re");
-	char line[1024];
-	long total = 0;
-	bool good = filter && f;
+	if (!t)
+		return;
+	free(t->rules);
+	free(t->slots);
+	fl_buf_done(&t->keys);
+	free(t);
+}
 
-	while (good && fgets(line, sizeof(line), f)) {
+/* The sections are told by comments. */
+static void table_section(const char *comment, uint8_t *section)
+{
+	if (strstr(comment, "===BEGIN ICANN DOMAINS==="))
+		*section = OF_ICANN;
+	else if (strstr(comment, "===BEGIN PRIVATE DOMAINS==="))
+		*section = OF_PRIVATE;
+	else if (strstr(comment, "===END ICANN DOMAINS===") || strstr(comment, "===END PRIVATE DOMAINS==="))
+		*section = 0;
+}
+
+static bool table_read(struct table *t, FILE *f, const struct fl__idna *idna)
+{
+	char line[1024];
+	uint8_t section = 0;
+	size_t total = 0;
+
+	while (fgets(line, sizeof(line), f)) {
 		size_t n = strcspn(line, " \t\r\n");
 
-		total += (long)n;
-		good = total < LIST_BYTES_MAX && (n < sizeof(line) - 1 || feof(f));
-		if (good && n && !(line[0] == '/' && line[1] == '/'))
-			good = filter_rule(filter, fl_span(line, n), idna);
+		total += n;
+		if (total > LIST_BYTES_MAX || (n >= sizeof(line) - 1 && !feof(f)))
+			return false;
+		if (line[0] == '/' && line[1] == '/')
+			table_section(line, &section);
+		else if (n && !table_rule(t, fl_span(line, n), section, idna))
+			return false;
 	}
-	if (good && ferror(f))
-		good = false;
+	return !ferror(f) && t->n;
+}
+
+/* The table over a list in text form; NULL when there is none to be had. */
+static struct table *table_load(const char *path, const struct fl__idna *idna)
+{
+	struct table *t = calloc(1, sizeof(*t));
+	FILE *f = fopen(path, "re");
+	bool good = t && f && table_read(t, f, idna);
+
 	if (f)
 		fclose(f);
 	if (good)
-		return filter;
-	free(filter);
+		return t;
+	table_free(t);
 	return NULL;
 }
 
@@ -123,7 +242,7 @@ int fl__suffixes_open(const char *path, const struct fl__idna *idna, struct fl__
 			fl__suffixes_close(s);
 			return fl_err_set(err, FL_EFORMAT, "public suffix list '%s': no rule in it", path);
 		}
-		s->filter = filter_load(path, idna);
+		s->table = table_load(path, idna);
 	} else if (!s->psl && !given)
 		s->psl = psl_latest(NULL);
 	if (!s->psl) {
@@ -139,7 +258,7 @@ void fl__suffixes_close(struct fl__suffixes *s)
 	if (!s)
 		return;
 	psl_free(s->psl);
-	free(s->filter);
+	table_free(s->table);
 	free(s);
 }
 
@@ -155,12 +274,30 @@ enum fl__suffix fl__suffix_kind_plain(const struct fl__suffixes *s, struct fl_sp
 	return FL__SUFFIX_NONE;
 }
 
+static enum fl__suffix of_section(const struct rule *r)
+{
+	return r->flags & OF_ICANN ? FL__SUFFIX_ICANN : r->flags & OF_PRIVATE ? FL__SUFFIX_PRIVATE : FL__SUFFIX_NONE;
+}
+
+/* A rule of the very name decides, and only without one a wildcard above it. */
 enum fl__suffix fl__suffix_kind(const struct fl__suffixes *s, struct fl_span key)
 {
-	if (s->filter && !filter_has(s->filter, key, SALT_RULE) &&
-	    !filter_has(s->filter, fl_rkey_parent(key), SALT_WILD))
-		return FL__SUFFIX_NONE;
-	return fl__suffix_kind_plain(s, key);
+	const struct table *t = s->table;
+	const struct rule *r = NULL;
+	uint64_t hash;
+
+	if (!t)
+		return fl__suffix_kind_plain(s, key);
+	hash = key_hash(key);
+	if (bit_has(t->rule_bits, RULE_BITS, hash))
+		r = table_find(t, key, hash);
+	if (r)
+		return r->flags & EXCEPTION ? FL__SUFFIX_NONE : of_section(r);
+	key = fl_rkey_parent(key);
+	hash = key_hash(key);
+	if (bit_has(t->wild_bits, WILD_BITS, hash))
+		r = table_find(t, key, hash);
+	return r && (r->flags & WILD) ? of_section(r) : FL__SUFFIX_NONE;
 }
 
 unsigned fl__suffix_registrable_labels(const struct fl__suffixes *s, struct fl_span key)

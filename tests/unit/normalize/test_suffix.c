@@ -1,5 +1,5 @@
-/* Public suffixes: which claims of a feed they refuse or narrow, and that the filter before libpsl never answers otherwise
- * than libpsl would, over every rule of the packaged list. */
+/* Public suffixes: which claims of a feed they refuse or narrow, and that our table never answers otherwise than libpsl does: over every
+ * rule of two lists with what is above and below it, over names put together at random from pieces of rules, and over random ones. */
 #include <setjmp.h>
 #include <stdarg.h>
 
@@ -91,44 +91,131 @@ static void same_answer(const struct fl_names *n, const char *text)
 		return;
 	for (struct fl_span k = fl_rkey_span(&key); k.n; k = fl_rkey_parent(k))
 		if (fl__suffix_kind(n->suffixes, k) != fl__suffix_kind_plain(n->suffixes, k))
-			fail_msg("%s: the filter and libpsl differ", text);
+			fail_msg("%s: the table and libpsl differ", text);
 }
 
-/* Every rule, what is above it, and two labels below it. */
-static void list_check(const char *path)
+static uint64_t seed = UINT64_C(0x9e3779b97f4a7c15);
+
+static unsigned draw(unsigned n)
 {
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return (unsigned)((seed >> 33) % n);
+}
+
+/* The rules of a list as they stand in it. */
+struct rules {
+	char (*v)[256];
+	size_t n;
+};
+
+static struct rules rules_read(const char *path)
+{
+	struct rules r = { 0 };
 	FILE *f = fopen(path, "re");
-	struct fl_names *n;
-	struct fl_err err;
-	char line[512], name[640];
-	size_t rules = 0;
+	char line[512];
 
 	assert_non_null(f);
-	assert_int_equal(fl_names_open(path, &n, &err), 0);
 	while (fgets(line, sizeof(line), f)) {
-		const char *rule = line;
-
 		line[strcspn(line, " \t\r\n")] = '\0';
 		if (!*line || strncmp(line, "//", 2) == 0)
 			continue;
-		rule += strspn(rule, "!*.");
-		rules++;
-		same_answer(n, rule);
-		snprintf(name, sizeof(name), "b.a.%s", rule);
+		if (r.n % 1024 == 0)
+			assert_non_null(r.v = realloc(r.v, (r.n + 1024) * sizeof(*r.v)));
+		snprintf(r.v[r.n++], sizeof(*r.v), "%.255s", line + strspn(line, "!*."));
+	}
+	fclose(f);
+	return r;
+}
+
+/* A rule from a label of it on: what stands before, and what is cut off, fits no rule or another one. */
+static const char *tail_of(const struct rules *r)
+{
+	const char *p = r->v[draw((unsigned)r->n)];
+
+	for (unsigned skip = draw(3); skip && strchr(p, '.'); skip--)
+		p = strchr(p, '.') + 1;
+	return p;
+}
+
+static void random_names(const struct fl_names *n, const struct rules *r)
+{
+	static const char octets[] = "abcdefghijklmnopqrstuvwxyz0123456789-_";
+	char name[1024];
+
+	for (unsigned i = 0; i < 50000; i++) {
+		snprintf(name, sizeof(name), "%s.%s", tail_of(r), tail_of(r));
+		same_answer(n, name);
+		name[strcspn(name, ".")] = '\0'; /* the first label of a rule under another */
+		snprintf(name + strlen(name), 300, ".%s", tail_of(r));
 		same_answer(n, name);
 	}
-	assert_true(rules > 5000);
-	fclose(f);
+	for (unsigned i = 0; i < 50000; i++) {
+		size_t at = 0;
+
+		for (unsigned labels = 1 + draw(4); labels; labels--) {
+			for (unsigned k = 1 + draw(4); k; k--)
+				name[at++] = octets[draw(sizeof(octets) - 1)];
+			name[at++] = labels > 1 ? '.' : '\0';
+		}
+		same_answer(n, name);
+	}
+}
+
+static void list_check(const char *path)
+{
+	struct rules r = rules_read(path);
+	struct fl_names *n;
+	struct fl_err err;
+	char name[640];
+
+	assert_int_equal(fl_names_open(path, &n, &err), 0);
+	for (size_t i = 0; i < r.n; i++) {
+		same_answer(n, r.v[i]);
+		snprintf(name, sizeof(name), "b.a.%s", r.v[i]);
+		same_answer(n, name);
+	}
+	assert_true(r.n > 5000);
+	random_names(n, &r);
+	free(r.v);
 	fl_names_close(n);
 }
 
-static void test_the_filter_agrees_with_libpsl(void **state)
+static void test_the_table_agrees_with_libpsl(void **state)
 {
 	(void)state;
 	list_check("/usr/share/publicsuffix/public_suffix_list.dat");
 	if (access(FL_SHARED "/feeds/allow/public_suffix_list.dat", R_OK) < 0)
 		fl_test_skip("the shared suffix list is not here");
 	list_check(FL_SHARED "/feeds/allow/public_suffix_list.dat");
+}
+
+/* What no list has today, and libpsl reads in its own way: a rule twice, in both sections, outside of any, exceptions beside wildcards. */
+static void test_odd_lists_agree_with_libpsl(void **state)
+{
+	static const char text[] = "stray.example\n// ===BEGIN ICANN DOMAINS===\ncom\n*.ck\n!www.ck\nboth.com\n*.wild.com\nwild.com\n*\n*x.com\nUPPER.com\n"
+				   "// ===END ICANN DOMAINS===\nbetween.com\n// ===BEGIN PRIVATE DOMAINS===\np.example   # a comment\n*.q.example\n!a.q.example\n"
+				   "both.com\n*.both.com\n!a.both.com\n// ===END PRIVATE DOMAINS===\n";
+	static const char *const asked[] = { "stray.example", "com", "ck", "a.ck", "www.ck", "b.www.ck", "both.com", "a.both.com", "b.both.com", "c.b.both.com",
+					     "wild.com", "a.wild.com", "b.a.wild.com", "x.com", "ax.com", "between.com", "p.example", "a.p.example", "q.example", "b.q.example", "a.q.example", "net" };
+	const size_t lengths[] = { sizeof(text) - 1, (size_t)(strstr(text, "both.com\n*.both") - text) }; /* with the second both.com no table is made */
+
+	(void)state;
+	for (size_t k = 0; k < 2; k++) {
+		char path[] = "/tmp/fl-psl-XXXXXX";
+		int fd = mkstemp(path);
+		struct fl_names *n;
+		struct fl_err err;
+
+		assert_int_equal(write(fd, text, lengths[k]), lengths[k]);
+		close(fd);
+		assert_int_equal(fl_names_open(path, &n, &err), 0);
+		for (size_t i = 0; i < sizeof(asked) / sizeof(*asked); i++)
+			same_answer(n, asked[i]);
+		fl_names_close(n);
+		unlink(path);
+	}
 }
 
 static void test_without_a_text_list_libpsl_answers(void **state)
@@ -165,7 +252,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_claims),
 		cmocka_unit_test(test_registrable),
-		cmocka_unit_test(test_the_filter_agrees_with_libpsl),
+		cmocka_unit_test(test_the_table_agrees_with_libpsl),
+		cmocka_unit_test(test_odd_lists_agree_with_libpsl),
 		cmocka_unit_test(test_without_a_text_list_libpsl_answers),
 		cmocka_unit_test(test_a_bad_list_is_refused),
 	};
