@@ -85,9 +85,28 @@ int fl__reader_claim(struct fl__reader *r, uint32_t line, struct fl_span name, u
 	return 0;
 }
 
+/* What an octet may be to a reader: a list has millions of lines, and each is looked at octet by octet. */
+enum { OCTET_SPACE = 1, OCTET_SIGN = 2, OCTET_NAME = 4 };
+static const uint8_t octets[256] = {
+	['\t'... '\r'] = OCTET_SPACE, [' '] = OCTET_SPACE,
+	['a' ... 'z'] = OCTET_NAME, ['A' ... 'Z'] = OCTET_NAME, ['0' ... '9'] = OCTET_NAME, ['-'] = OCTET_NAME, ['_'] = OCTET_NAME, ['.'] = OCTET_NAME,
+	['*'] = OCTET_SIGN, ['/'] = OCTET_SIGN, ['?'] = OCTET_SIGN, ['='] = OCTET_SIGN, ['('] = OCTET_SIGN, [')'] = OCTET_SIGN, ['['] = OCTET_SIGN,
+	[']'] = OCTET_SIGN, ['{'] = OCTET_SIGN, ['}'] = OCTET_SIGN, ['\\'] = OCTET_SIGN, ['|'] = OCTET_SIGN, ['^'] = OCTET_SIGN, ['$'] = OCTET_SIGN,
+	['+'] = OCTET_SIGN, [':'] = OCTET_SIGN,
+};
+
 static bool is_space(uint8_t c)
 {
-	return c == ' ' || (c >= '\t' && c <= '\r');
+	return octets[c] & OCTET_SPACE;
+}
+
+bool fl__all_name_octets(struct fl_span s)
+{
+	uint8_t all = OCTET_NAME;
+
+	for (size_t i = 0; i < s.n; i++)
+		all &= octets[s.p[i]];
+	return all;
 }
 
 bool fl__token(struct fl_span *rest, struct fl_span *tok)
@@ -106,21 +125,22 @@ bool fl__token(struct fl_span *rest, struct fl_span *tok)
 
 struct fl_span fl__comment_off(struct fl_span s)
 {
-	for (size_t i = 0; i < s.n; i++)
-		if (s.p[i] == '#' && (i == 0 || is_space(s.p[i - 1])))
-			return fl_span_trim(fl_span(s.p, i));
+	const uint8_t *end = s.p + s.n, *hash = s.n ? memchr(s.p, '#', s.n) : NULL;
+
+	for (; hash; hash = memchr(hash + 1, '#', (size_t)(end - hash - 1)))
+		if (hash == s.p || is_space(hash[-1]))
+			return fl_span_trim(fl_span(s.p, (size_t)(hash - s.p)));
 	return s;
 }
 
 enum fl_drop fl__token_judge(struct fl_span tok)
 {
-	static const char signs[] = "*/?=()[]{}\\|^$+:";
 	const uint8_t *mark, *dot;
-	bool sign = false;
+	uint8_t seen = 0;
 
-	for (size_t i = 0; i < tok.n && !sign; i++)
-		sign = tok.p[i] && strchr(signs, tok.p[i]);
-	if (!sign) {
+	for (size_t i = 0; i < tok.n; i++)
+		seen |= octets[tok.p[i]];
+	if (!(seen & OCTET_SIGN)) {
 		size_t n = tok.n && tok.p[tok.n - 1] == '.' ? tok.n - 1 : tok.n;
 
 		dot = n ? memrchr(tok.p, '.', n) : NULL;

@@ -11,10 +11,13 @@ static const char *const local_names[] = { "localhost", "localhost.localdomain",
 enum fl__hosts_address fl__hosts_address(struct fl_span tok)
 {
 	static const uint8_t zero[16], one[16] = { [15] = 1 };
-	const uint8_t *zone = tok.n ? memchr(tok.p, '%', tok.n) : NULL;
+	const uint8_t *zone;
 	char text[INET6_ADDRSTRLEN];
 	uint8_t a[16];
 
+	if (fl_span_eqs(tok, "0.0.0.0") || fl_span_eqs(tok, "127.0.0.1")) /* nearly every line */
+		return FL__HOSTS_SINKHOLE;
+	zone = tok.n ? memchr(tok.p, '%', tok.n) : NULL;
 	if (zone)
 		tok.n = (size_t)(zone - tok.p);
 	if (tok.n == 0 || tok.n >= sizeof(text))
@@ -28,8 +31,18 @@ enum fl__hosts_address fl__hosts_address(struct fl_span tok)
 	return FL__HOSTS_NO_ADDRESS;
 }
 
+/* The first octet of every local name; asked first, since the rest costs. */
+static bool maybe_local(struct fl_span name)
+{
+	uint8_t c = name.n ? name.p[0] | 32 : 0;
+
+	return c == 'l' || c == 'b' || c == 'i' || c == ('0' | 32);
+}
+
 static bool is_local(struct fl_span name)
 {
+	if (!maybe_local(name))
+		return false;
 	if (name.n > 1 && name.p[name.n - 1] == '.')
 		name.n--;
 	if (name.n > 4 && strncasecmp((const char *)name.p, "ip6-", 4) == 0)

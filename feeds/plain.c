@@ -35,6 +35,8 @@ static enum fl_drop plain_line(struct fl_span text, uint8_t bare, struct fl_feed
 		return FL_DROP_COMMENT;
 	if (text.n > FL__LINE_MAX)
 		return FL_DROP_LINE_TOO_LONG;
+	if (fl__all_name_octets(text))
+		return plain_claim(text, bare, out);
 	rest = fl__comment_off(text);
 	fl__token(&rest, &tok);
 	if (fl__token(&rest, &more))
