@@ -1,6 +1,7 @@
 /* HTTP door: libcurl multi (http_curl.c), and a twin in memory (http_mem.c). Transfers run side by side; start one, then poll. A transfer ends
  * exactly once. Only http and https, no redirect from https to http, at most max_redirects; each hop's address is checked: private, loopback,
- * link-local and metadata addresses are refused unless allow_private. */
+ * link-local and metadata addresses are refused. allow_private opens private and loopback ones to the server that the URL names: a redirect goes to its
+ * addresses or to public ones, never to another private host. Link-local and metadata addresses are never asked. */
 #pragma once
 #include "base/err.h"
 #include "base/span.h"
@@ -10,11 +11,12 @@ struct fl_http_request {
 	const char *url;
 	const char *etag, *last_modified; /* conditional GET; NULL or "": none */
 	const char *const *headers;	  /* "Name: value", ended by NULL; NULL: none. Never logged. */
-	uint64_t max_bytes;		  /* after unpacking */
+	uint64_t max_bytes;		  /* received, and after unpacking */
 	uint32_t max_ratio;		  /* unpacked to received; 0: 100 */
 	int connect_timeout_ms, timeout_ms, low_speed_s; /* under 100 octets a second for low_speed_s ends it */
 	int max_redirects;
 	bool allow_private;
+	const char *ca_file; /* PEM; NULL or "": the system's authorities */
 };
 
 struct fl_http_response {
@@ -26,6 +28,7 @@ struct fl_http_response {
 	int64_t retry_after_s; /* -1: not given */
 	struct fl_buf body;    /* unpacked; owned by the receiver: fl_http_response_done */
 	uint64_t received_bytes;
+	bool unframed; /* no length, no chunks, no packing: that it ended is all that says it is whole */
 };
 void fl_http_response_done(struct fl_http_response *r);
 

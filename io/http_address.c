@@ -30,14 +30,30 @@ static const struct net4 special4[] = {
 	{ 0xf0000000, 4 },  /* 240.0.0.0/4 reserved, broadcast */
 };
 
+/* Of these, what is not even a private network's server. */
+static const struct net4 never4[] = {
+	{ 0x00000000, 8 },  /* 0.0.0.0 is this very host to Linux */
+	{ 0x646464c8, 32 }, /* 100.100.100.200 metadata of one cloud */
+	{ 0xa83f8110, 32 }, /* 168.63.129.16 of another */
+	{ 0xa9fe0000, 16 }, /* 169.254.0.0/16 link-local, metadata */
+	{ 0xc0000000, 24 }, /* 192.0.0.0/24, metadata of a third */
+	{ 0xe0000000, 4 },
+	{ 0xf0000000, 4 },
+};
+
+static bool in_net(uint32_t a, const struct net4 *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if ((a ^ v[i].net) >> (32 - v[i].bits) == 0)
+			return true;
+	return false;
+}
+
 static bool public4(uint32_t a)
 {
 	if (a == 0xa83f8110) /* 168.63.129.16: a public address that one cloud answers from the host */
 		return false;
-	for (size_t i = 0; i < sizeof(special4) / sizeof(special4[0]); i++)
-		if ((a ^ special4[i].net) >> (32 - special4[i].bits) == 0)
-			return false;
-	return true;
+	return !in_net(a, special4, sizeof(special4) / sizeof(special4[0]));
 }
 
 static uint32_t be32(const uint8_t *p)
@@ -45,14 +61,22 @@ static uint32_t be32(const uint8_t *p)
 	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
-static bool public6(const uint8_t a[16])
+/* The IPv4 host that an IPv6 form names: mapped, NAT64, 6to4. */
+static bool v4_within(const uint8_t a[16], uint32_t *out)
 {
 	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff }, nat64[12] = { 0, 0x64, 0xff, 0x9b };
+	bool low = memcmp(a, mapped, 12) == 0 || memcmp(a, nat64, 12) == 0;
 
-	if (memcmp(a, mapped, 12) == 0 || memcmp(a, nat64, 12) == 0)
-		return public4(be32(a + 12));
-	if (a[0] == 0x20 && a[1] == 0x02) /* 6to4 */
-		return public4(be32(a + 2));
+	*out = be32(low ? a + 12 : a + 2);
+	return low || (a[0] == 0x20 && a[1] == 0x02);
+}
+
+static bool public6(const uint8_t a[16])
+{
+	uint32_t v4;
+
+	if (v4_within(a, &v4))
+		return public4(v4);
 	if ((a[0] & 0xe0) != 0x20) /* global unicast is 2000::/3: loopback, local, link-local, multicast and compatible ones are not */
 		return false;
 	if (be32(a) == 0x20010db8) /* documentation */
@@ -67,4 +91,40 @@ bool fl__address_public(const struct sockaddr *sa)
 	if (sa->sa_family == AF_INET6)
 		return public6(((const struct sockaddr_in6 *)sa)->sin6_addr.s6_addr);
 	return false;
+}
+
+static bool never6(const uint8_t a[16])
+{
+	/* fd00:ec2::254 and fd20:ce::254: metadata of two clouds */
+	static const uint8_t metadata[2][16] = { { 0xfd, 0, 0x0e, 0xc2, [14] = 0x02, [15] = 0x54 }, { 0xfd, 0x20, 0, 0xce, [14] = 0x02, [15] = 0x54 } };
+	static const uint8_t zeros[12];
+	uint32_t v4;
+
+	if (v4_within(a, &v4))
+		return in_net(v4, never4, sizeof(never4) / sizeof(never4[0]));
+	if (memcmp(a, zeros, 12) == 0) /* unspecified, and the old "compatible" form; ::1 alone is a host */
+		return be32(a + 12) != 1;
+	return a[0] == 0xff || (a[0] == 0xfe && (a[1] & 0xc0) == 0x80) || memcmp(a, metadata[0], 16) == 0 || memcmp(a, metadata[1], 16) == 0;
+}
+
+bool fl__address_never(const struct sockaddr *sa)
+{
+	if (sa->sa_family == AF_INET)
+		return in_net(ntohl(((const struct sockaddr_in *)sa)->sin_addr.s_addr), never4, sizeof(never4) / sizeof(never4[0]));
+	if (sa->sa_family == AF_INET6)
+		return never6(((const struct sockaddr_in6 *)sa)->sin6_addr.s6_addr);
+	return true;
+}
+
+bool fl__address_octets(const struct sockaddr *sa, uint8_t out[16])
+{
+	memset(out, 0, 16);
+	if (sa->sa_family == AF_INET) {
+		out[10] = out[11] = 0xff;
+		memcpy(out + 12, &((const struct sockaddr_in *)sa)->sin_addr, 4);
+	} else if (sa->sa_family == AF_INET6)
+		memcpy(out, &((const struct sockaddr_in6 *)sa)->sin6_addr, 16);
+	else
+		return false;
+	return true;
 }

@@ -5,19 +5,24 @@
 #include "io/http.h"
 #include "io/http_unpack.h"
 
+enum { FL__OWN_ADDRESSES = 16 };
+
 struct fl__transfer {
 	struct fl__transfer *next;
 	CURL *easy;
 	struct curl_slist *sent; /* headers of this hop */
-	struct fl_http_request req; /* its pointers lead into own */
-	struct fl_arena *own;
+	struct fl_http_request req; /* its pointers lead into arena */
+	struct fl_arena *arena;
 	char *url, *origin; /* of this hop; scheme, host and port of the first */
 	bool seen_https;    /* some hop was https: all that follow have to be */
 	const char *user_agent;
 	int hops;
+	uint8_t own[FL__OWN_ADDRESSES][16]; /* private ones of the server that the URL names */
+	size_t n_own;
 	fl_mono_ns deadline;
 	struct fl__unpack *unpack;
 	size_t header_bytes;
+	bool chunked;
 	bool refused;	     /* an address was; the reason says which */
 	struct fl_err error; /* what a callback ended it with */
 	char curl_error[CURL_ERROR_SIZE];

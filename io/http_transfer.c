@@ -42,7 +42,7 @@ static int origin_of(struct fl__transfer *t, const char *url, char **out, struct
 		ret = fl_err_set(err, FL_EREFUSED, "not a URL that can be fetched");
 	else {
 		snprintf(t->r.effective_host, sizeof(t->r.effective_host), "%s", host);
-		*out = fl_arena_printf(t->own, "%s://%s:%s", scheme, host, port);
+		*out = fl_arena_printf(t->arena, "%s://%s:%s", scheme, host, port);
 		if (!*out)
 			ret = fl_err_set(err, FL_ENOMEM, "out of memory");
 	}
@@ -60,6 +60,25 @@ static bool is_https(const char *origin)
 
 /* --- what libcurl calls --- */
 
+/* Private addresses are for the first hop, if at all, and then for those that lead back to its server: a server that may be asked in here is
+ * not one that may send us round in here. */
+static bool may_connect(struct fl__transfer *t, const struct sockaddr *sa)
+{
+	uint8_t octets[16];
+
+	if (fl__address_public(sa))
+		return true;
+	if (!t->req.allow_private || fl__address_never(sa) || !fl__address_octets(sa, octets))
+		return false;
+	for (size_t i = 0; i < t->n_own; i++)
+		if (memcmp(t->own[i], octets, 16) == 0)
+			return true;
+	if (t->hops || t->n_own == FL__OWN_ADDRESSES)
+		return false;
+	memcpy(t->own[t->n_own++], octets, 16);
+	return true;
+}
+
 /* Called for each address that is about to be connected to, also after a redirect or a changed answer of the DNS. */
 static curl_socket_t open_checked(void *ctx, curlsocktype purpose, struct curl_sockaddr *a)
 {
@@ -68,13 +87,14 @@ static curl_socket_t open_checked(void *ctx, curlsocktype purpose, struct curl_s
 
 	if (purpose != CURLSOCKTYPE_IPCXN)
 		return CURL_SOCKET_BAD;
-	if (!t->req.allow_private && !fl__address_public(&a->addr)) {
+	if (!may_connect(t, &a->addr)) {
 		if (a->family == AF_INET)
 			inet_ntop(AF_INET, &((struct sockaddr_in *)&a->addr)->sin_addr, text, sizeof(text));
 		else if (a->family == AF_INET6)
 			inet_ntop(AF_INET6, &((struct sockaddr_in6 *)&a->addr)->sin6_addr, text, sizeof(text));
 		t->refused = true;
-		fl_err_set(&t->error, FL_EREFUSED, "%.200s is at %s, which is not a public address", t->r.effective_host, text);
+		fl_err_set(&t->error, FL_EREFUSED, "%.140s is at %s, which is not a public address%s", t->r.effective_host, text,
+			   t->req.allow_private && t->hops ? ", nor the feed's own server: a redirect does not lead there" : "");
 		return CURL_SOCKET_BAD;
 	}
 	return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
@@ -141,6 +161,7 @@ static int take_encoding(struct fl__transfer *t, struct fl_span v)
 static void forget_headers(struct fl__transfer *t)
 {
 	t->r.etag[0] = t->r.last_modified[0] = t->r.content_type[0] = '\0';
+	t->chunked = false;
 	t->r.retry_after_s = -1;
 }
 
@@ -162,6 +183,8 @@ static size_t take_header(char *p, size_t size, size_t n, void *ctx)
 		keep_whole(t->r.last_modified, sizeof(t->r.last_modified), v);
 	else if (header_is(line, "content-type", &v))
 		keep_whole(t->r.content_type, sizeof(t->r.content_type), v);
+	else if (header_is(line, "transfer-encoding", &v))
+		t->chunked = true;
 	else if (header_is(line, "retry-after", &v))
 		t->r.retry_after_s = retry_after(v);
 	else if (header_is(line, "content-encoding", &v))
@@ -182,8 +205,12 @@ static size_t take_body(char *p, size_t size, size_t n, void *ctx)
 	n *= size;
 	t->r.received_bytes += n;
 	curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
-	if (is_redirect(status)) /* nobody reads it, but it may not be endless either */
-		return t->r.received_bytes <= t->req.max_bytes ? n : 0;
+	if (t->r.received_bytes > t->req.max_bytes) { /* packed octets may unpack to nothing, without an end */
+		fl_err_set(&t->error, FL_ELIMIT, "the body is over %llu octets", (unsigned long long)t->req.max_bytes);
+		return 0;
+	}
+	if (is_redirect(status)) /* nobody reads it */
+		return n;
 	return fl__unpack_feed(t->unpack, fl_span(p, n), &t->r.body, &t->error) < 0 ? 0 : n;
 }
 
@@ -250,6 +277,8 @@ static void set_options(struct fl__transfer *t, fl_mono_ns now)
 	curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, t);
 	/* a kept connection would be used again without asking about its address */
 	curl_easy_setopt(e, CURLOPT_FORBID_REUSE, t->req.allow_private ? 1L : 0L);
+	if (t->req.ca_file && t->req.ca_file[0])
+		curl_easy_setopt(e, CURLOPT_CAINFO, t->req.ca_file);
 	curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, take_header);
 	curl_easy_setopt(e, CURLOPT_HEADERDATA, t);
 	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, take_body);
@@ -292,16 +321,17 @@ static bool copy_request(struct fl__transfer *t, const struct fl_http_request *r
 	const char **headers;
 
 	t->req = *req;
-	t->url = fl_arena_str(t->own, req->url);
-	t->req.etag = req->etag ? fl_arena_str(t->own, req->etag) : "";
-	t->req.last_modified = req->last_modified ? fl_arena_str(t->own, req->last_modified) : "";
+	t->url = fl_arena_str(t->arena, req->url);
+	t->req.etag = req->etag ? fl_arena_str(t->arena, req->etag) : "";
+	t->req.last_modified = req->last_modified ? fl_arena_str(t->arena, req->last_modified) : "";
+	t->req.ca_file = req->ca_file ? fl_arena_str(t->arena, req->ca_file) : "";
 	while (req->headers && req->headers[n])
 		n++;
-	headers = fl_arena_array(t->own, n + 1, sizeof(*headers));
-	if (!t->url || !t->req.etag || !t->req.last_modified || !headers)
+	headers = fl_arena_array(t->arena, n + 1, sizeof(*headers));
+	if (!t->url || !t->req.etag || !t->req.last_modified || !t->req.ca_file || !headers)
 		return false;
 	for (size_t i = 0; i < n; i++) {
-		headers[i] = fl_arena_str(t->own, req->headers[i]);
+		headers[i] = fl_arena_str(t->arena, req->headers[i]);
 		if (!headers[i])
 			return false;
 	}
@@ -317,12 +347,12 @@ struct fl__transfer *fl__transfer_new(const struct fl_http_request *req, const c
 
 	if (!t)
 		goto fail;
-	t->own = calloc(1, sizeof(*t->own));
+	t->arena = calloc(1, sizeof(*t->arena));
 	t->easy = curl_easy_init();
 	t->user_agent = user_agent;
 	t->deadline = now + ms * FL_NS_PER_MS;
 	t->r.retry_after_s = -1;
-	if (!t->own || !t->easy || !copy_request(t, req))
+	if (!t->arena || !t->easy || !copy_request(t, req))
 		goto fail;
 	if (fl__transfer_prepare(t, now, err) < 0) {
 		fl__transfer_free(t);
@@ -343,9 +373,9 @@ void fl__transfer_free(struct fl__transfer *t)
 	curl_slist_free_all(t->sent);
 	fl__unpack_free(t->unpack);
 	fl_http_response_done(&t->r);
-	if (t->own)
-		fl_arena_done(t->own);
-	free(t->own);
+	if (t->arena)
+		fl_arena_done(t->arena);
+	free(t->arena);
 	free(t);
 }
 
@@ -423,7 +453,7 @@ static bool follow(struct fl__transfer *t, fl_mono_ns now)
 	else if (now >= t->deadline)
 		fl_err_set(&err, FL_ELIMIT, "%.200s: too slow", t->r.effective_host);
 	else {
-		t->url = fl_arena_str(t->own, to); /* before the handle, which owns `to`, is reset */
+		t->url = fl_arena_str(t->arena, to); /* before the handle, which owns `to`, is reset */
 		if (!t->url)
 			fl_err_set(&err, FL_ENOMEM, "out of memory");
 		else if (fl__transfer_prepare(t, now, &err) == 0)
@@ -441,6 +471,17 @@ static bool has_packed_body(const struct fl__transfer *t)
 	return t->r.received_bytes || (t->r.status == 200 && length < 0);
 }
 
+/* Up to HTTP/1.1 a body may end with its connection, and so does one that is cut off. */
+static bool is_unframed(const struct fl__transfer *t)
+{
+	curl_off_t length = -1;
+	long version = 0;
+
+	curl_easy_getinfo(t->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+	curl_easy_getinfo(t->easy, CURLINFO_HTTP_VERSION, &version);
+	return t->r.received_bytes && length < 0 && !t->chunked && version <= CURL_HTTP_VERSION_1_1 && !fl__unpack_packed(t->unpack);
+}
+
 bool fl__transfer_hop_done(struct fl__transfer *t, CURLcode code, fl_mono_ns now)
 {
 	curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &t->r.status);
@@ -450,6 +491,7 @@ bool fl__transfer_hop_done(struct fl__transfer *t, CURLcode code, fl_mono_ns now
 		return follow(t, now);
 	if (has_packed_body(t) && fl__unpack_end(t->unpack, &t->error) < 0)
 		return end_with_error(t, &t->error);
+	t->r.unframed = is_unframed(t);
 	end_with(t, 0, "");
 	return false;
 }

@@ -141,6 +141,11 @@ int fl__unpack_feed(struct fl__unpack *u, struct fl_span in, struct fl_buf *out,
 	return 0;
 }
 
+bool fl__unpack_packed(const struct fl__unpack *u)
+{
+	return u->packing != FL__PACKING_NONE;
+}
+
 int fl__unpack_end(const struct fl__unpack *u, struct fl_err *err)
 {
 	if (u->whole)

@@ -41,7 +41,7 @@ static size_t bomb_n, packed_n;
 static size_t pack(char c, size_t n, uint8_t *out, size_t cap)
 {
 	z_stream z = { 0 };
-	uint8_t *in = malloc(n);
+	uint8_t *in = malloc(n + 1);
 
 	memset(in, c, n);
 	assert_int_equal(deflateInit2(&z, 9, Z_DEFLATED, 16 + MAX_WBITS, 9, Z_DEFAULT_STRATEGY), Z_OK);
@@ -67,6 +67,19 @@ static void endless(struct asked *r, const char *head)
 
 	say(r, "%s\r\n\r\n", head);
 	while (fl_test_httpd_send(r->fd, block, sizeof(block)))
+		;
+}
+
+/* Empty members of gzip: they unpack to nothing, as many as there are. */
+static void endless_members(struct asked *r)
+{
+	uint8_t block[8000];
+	size_t n = pack('x', 0, block, 100);
+
+	for (size_t i = n; i + n <= sizeof(block); i += n)
+		memcpy(block + i, block, n);
+	say(r, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n");
+	while (fl_test_httpd_send(r->fd, block, sizeof(block) / n * n))
 		;
 }
 
@@ -107,6 +120,14 @@ static const struct {
 	{ "/to-gopher", "HTTP/1.1 302 Found\r\nLocation: gopher://127.0.0.1:%P/x\r\nContent-Length: 0\r\n\r\n" },
 	{ "/to-other", "HTTP/1.1 307 Go\r\nLocation: http://localhost:%P/show\r\nContent-Length: 0\r\n\r\n" },
 	{ "/to-show", "HTTP/1.1 308 Go\r\nLocation: http://127.0.0.1:%P/show\r\nContent-Length: 0\r\n\r\n" },
+	{ "/to-second", "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.2:%P/plain\r\nContent-Length: 0\r\n\r\n" },
+	{ "/to-decimal", "HTTP/1.1 302 Found\r\nLocation: http://2130706434:%P/plain\r\nContent-Length: 0\r\n\r\n" },
+	{ "/to-octal", "HTTP/1.1 302 Found\r\nLocation: http://0177.0.0.2:%P/plain\r\nContent-Length: 0\r\n\r\n" },
+	{ "/to-mapped", "HTTP/1.1 302 Found\r\nLocation: http://[::ffff:127.0.0.2]:%P/plain\r\nContent-Length: 0\r\n\r\n" },
+	{ "/to-any", "HTTP/1.1 302 Found\r\nLocation: http://0.0.0.0:%P/plain\r\nContent-Length: 0\r\n\r\n" },
+	{ "/to-v6", "HTTP/1.1 302 Found\r\nLocation: http://[::1]:%P/plain\r\nContent-Length: 0\r\n\r\n" },
+	{ "/to-private", "HTTP/1.1 302 Found\r\nLocation: http://10.0.0.1/plain\r\nContent-Length: 0\r\n\r\n" },
+	{ "/to-metadata", "HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/latest/meta-data/\r\nContent-Length: 0\r\n\r\n" },
 	{ "/to-nowhere", "HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n" },
 	{ "/short", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nbody" },
 	{ "/shortchunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n" },
@@ -161,6 +182,8 @@ static void answer(struct asked *r)
 		endless(r, "HTTP/1.1 200 OK");
 	else if (strcmp(r->path, "/endless-redirect") == 0)
 		endless(r, "HTTP/1.1 302 Found\r\nLocation: /plain");
+	else if (strcmp(r->path, "/gzip-of-nothing") == 0)
+		endless_members(r);
 	else if (strcmp(r->path, "/drip") == 0)
 		drip(r);
 	else if (strcmp(r->path, "/hang") == 0)
@@ -399,6 +422,14 @@ static const struct row {
 	{ "/loop", FL_ELIMIT, 302, NULL, "redirects", -1 },
 	{ "/to-file", FL_EREFUSED, 302, NULL, "http", -1 },
 	{ "/to-gopher", FL_EREFUSED, 302, NULL, "gopher", -1 },
+	{ "/to-second", FL_EREFUSED, 0, NULL, "127.0.0.2, which is not a public address, nor the feed's own server", -1 },
+	{ "/to-decimal", FL_EREFUSED, 0, NULL, "nor the feed's own server", -1 },
+	{ "/to-octal", FL_EREFUSED, 0, NULL, "nor the feed's own server", -1 },
+	{ "/to-mapped", FL_EREFUSED, 0, NULL, "nor the feed's own server", -1 },
+	{ "/to-any", FL_EREFUSED, 0, NULL, "nor the feed's own server", -1 },
+	{ "/to-v6", FL_EREFUSED, 0, NULL, "nor the feed's own server", -1 },
+	{ "/to-private", FL_EREFUSED, 0, NULL, "nor the feed's own server", -1 },
+	{ "/to-metadata", FL_EREFUSED, 0, NULL, "nor the feed's own server", -1 },
 	{ "/short", FL_EFORMAT, 200, NULL, "", -1 },
 	{ "/shortchunk", FL_EFORMAT, 200, NULL, "", -1 },
 	{ "/badchunk", FL_EFORMAT, 200, NULL, "", -1 },
@@ -411,6 +442,7 @@ static const struct row {
 	{ "/bomb", FL_ELIMIT, 200, NULL, "times its size", -1 },
 	{ "/endless", FL_ELIMIT, 200, NULL, "over 1048576 octets", -1 },
 	{ "/endless-redirect", FL_ELIMIT, 302, NULL, "", -1 },
+	{ "/gzip-of-nothing", FL_ELIMIT, 200, NULL, "over 1048576 octets", -1 },
 	{ "/headers", FL_ELIMIT, 200, NULL, "headers", -1 },
 	{ "/header", FL_ELIMIT, 200, NULL, "", -1 },
 };
@@ -540,6 +572,42 @@ static void permission_is_not_inherited(void **state)
 	fl_http_response_done(&r);
 }
 
+/* Link-local and metadata addresses are asked by nobody, whatever the permission. */
+static void some_are_never_asked(void **state)
+{
+	static const char *const hosts[] = { "169.254.169.254", "0.0.0.0", "[fe80::1]", "[fd00:ec2::254]", "100.100.100.200", "[::ffff:169.254.169.254]", "224.0.0.1" };
+	struct world *w = *state;
+
+	for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
+		char url[256];
+		struct fl_http_request req = request(url, w, "/plain");
+		struct fl_http_response r;
+
+		snprintf(url, sizeof(url), "http://%s:%u/plain", hosts[i], w->port);
+		r = fetch(w, &req);
+		if (r.code != FL_EREFUSED || !strstr(r.reason, "not a public address"))
+			fail_msg("%s: %s '%s'", hosts[i], fl_code_name(r.code), r.reason);
+		fl_http_response_done(&r);
+	}
+}
+
+/* Only the end of the connection ends it: whoever reads it has to know. */
+static void an_answer_without_a_length_says_so(void **state)
+{
+	static const struct {
+		const char *path;
+		bool unframed;
+	} asked[] = { { "/http10", true }, { "/plain", false }, { "/chunked", false }, { "/empty", false }, { "/gzip", false }, { "/to-plain", false } };
+
+	for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
+		struct fl_http_response r = get(*state, asked[i].path);
+
+		if (r.code != 0 || r.unframed != asked[i].unframed)
+			fail_msg("%s: %d %d", asked[i].path, r.code, r.unframed);
+		fl_http_response_done(&r);
+	}
+}
+
 static void slow_servers_end(void **state)
 {
 	static const struct {
@@ -640,6 +708,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(headers_go_to_their_origin_only, up_curl, down),
 		cmocka_unit_test_setup_teardown(private_addresses_are_refused, up_curl, down),
 		cmocka_unit_test_setup_teardown(permission_is_not_inherited, up_curl, down),
+		cmocka_unit_test_setup_teardown(some_are_never_asked, up_curl, down),
+		cmocka_unit_test_setup_teardown(an_answer_without_a_length_says_so, up_curl, down),
 		cmocka_unit_test_setup_teardown(slow_servers_end, up_curl, down),
 		cmocka_unit_test_setup_teardown(an_absent_server_is_unavailable, up_curl, down),
 		cmocka_unit_test_setup_teardown(closing_ends_what_runs, up_curl, down),

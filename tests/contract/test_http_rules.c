@@ -15,7 +15,7 @@
 
 struct row {
 	const char *address;
-	bool is_public;
+	bool yes;
 };
 
 static const struct row rows[] = {
@@ -75,10 +75,33 @@ static void public_addresses(void **state)
 		bool is4 = inet_pton(AF_INET, rows[i].address, &v4.sin_addr) == 1;
 
 		assert_true(is4 || inet_pton(AF_INET6, rows[i].address, &v6.sin6_addr) == 1);
-		if (fl__address_public(is4 ? (struct sockaddr *)&v4 : (struct sockaddr *)&v6) != rows[i].is_public)
+		if (fl__address_public(is4 ? (struct sockaddr *)&v4 : (struct sockaddr *)&v6) != rows[i].yes)
 			fail_msg("%s", rows[i].address);
 	}
 	assert_false(fl__address_public(&(struct sockaddr){ .sa_family = AF_UNIX }));
+}
+
+static void never_asked(void **state)
+{
+	static const struct row never[] = {
+		{ "10.0.0.1", false }, { "127.0.0.1", false }, { "192.168.1.1", false }, { "100.64.0.1", false }, { "::1", false }, { "fd00::1", false },
+		{ "::ffff:127.0.0.1", false }, { "8.8.8.8", false }, { "0.0.0.0", true }, { "169.254.169.254", true }, { "100.100.100.200", true },
+		{ "168.63.129.16", true }, { "192.0.0.192", true }, { "224.0.0.1", true }, { "255.255.255.255", true }, { "::", true }, { "fe80::1", true },
+		{ "febf::1", true }, { "ff02::1", true }, { "fd00:ec2::254", true }, { "fd20:ce::254", true }, { "::ffff:169.254.169.254", true }, { "64:ff9b::a9fe:a9fe", true },
+		{ "2002:a9fe:a9fe::1", true }, { "::127.0.0.1", true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(never) / sizeof(never[0]); i++) {
+		struct sockaddr_in v4 = { .sin_family = AF_INET };
+		struct sockaddr_in6 v6 = { .sin6_family = AF_INET6 };
+		bool is4 = inet_pton(AF_INET, never[i].address, &v4.sin_addr) == 1;
+
+		assert_true(is4 || inet_pton(AF_INET6, never[i].address, &v6.sin6_addr) == 1);
+		if (fl__address_never(is4 ? (struct sockaddr *)&v4 : (struct sockaddr *)&v6) != never[i].yes)
+			fail_msg("%s", never[i].address);
+	}
+	assert_true(fl__address_never(&(struct sockaddr){ .sa_family = AF_UNIX }));
 }
 
 /* Each hop by hand, as a redirect would make it: none is connected to. */
@@ -117,6 +140,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(public_addresses),
+		cmocka_unit_test(never_asked),
 		cmocka_unit_test(never_from_https_to_http),
 	};
 
