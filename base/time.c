@@ -86,6 +86,35 @@ bool fl_time_parse(const char *s, size_t n, fl_unix_us *out)
 	return true;
 }
 
+static int month_of(const char *s)
+{
+	static const char names[12][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
+	int m = 0;
+
+	while (m < 12 && memcmp(s, names[m], 3) != 0)
+		m++;
+	return m;
+}
+
+bool fl_time_parse_http(const char *s, fl_unix_us *out)
+{
+	struct tm tm = { 0 };
+	int y;
+
+	if (strlen(s) != 29 || s[3] != ',' || s[4] != ' ' || s[7] != ' ' || s[11] != ' ' || s[16] != ' ' || s[19] != ':' || s[22] != ':' ||
+	    strcmp(s + 25, " GMT") != 0)
+		return false;
+	if (!digits(s + 5, 2, &tm.tm_mday) || !digits(s + 12, 4, &y) || !digits(s + 17, 2, &tm.tm_hour) || !digits(s + 20, 2, &tm.tm_min) ||
+	    !digits(s + 23, 2, &tm.tm_sec))
+		return false;
+	tm.tm_mon = month_of(s + 8);
+	tm.tm_year = y - 1900;
+	if (tm.tm_mon == 12 || tm.tm_mday < 1 || tm.tm_mday > 31 || tm.tm_hour > 23 || tm.tm_min > 59 || tm.tm_sec > 60)
+		return false;
+	*out = (int64_t)timegm(&tm) * FL_US_PER_S;
+	return true;
+}
+
 static bool number_unit(const char *s, uint64_t *v, const char **unit)
 {
 	char *end;

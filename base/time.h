@@ -19,6 +19,8 @@ enum { FL_TIME_TEXT = 32 };
 char *fl_time_format(fl_unix_us t, char out[FL_TIME_TEXT]);
 /** RFC 3339 with Z or an offset, 0 to 9 fraction digits, 'T' or a space. False when it is not one. */
 bool fl_time_parse(const char *s, size_t n, fl_unix_us *out);
+/** "Sun, 06 Nov 1994 08:49:37 GMT", as in HTTP headers (RFC 9110, 5.6.7; not its two obsolete forms). */
+bool fl_time_parse_http(const char *s, fl_unix_us *out);
 /** "90s", "5m", "24h", "14d", "1500ms", "2w": to milliseconds. A bare number is refused. */
 bool fl_duration_parse(const char *s, int64_t *out_ms);
 /** "64MiB", "1GiB", "512KiB", "10MB", "100" (bytes). */

@@ -42,7 +42,8 @@ bool fl__reader_line(struct fl__reader *r, struct fl_span *text)
 	const uint8_t *start = r->body.p + r->pos, *nl;
 	size_t left = r->body.n - r->pos;
 
-	if (left == 0)
+	r->over = left && r->line == FL__LINES_MAX;
+	if (left == 0 || r->over)
 		return false;
 	nl = memchr(start, '\n', left);
 	*text = fl_span_trim(fl_span(start, nl ? (size_t)(nl - start) : left));
@@ -173,6 +174,8 @@ int fl_feed_parse(struct fl_span body, const struct fl_feed_options *opt, fl_fee
 	if ((unsigned)made.format >= FL_FORMAT_COUNT)
 		return fl_err_set(err, FL_EUSAGE, "no such format: %d", (int)made.format);
 	ret = readers[made.format](&r);
+	if (ret == 0 && r.over)
+		ret = fl_err_set(err, FL_ELIMIT, "over %d lines", FL__LINES_MAX);
 	if (ret < 0)
 		return ret;
 	*result = made;

@@ -31,6 +31,7 @@ typedef enum fl_drop fl_feed_canon(const void *ctx, struct fl_span name, struct 
 struct fl_feed_options {
 	enum fl_format format;
 	uint8_t scope; /* FL_SCOPE_EXACT, _SUBDOMAINS, _SUBTREE; 0: as written (domains then refuses bare names) */
+	uint64_t max_names; /* more claims than that, repeats counted, are FL_ELIMIT; 0: no limit of the feed's own. Kept by whoever takes the claims. */
 	fl_feed_canon *canon; /* NULL: ASCII names are compared in lower case, others are passed on as they stand */
 	const void *canon_ctx;
 };
@@ -54,7 +55,7 @@ struct fl_feed_result {
 
 /**
  * Read a whole body. BOM, CRLF, a missing final newline, NUL bytes and lines over 4 KiB are survived.
- * A body that is no list at all (HTML, JSON error text, binary) is FL_EFORMAT with the reason in err; nothing that the
+ * A body that is no list at all (HTML, JSON error text, binary) is FL_EFORMAT, one of over 20 million lines FL_ELIMIT, with the reason in err; nothing that the
  * sink got before counts then.
  */
 int fl_feed_parse(struct fl_span body, const struct fl_feed_options *opt, fl_feed_sink *sink, fl_feed_reject *reject, void *ctx,

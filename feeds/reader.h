@@ -3,7 +3,8 @@
 #pragma once
 #include "feeds/feeds.h"
 
-enum { FL__LINE_MAX = 4096 };
+/* Real lists have two lines a name at most, and 2.2 million lines in the biggest one that was met. */
+enum { FL__LINE_MAX = 4096, FL__LINES_MAX = 20000000 };
 
 struct fl__reader {
 	struct fl_span body; /* BOM off */
@@ -15,9 +16,10 @@ struct fl__reader {
 	struct fl_err *err;
 	size_t pos;
 	uint32_t line; /* of the text last given; 1-based */
+	bool over;     /* there are more than FL__LINES_MAX */
 };
 
-/** The next line without its end and without white space at either side. False at the end of the body. */
+/** The next line without its end and without white space at either side. False at the end of the body, or when there are too many. */
 bool fl__reader_line(struct fl__reader *r, struct fl_span *text);
 /** This line made no claim. */
 void fl__reader_drop(struct fl__reader *r, uint32_t line, struct fl_span text, enum fl_drop why);

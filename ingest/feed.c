@@ -286,7 +286,7 @@ static void judge(struct fl_ingest *g, struct fl_feed *f, fl_mono_ns now)
 
 static void take_body(struct fl_ingest *g, struct fl_feed *f, struct fl_buf *body, fl_mono_ns now)
 {
-	struct fl_feed_options opt = { .format = (enum fl_format)f->cfg->format, .scope = f->cfg->scope };
+	struct fl_feed_options opt = { .format = (enum fl_format)f->cfg->format, .scope = f->cfg->scope, .max_names = f->cfg->max_names };
 	struct fl_tuple attrs = { .confidence = f->cfg->confidence, .category = (uint8_t)f->cfg->category,
 				  .first_seen_s = (uint32_t)(fl_now_unix(g->c.clock) / FL_US_PER_S) };
 	struct fl_feed_trial trial;
@@ -320,6 +320,12 @@ static void take_body(struct fl_ingest *g, struct fl_feed *f, struct fl_buf *bod
 
 /* --- fetching --- */
 
+/* Of an answer that only its connection ends; half a name may be another name. Real lists without a last newline come with their length. */
+static bool cut_off(const struct fl_http_response *r)
+{
+	return r->unframed && r->body.n && r->body.p[r->body.n - 1] != '\n';
+}
+
 void fl__feed_answer(struct fl_ingest *g, struct fl_feed *f, struct fl_http_response *r, fl_mono_ns now)
 {
 	struct fl_err err = { 0 };
@@ -333,7 +339,9 @@ void fl__feed_answer(struct fl_ingest *g, struct fl_feed *f, struct fl_http_resp
 	else if (r->status != 200) {
 		snprintf(why, sizeof(why), "server answered %ld%s%s", r->status, r->reason[0] ? ": " : "", r->reason);
 		fail(g, f, FL_FEED_DEGRADED, now, r->retry_after_s, why);
-	} else if (fl_http_unpack(&r->body, f->cfg->max_bytes, 0, &err) < 0)
+	} else if (cut_off(r))
+		fail(g, f, FL_FEED_DEGRADED, now, -1, "the answer came without a length and ends within a line: it was cut off");
+	else if (fl_http_unpack(&r->body, f->cfg->max_bytes, 0, &err) < 0)
 		fail(g, f, FL_FEED_DEGRADED, now, -1, err.text);
 	else {
 		memset(&f->next, 0, sizeof(f->next));
@@ -396,7 +404,7 @@ static void fetch_url(struct fl_ingest *g, struct fl_feed *f, fl_mono_ns now)
 {
 	bool conditional = f->head.id.number && strcmp(f->known.settings, f->settings) == 0 && !f->reread;
 	struct fl_http_request req = { .url = f->cfg->url, .max_bytes = f->cfg->max_bytes, .connect_timeout_ms = 10000, .timeout_ms = (int)f->cfg->timeout_ms,
-				       .low_speed_s = 20, .max_redirects = REDIRECTS_MAX, .allow_private = f->cfg->allow_private };
+				       .low_speed_s = 20, .max_redirects = REDIRECTS_MAX, .allow_private = f->cfg->allow_private, .ca_file = f->cfg->ca_file };
 	struct fl_arena arena = { 0 };
 	struct fl_err err = { 0 };
 	int ret = secret_headers(g, f, &arena, &req.headers, &err);

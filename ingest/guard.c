@@ -6,7 +6,7 @@
 
 #include "base/text.h"
 
-enum { MIN_SIDE = 1000, FILE_MAX = 16 << 20, LISTED = FL_QUARANTINE_LISTED };
+enum { MIN_SIDE = 1000, FILE_MAX = 16 << 20, LISTED = FL_QUARANTINE_LISTED, DATE_AHEAD_S = 86400 };
 
 /* --- what is protected --- */
 
@@ -354,6 +354,22 @@ static enum fl_guard_verdict hold(struct fl_feed *f, const struct counts *c, con
 	return FL_GUARD_HELD;
 }
 
+/* A cache in between, or a mirror that lags, gives a copy again that has been overtaken, and takes back what was listed since. Its server says so itself, by Last-Modified; without
+ * one an older copy is not told from a change of mind, and is judged like any other. What claims to be of tomorrow proves nothing. */
+static bool is_older(const struct fl_feed *f, const struct counts *c, fl_unix_us now, char *why, size_t cap)
+{
+	fl_unix_us have, got;
+
+	if (!f->head.id.number || c->added + c->removed == 0)
+		return false;
+	if (!fl_time_parse_http(f->known.last_modified, &have) || !fl_time_parse_http(f->next.last_modified, &got))
+		return false;
+	if (got >= have || have > now + DATE_AHEAD_S * FL_US_PER_S)
+		return false;
+	snprintf(why, cap, "an older copy: the server says %s, and what is in force is of %s", f->next.last_modified, f->known.last_modified);
+	return true;
+}
+
 int fl__guard_judge(struct fl_ingest *g, struct fl_feed *f, char *why, size_t cap, enum fl_guard_verdict *out, struct fl_err *err)
 {
 	struct fl_guard_limits limits = { .max_removed_ratio = f->cfg->guard.max_removed_ratio, .max_added_ratio = f->cfg->guard.max_added_ratio,
@@ -383,7 +399,8 @@ int fl__guard_judge(struct fl_ingest *g, struct fl_feed *f, char *why, size_t ca
 		snprintf(why, cap, "this content was rejected by %.64s%s%.150s", word->actor, word->reason[0] ? ": " : "", word->reason);
 		*out = FL_GUARD_REJECTED;
 	} else if (!said(j, nj, step_key(&a, f, digest)) &&
-		   fl_guard_judge(&limits, f->head.id.number == 0, c.before, f->set.n, c.added, c.removed, why, cap))
+		   (fl_guard_judge(&limits, f->head.id.number == 0, c.before, f->set.n, c.added, c.removed, why, cap) ||
+		    is_older(f, &c, fl_now_unix(g->c.clock), why, cap)))
 		*out = hold(f, &c, digest, fl_now_unix(g->c.clock));
 	if (*out != FL_GUARD_HELD)
 		f->s.held = (struct fl_feed_held){ 0 };

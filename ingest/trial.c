@@ -66,7 +66,7 @@ static enum fl_drop canon(const void *names, struct fl_span name, struct fl_rkey
 int fl__feed_read(const struct fl_names *names, const struct fl_feed_options *opt, struct fl_span body, uint64_t min_names, const struct fl_tuple *attrs,
 		  fl_feed_reject *reject, void *ctx, struct fl_set *set, struct fl_feed_trial *out, struct fl_err *err)
 {
-	struct reading r = { .z = { .names = names, .attrs = *attrs }, .reject = reject, .ctx = ctx };
+	struct reading r = { .z = { .names = names, .attrs = *attrs, .max = opt->max_names }, .reject = reject, .ctx = ctx };
 	struct fl_feed_options lent = *opt;
 	int ret;
 
@@ -74,6 +74,8 @@ int fl__feed_read(const struct fl_names *names, const struct fl_feed_options *op
 	lent.canon_ctx = names;
 	memset(out, 0, sizeof(*out));
 	ret = fl_feed_parse(body, &lent, take, rejected_line, &r, &out->parsed, err);
+	if (ret == FL_ELIMIT && opt->max_names && r.z.set.n >= opt->max_names)
+		fl_err_set(err, ret, "over %llu names", (unsigned long long)opt->max_names);
 	if (ret == 0)
 		ret = fl_normalize_finish(&r.z);
 	if (ret < 0) {

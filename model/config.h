@@ -59,11 +59,12 @@ struct fl_cfg_feed {
 	uint32_t jitter_percent;
 	uint8_t confidence;
 	enum fl_category category;
-	uint64_t min_names, max_bytes;
+	uint64_t min_names, max_names, max_bytes;
 	uint32_t remove_after_absent; /* 1: leaves with the first fetch that lacks it */
 	const struct fl_cfg_header *headers;
 	size_t n_headers;
 	bool watch, enabled, allow_private;
+	const char *ca_file; /* "": the system's authorities */
 	const char *licence;
 	struct fl_cfg_guard guard; /* of its list, unless it has its own */
 };

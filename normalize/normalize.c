@@ -16,7 +16,7 @@ int fl_normalize_claim(struct fl_normalizer *z, struct fl_span name, uint8_t sco
 		z->tally.dropped[why]++;
 		return 0;
 	}
-	if (z->set.n >= FL_ENTRIES_MAX)
+	if (z->set.n >= (z->max ? z->max : FL_ENTRIES_MAX))
 		return FL_ELIMIT;
 	t.scope = scope;
 	ret = fl_set_add(&z->set, fl_rkey_span(&key), &t);

@@ -35,10 +35,11 @@ bool fl_name_unicode(const struct fl_names *n, struct fl_span key, char *out, si
 struct fl_normalizer {
 	const struct fl_names *names;
 	struct fl_tuple attrs; /* given to every entry: confidence, category, first_seen */
+	size_t max;	       /* claims taken, repeats counted; 0: FL_ENTRIES_MAX */
 	struct fl_set set;
 	struct fl_tally tally; /* in: claims; out: entries in set after finish; duplicates are FL_DROP_DUPLICATE */
 };
-/** 0, FL_ENOMEM or FL_ELIMIT (over FL_ENTRIES_MAX). A refused claim is counted and 0. */
+/** 0, FL_ENOMEM or FL_ELIMIT (over max). A refused claim is counted and 0. */
 int fl_normalize_claim(struct fl_normalizer *z, struct fl_span name, uint8_t scope);
 int fl_normalize_finish(struct fl_normalizer *z);
 enum { FL_ENTRIES_MAX = 50000000 };

@@ -248,6 +248,31 @@ static int count(void *ctx, const struct fl_feed_claim *c)
 	return 0;
 }
 
+/* 100 million lines are a body of 100 MB: refused by their number, in every format. */
+static void test_too_many_lines(void **state)
+{
+	enum { MANY = 20000001 };
+	struct fl_feed_result res;
+	char *body = malloc(MANY);
+
+	(void)state;
+	memset(body, '\n', MANY);
+	memcpy(body, "#", 1);
+	for (int f = FL_FORMAT_DOMAINS; f < FL_FORMAT_COUNT; f++) {
+		const struct fl_feed_options opt = { .format = (enum fl_format)f, .scope = 1 };
+		struct fl_err err = { 0 };
+
+		assert_int_equal(fl_feed_parse(fl_span(body, MANY - 1), &opt, count, NULL, NULL, &res, &err), 0);
+		body[1] = 'x';
+		body[MANY - 1] = '\n';
+		assert_int_equal(fl_feed_parse(fl_span(body, MANY), &opt, count, NULL, NULL, &res, &err), 0);
+		body[1] = '\n';
+		assert_int_equal(fl_feed_parse(fl_span(body, MANY), &opt, count, NULL, NULL, &res, &err), FL_ELIMIT);
+		assert_string_equal(err.text, "over 20000000 lines");
+	}
+	free(body);
+}
+
 static void test_odd_bytes_are_survived(void **state)
 {
 	const struct fl_feed_options opt = { .format = FL_FORMAT_DOMAINS, .scope = 1 };
@@ -279,7 +304,7 @@ int main(void)
 		cmocka_unit_test(test_adblock_lines),
 		cmocka_unit_test(test_adblock_resolution),
 		cmocka_unit_test(test_a_sink_ends_the_reading),
-		cmocka_unit_test(test_odd_bytes_are_survived),
+		cmocka_unit_test(test_too_many_lines), cmocka_unit_test(test_odd_bytes_are_survived),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -104,6 +104,7 @@ struct answer {
 	int code;
 	const char *reason;
 	int64_t retry_after_s;
+	bool unframed;
 };
 
 static inline void web_answer(const char *url, struct answer a)
@@ -112,7 +113,8 @@ static inline void web_answer(const char *url, struct answer a)
 
 	if (!t)
 		fail_msg("%s was not asked for", url);
-	t->answer = (struct fl_http_response){ .code = a.code, .status = a.code ? 0 : a.status ? a.status : 200, .retry_after_s = a.retry_after_s ? a.retry_after_s : -1 };
+	t->answer = (struct fl_http_response){ .code = a.code, .status = a.code ? 0 : a.status ? a.status : 200, .retry_after_s = a.retry_after_s ? a.retry_after_s : -1,
+						 .unframed = a.unframed };
 	snprintf(t->answer.etag, sizeof(t->answer.etag), "%s", a.etag ? a.etag : "");
 	snprintf(t->answer.last_modified, sizeof(t->answer.last_modified), "%s", a.last_modified ? a.last_modified : "");
 	snprintf(t->answer.reason, sizeof(t->answer.reason), "%s", a.reason ? a.reason : "");

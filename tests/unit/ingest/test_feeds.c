@@ -282,6 +282,62 @@ static void test_a_swap_is_held(void **state)
 	free(swapped);
 }
 
+/* A lagging mirror's copy waits; a newer one, or a person, goes on. */
+static void test_an_older_copy_is_held(void **state)
+{
+	(void)state;
+	give(URL_A, (struct answer){ .body = "a.example\n", .last_modified = "Mon, 01 Jan 2024 10:00:00 GMT" });
+	give(URL_A, (struct answer){ .body = "a.example\nb.example\n", .last_modified = "Tue, 02 Jan 2024 10:00:00 GMT" });
+	assert_int_equal(version_of("fa", NULL), 2);
+	give(URL_A, (struct answer){ .body = "a.example\n", .last_modified = "Mon, 01 Jan 2024 10:00:00 GMT" });
+	assert_int_equal(version_of("fa", NULL), 2);
+	assert_int_equal(status_of("fa").state, FL_FEED_HELD);
+	assert_non_null(strstr(status_of("fa").reason, "older copy"));
+	assert_non_null(strstr(status_of("fa").reason, "Tue, 02 Jan 2024"));
+	give(URL_A, (struct answer){ .body = "# same names\na.example\nb.example\n", .last_modified = "Mon, 01 Jan 2024 10:00:00 GMT" });
+	assert_int_equal(status_of("fa").state, FL_FEED_UNCHANGED); /* nothing is taken back by it */
+	give(URL_A, (struct answer){ .body = "b.example\n", .last_modified = "Tue, 02 Jan 2024 10:00:00 GMT" });
+	assert_int_equal(version_of("fa", NULL), 3);
+	give(URL_A, (struct answer){ .body = "a.example\n", .last_modified = "Mon, 01 Jan 2024 10:00:00 GMT" });
+	assert_int_equal(status_of("fa").state, FL_FEED_HELD);
+	assert_int_equal(say(true, NULL), 0);
+	give(URL_A, (struct answer){ .body = "a.example\n", .last_modified = "Mon, 01 Jan 2024 10:00:00 GMT" });
+	assert_int_equal(version_of("fa", NULL), 4);
+	assert_true(holds("fa", "a.example"));
+	/* without dates, and after one that nobody can have: nothing to go by */
+	give(URL_A, (struct answer){ .body = "b.example\n" });
+	assert_int_equal(version_of("fa", NULL), 5);
+	give(URL_A, (struct answer){ .body = "c.example\n", .last_modified = "Fri, 31 Dec 2099 10:00:00 GMT" });
+	give(URL_A, (struct answer){ .body = "d.example\n", .last_modified = "Mon, 01 Jan 2024 10:00:00 GMT" });
+	assert_int_equal(version_of("fa", NULL), 7);
+}
+
+/* Ended by nothing but its connection: whole lines are taken, half a line is half a body. */
+static void test_half_a_line(void **state)
+{
+	(void)state;
+	give(URL_A, (struct answer){ .body = "a.example\nb.example\n", .unframed = true });
+	assert_int_equal(version_of("fa", NULL), 1);
+	give(URL_A, (struct answer){ .body = "a.example\nb.example\nc.exam", .unframed = true });
+	assert_int_equal(version_of("fa", NULL), 1);
+	assert_int_equal(status_of("fa").state, FL_FEED_DEGRADED);
+	assert_non_null(strstr(status_of("fa").reason, "cut off"));
+	give(URL_A, (struct answer){ .body = "a.example\nb.example\nc.exam" });
+	assert_int_equal(version_of("fa", NULL), 2);
+}
+
+static void test_too_many_names(void **state)
+{
+	(void)state;
+	feeds[0].max_names = 1500;
+	give(URL_A, (struct answer){ .body = many_names(1500) });
+	assert_int_equal(version_of("fa", NULL), 1);
+	give(URL_A, (struct answer){ .body = many_names(1501) });
+	assert_int_equal(version_of("fa", NULL), 1);
+	assert_int_equal(status_of("fa").state, FL_FEED_DEGRADED);
+	assert_string_equal(status_of("fa").reason, "over 1500 names");
+}
+
 static void test_rejected_content_is_remembered(void **state)
 {
 	(void)state;
@@ -764,6 +820,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		FEED(test_first_fetch), FEED(test_conditional), FEED(test_bad_answers), FEED(test_bad_from_the_start), FEED(test_guard_and_approve), FEED(test_an_approval_is_of_one_step), FEED(test_a_swap_is_held),
+		FEED(test_an_older_copy_is_held), FEED(test_half_a_line), FEED(test_too_many_names),
 		FEED(test_rejected_content_is_remembered), FEED(test_quarantine), FEED(test_an_allow_list_is_not_quarantined), FEED(test_back_off),
 		FEED(test_retry_after), FEED(test_one_transfer_a_host), FEED(test_slow_feed), FEED(test_disabled), FEED(test_stale), FEED(test_other_settings),
 		FEED(test_reload_during_a_transfer), FEED(test_absent_names_stay_a_while), FEED(test_set_in_hand), FEED(test_no_fetch_without_store),
