@@ -237,7 +237,7 @@ class World:
 
     def source_version(self, name):
         h = self.head("source", name)
-        return int(h["version"]) if h else 0
+        return int(h.get("version", 0)) if h else 0
 
     def list_inputs(self, name):
         v = self.get("api", f"/v1/domain-lists/{name}")

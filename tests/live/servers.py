@@ -248,19 +248,22 @@ def _kafka_uuid():
 # --- the feed server ---
 
 class Body:
-    """What a path answers: status, headers, octets. `endless` streams without an end, `truncate` cuts the encoded body."""
+    """What a path answers: status, headers, octets. `endless` streams without an end, `truncate` cuts the encoded body; of `claim` octets
+    in Content-Length fewer may come; `pieces` are sent one by one, `pause` seconds apart, without a length; `modified` is a time of day."""
 
-    def __init__(self, data=b"", status=200, headers=None, etag=True, encoding=None, truncate=0, endless=None, delay=0.0):
+    def __init__(self, data=b"", status=200, headers=None, etag=True, encoding=None, truncate=0, endless=None, delay=0.0, claim=None, pieces=None, pause=0.0,
+                 modified=None):
         self.data, self.status, self.headers = data, status, dict(headers or {})
         self.etag = '"' + hashlib.sha256(data).hexdigest()[:16] + '"' if etag else None
         self.encoding, self.truncate, self.endless, self.delay = encoding, truncate, endless, delay
-        self.modified = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime())
+        self.claim, self.pieces, self.pause = claim, pieces, pause
+        self.modified = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(modified))
 
 
 class FeedServer:
     """Bodies by path with ETag and Last-Modified; counts what was asked, and how often 304 was enough."""
 
-    def __init__(self):
+    def __init__(self, address="127.0.0.1", tls=None):
         self.bodies, self.hits, self.not_modified, self.sent, self.lock = {}, {}, {}, {}, threading.Lock()
         outer = self
 
@@ -279,12 +282,14 @@ class FeedServer:
             def handle_error(self, request, address):  # a client that hangs up is the test's wish
                 pass
 
-        self.server = Server(("127.0.0.1", 0), Handler)
-        self.port = self.server.server_address[1]
+        self.server = Server((address, 0), Handler)
+        self.address, self.port, self.scheme = address, self.server.server_address[1], "https" if tls else "http"
+        if tls:  # an SSLContext; the handshake is the handler thread's
+            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 
     def url(self, path):
-        return f"http://127.0.0.1:{self.port}{path}"
+        return f"{self.scheme}://{self.address}:{self.port}{path}"
 
     def put(self, path, body, **kw):
         with self.lock:
@@ -331,12 +336,25 @@ class FeedServer:
                     h.wfile.write(b.endless)
             except OSError:
                 return
+        if b.pieces is not None:
+            h.send_header("Connection", "close")
+            h.end_headers()
+            h.close_connection = True
+            try:
+                for piece in b.pieces():
+                    h.wfile.write(piece)
+                    time.sleep(b.pause)
+            except OSError:
+                pass
+            return
         if b.truncate:
             data = data[:-b.truncate]
             h.send_header("Connection", "close")
             h.close_connection = True
         else:
-            h.send_header("Content-Length", str(len(data)))
+            h.send_header("Content-Length", str(b.claim or len(data)))
+            if b.claim:
+                h.close_connection = True
         h.end_headers()
         try:
             h.wfile.write(data)
