@@ -138,6 +138,10 @@ const struct fl_key fl__keys[] = {
 	{ "feeds[].publish_guard.max_removed_ratio", FL_KEY_REAL, AT(fl_cfg_feed, guard.max_removed_ratio), .dflt_text = "its list's", .min = "0", .max = "1",
 	  .help = "As in domain_lists." },
 
+	{ "bootstrap", FL_KEY_MAP, .help = "How the hosts of feeds are resolved where fireline is this host's own resolver." },
+	{ "bootstrap.servers", FL_KEY_SERVERS, ARRAY(fl_config, bootstrap_servers, n_bootstrap_servers), .frozen = true,
+	  .help = "Asked directly, one after the other, port 53 unless given; none: the system resolves." },
+
 	{ "protected", FL_KEY_MAP, .help = "Names that no feed may block, beside the shipped ones, the zones of upstreams, and the hosts of feeds, Redis and Kafka. What would is quarantined." },
 	{ "protected.names", FL_KEY_ENTRIES, ARRAY(fl_config, protected_names, n_protected_names), .help = "\"x.example\": that name; \"*.x.example\": x.example and all below it." },
 	{ "protected.files", FL_KEY_PATHS, ARRAY(fl_config, protected_files, n_protected_files), .help = "Files with one such name a line; # begins a comment." },

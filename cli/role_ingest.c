@@ -429,6 +429,8 @@ static int open_all(struct role *r, struct fl_err *err)
 		ret = fl_context_bus(r->cfg, "fireline-ingest", &r->bus, err);
 	if (ret == 0)
 		ret = fl_http_curl_open("fireline/" FL_VERSION, &r->http, err);
+	if (ret == 0)
+		ret = fl_http_curl_bootstrap(r->http, r->cfg->bootstrap_servers, r->cfg->n_bootstrap_servers, err);
 	ic.http = r->http;
 	ic.names = fc.names = r->names;
 	fc.bus = r->bus;

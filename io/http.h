@@ -46,6 +46,8 @@ struct fl_http {
 };
 /** user_agent is sent with every request. */
 int fl_http_curl_open(const char *user_agent, struct fl_http **out, struct fl_err *err);
+/** Resolve the names of servers through these ("192.0.2.1:53") and by nothing else; before the first start. */
+int fl_http_curl_bootstrap(struct fl_http *h, const char *const *servers, size_t n, struct fl_err *err);
 /** What unpacks a body by its magic (gzip, zstd) when the server did not say so: `.gz` files. In place; FL_EFORMAT, FL_ELIMIT. */
 int fl_http_unpack(struct fl_buf *body, uint64_t max_bytes, uint32_t max_ratio, struct fl_err *err);
 

@@ -1,11 +1,13 @@
 /* The HTTP door: transfers side by side on one libcurl multi handle, driven by poll alone: no thread of ours, no signal.
- * libcurl resolves names in threads of its own. What happens to one transfer is in http_transfer.c. Start at curl_poll(). */
+ * libcurl resolves names in threads of its own, unless bootstrap servers are given: then a hop is libcurl's once its host has addresses. What happens to one transfer is in http_transfer.c. Start at curl_poll(). */
 #include "io/http_curl.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 
 #include "io/clock.h"
+
+enum { ASKING_MS = 100 }; /* resolvers have deadlines that libcurl does not know of */
 
 struct door {
 	struct fl_http http;
@@ -14,6 +16,7 @@ struct door {
 	size_t n;
 	uint64_t last_id;
 	char user_agent[128];
+	struct fl__resolver *resolver; /* NULL: libcurl resolves */
 };
 
 static struct fl__transfer **place_of(struct door *d, uint64_t id)
@@ -31,8 +34,27 @@ static void forget(struct door *d, struct fl__transfer **at)
 
 	*at = t->next;
 	d->n--;
+	if (d->resolver)
+		fl__resolver_cancel(d->resolver, t->r.id);
 	curl_multi_remove_handle(d->multi, t->easy);
 	fl__transfer_free(t);
+}
+
+/* A hop begins: in libcurl's hands, or with a question for its host. */
+static bool begin(struct door *d, struct fl__transfer *t)
+{
+	fl_mono_ns now = fl_now_mono(fl_clock_sys());
+	int ret = FL_ENOMEM;
+
+	if (d->resolver && fl__transfer_has_name(t))
+		ret = fl__resolver_ask(d->resolver, t->r.id, t->r.effective_host, now, t->deadline);
+	else if (curl_multi_add_handle(d->multi, t->easy) == CURLM_OK)
+		ret = 0;
+	if (ret == FL_EFORMAT)
+		fl__transfer_fail(t, FL_EREFUSED, "the host of the URL is no name");
+	else if (ret < 0)
+		fl__transfer_fail(t, FL_ELIMIT, "out of memory");
+	return ret == 0;
 }
 
 static int curl_start(struct fl_http *h, const struct fl_http_request *req, uint64_t *id, struct fl_err *err)
@@ -43,11 +65,12 @@ static int curl_start(struct fl_http *h, const struct fl_http_request *req, uint
 
 	if (!t)
 		return fl_err_set(err, why.code, "%s", why.text);
-	if (curl_multi_add_handle(d->multi, t->easy) != CURLM_OK) {
-		fl__transfer_free(t);
-		return fl_err_set(err, FL_ENOMEM, "out of memory");
-	}
 	t->r.id = ++d->last_id;
+	if (!begin(d, t)) {
+		fl_err_set(err, t->r.code, "%s", t->r.reason);
+		fl__transfer_free(t);
+		return err ? err->code : FL_ENOMEM;
+	}
 	t->next = d->first;
 	d->first = t;
 	d->n++;
@@ -72,13 +95,40 @@ static struct fl__transfer *next_done(struct door *d)
 		curl_multi_remove_handle(d->multi, t->easy);
 		if (!fl__transfer_hop_done(t, code, fl_now_mono(fl_clock_sys())))
 			return t;
+		if (!begin(d, t))
+			return t;
+	}
+	return NULL;
+}
+
+/* Hosts that have their addresses now; one that has none and so is through, or NULL. */
+static struct fl__transfer *next_resolved(struct door *d)
+{
+	struct fl__resolved a;
+
+	while (d->resolver && fl__resolver_poll(d->resolver, fl_now_mono(fl_clock_sys()), &a) == 1) {
+		struct fl__transfer *t = *place_of(d, a.id);
+
+		if (!t)
+			continue;
+		if (!fl__transfer_resolved(t, &a))
+			return t;
 		if (curl_multi_add_handle(d->multi, t->easy) != CURLM_OK) {
-			t->r.code = FL_ELIMIT;
-			snprintf(t->r.reason, sizeof(t->r.reason), "out of memory");
+			fl__transfer_fail(t, FL_ELIMIT, "out of memory");
 			return t;
 		}
 	}
 	return NULL;
+}
+
+/* For something to happen, or the time to pass. */
+static void wait_for(struct door *d, fl_mono_ns left)
+{
+	bool asking = d->resolver && !fl__resolver_idle(d->resolver);
+	struct curl_waitfd fd = { .fd = asking ? fl__resolver_fd(d->resolver) : -1, .events = CURL_WAIT_POLLIN };
+	int ms = (int)((left + FL_NS_PER_MS - 1) / FL_NS_PER_MS);
+
+	curl_multi_poll(d->multi, asking ? &fd : NULL, asking ? 1 : 0, asking && ms > ASKING_MS ? ASKING_MS : ms, NULL);
 }
 
 static int curl_poll(struct fl_http *h, int timeout_ms, struct fl_http_response *out)
@@ -91,8 +141,10 @@ static int curl_poll(struct fl_http *h, int timeout_ms, struct fl_http_response 
 		fl_mono_ns left;
 		int running;
 
+		t = next_resolved(d);
 		curl_multi_perform(d->multi, &running);
-		t = next_done(d);
+		if (!t)
+			t = next_done(d);
 		if (t) {
 			*out = t->r;
 			t->r.body = (struct fl_buf){ 0 }; /* handed over */
@@ -102,7 +154,7 @@ static int curl_poll(struct fl_http *h, int timeout_ms, struct fl_http_response 
 		left = end - fl_now_mono(fl_clock_sys());
 		if (left <= 0)
 			return 0;
-		curl_multi_poll(d->multi, NULL, 0, (int)((left + FL_NS_PER_MS - 1) / FL_NS_PER_MS), NULL);
+		wait_for(d, left);
 	}
 	return 0;
 }
@@ -128,6 +180,7 @@ static void curl_close(struct fl_http *h)
 	while (d->first)
 		forget(d, &d->first);
 	curl_multi_cleanup(d->multi);
+	fl__resolver_close(d->resolver);
 	free(d);
 }
 
@@ -156,4 +209,9 @@ int fl_http_curl_open(const char *user_agent, struct fl_http **out, struct fl_er
 	snprintf(d->user_agent, sizeof(d->user_agent), "%s", user_agent);
 	*out = &d->http;
 	return 0;
+}
+
+int fl_http_curl_bootstrap(struct fl_http *h, const char *const *servers, size_t n, struct fl_err *err)
+{
+	return n ? fl__resolver_open(servers, n, &((struct door *)h)->resolver, err) : 0;
 }

@@ -42,6 +42,7 @@ static int origin_of(struct fl__transfer *t, const char *url, char **out, struct
 		ret = fl_err_set(err, FL_EREFUSED, "not a URL that can be fetched");
 	else {
 		snprintf(t->r.effective_host, sizeof(t->r.effective_host), "%s", host);
+		snprintf(t->port, sizeof(t->port), "%s", port);
 		*out = fl_arena_printf(t->arena, "%s://%s:%s", scheme, host, port);
 		if (!*out)
 			ret = fl_err_set(err, FL_ENOMEM, "out of memory");
@@ -297,7 +298,8 @@ int fl__transfer_prepare(struct fl__transfer *t, fl_mono_ns now, struct fl_err *
 		return fl_err_set(err, FL_EREFUSED, "redirected from https to http");
 	curl_easy_reset(t->easy);
 	curl_slist_free_all(t->sent);
-	t->sent = NULL;
+	curl_slist_free_all(t->addresses);
+	t->sent = t->addresses = NULL;
 	if (!add_headers(t, !t->origin || strcmp(origin, t->origin) == 0))
 		return fl_err_set(err, FL_ENOMEM, "out of memory");
 	if (!t->origin)
@@ -371,6 +373,7 @@ void fl__transfer_free(struct fl__transfer *t)
 		return;
 	curl_easy_cleanup(t->easy);
 	curl_slist_free_all(t->sent);
+	curl_slist_free_all(t->addresses);
 	fl__unpack_free(t->unpack);
 	fl_http_response_done(&t->r);
 	if (t->arena)
@@ -419,6 +422,41 @@ static void end_with(struct fl__transfer *t, int code, const char *why)
 	snprintf(t->r.reason, sizeof(t->r.reason), "%.*s", (int)sizeof(t->r.reason) - 1, why);
 	if (code < 0)
 		fl_buf_done(&t->r.body);
+}
+
+void fl__transfer_fail(struct fl__transfer *t, int code, const char *why)
+{
+	end_with(t, code, why);
+}
+
+bool fl__transfer_has_name(const struct fl__transfer *t)
+{
+	uint8_t a[16];
+
+	return t->r.effective_host[0] != '[' && inet_pton(AF_INET, t->r.effective_host, a) != 1;
+}
+
+/* Given to libcurl for as long as it keeps what it resolves itself, "+": a later fetch brings its own. */
+bool fl__transfer_resolved(struct fl__transfer *t, const struct fl__resolved *a)
+{
+	struct fl_buf b = { 0 };
+	char why[320];
+	bool ok;
+
+	if (a->n == 0) {
+		snprintf(why, sizeof(why), "%.200s: %s", t->r.effective_host, a->absent ? "no such name, say the bootstrap servers" : "no address from the bootstrap servers");
+		end_with(t, FL_EUNAVAIL, why);
+		return false;
+	}
+	fl_buf_printf(&b, "+%s:%s:", t->r.effective_host, t->port);
+	for (size_t i = 0; i < a->n; i++)
+		fl_buf_printf(&b, strchr(a->text[i], ':') ? "%s[%s]" : "%s%s", i ? "," : "", a->text[i]);
+	t->addresses = fl_buf_cstr(&b) ? curl_slist_append(NULL, (const char *)b.p) : NULL;
+	ok = t->addresses && curl_easy_setopt(t->easy, CURLOPT_RESOLVE, t->addresses) == CURLE_OK;
+	fl_buf_done(&b);
+	if (!ok)
+		end_with(t, FL_ELIMIT, "out of memory");
+	return ok;
 }
 
 static bool end_with_error(struct fl__transfer *t, const struct fl_err *e)

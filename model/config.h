@@ -146,6 +146,8 @@ struct fl_config {
 	size_t n_lists;
 	const struct fl_cfg_feed *feeds;
 	size_t n_feeds;
+	const char *const *bootstrap_servers; /* that feed hosts are resolved through; none: the system's */
+	size_t n_bootstrap_servers;
 	const char *const *protected_names, *const *protected_files; /* "x", "*.x"; files hold one a line */
 	size_t n_protected_names, n_protected_files;
 	struct fl_cfg_findings findings;

@@ -185,6 +185,37 @@ def test_private_addresses_are_not_asked(shared):
         w.close(not ok)
 
 
+def test_bootstrap_servers(shared):
+    """Hosts of feeds are resolved through the servers that are given, and by nothing else; where they lead to is judged as ever, on every hop."""
+    w = World(shared, "bootstrap", kafka=False)
+    ok = False
+    try:
+        trap = w._part(FeedServer(SECOND))
+        trap.put("/trap", GOOD)
+        w.http.put("/list", GOOD)
+        w.http.put("/moved", Body(b"", 302, {"Location": f"http://host-127-0-0-1.moved.example:{w.http.port}/list"}))
+        w.http.put("/trapped", Body(b"", 302, {"Location": f"http://host-127-0-0-2.trap.example:{trap.port}/trap"}))
+        w.http.put("/metadata", Body(b"", 302, {"Location": "http://host-169-254-169-254.trap.example/latest/"}))
+        w.config["bootstrap"] = {"servers": ["127.0.0.1:9", w.upstream.address]}  # nobody listens at the first
+        # host, path, allow_private, a word of the reason; none: it is taken
+        rows = [("host-127-0-0-1.feeds.example", "/list", True, ""), ("host-127-0-0-1.feeds.example", "/moved", True, ""), ("127.0.0.1", "/list", True, ""),
+                ("host-127-0-0-1.feeds.example", "/list", False, "not a public address"), ("host-127-0-0-1.feeds.example", "/trapped", True, "127.0.0.2"),
+                ("host-127-0-0-1.feeds.example", "/metadata", True, "169.254.169.254"), ("host-10-1-2-3.feeds.example", "/list", False, "10.1.2.3"),
+                ("nx.feeds.example", "/list", True, "no such name"), ("big.feeds.example", "/list", False, "192.0.2.")]
+        for i, (host, path, allow, _) in enumerate(rows):
+            w.feed(f"f{i}", format="domains", scope="exact", url=f"http://{host}:{w.http.port}{path}", allow_private=allow, timeout="3s")
+        w.write_config()
+        w.start("ingest")
+        for i, (host, path, allow, word) in enumerate(rows):
+            s = wait_until(lambda i=i: (lambda f: f if f["failed"] + f["changed"] else None)(w.feed_status(f"f{i}")), 60, f"{host}{path} is tried")
+            assert (s["state"] == "ok") == (not word) and word in s["reason"], (host, path, allow, s["state"], s["reason"])
+            print(f"       {host}{path}: {s['state']}: {s['reason'][:110]}")
+        assert not trap.hits, trap.hits
+        ok = True
+    finally:
+        w.close(not ok)
+
+
 class Certificates:
     """An authority and what it signs, by openssl, in a folder."""
 

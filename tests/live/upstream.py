@@ -5,6 +5,7 @@ Names below chain-test steer it: `a.to.b.example.chain-test` style names are spe
   nx.*             NXDOMAIN
   big.*            an answer over 1232 octets: truncated over UDP, whole over TCP
   silent.*         no answer at all
+  host-A-B-C-D.*   the address A.B.C.D
 """
 import socket
 import socketserver
@@ -30,8 +31,8 @@ def pack_name(text):
     return b"".join(bytes([len(l)]) + l for l in text.encode().split(b".") if l) + b"\0"
 
 
-def address_record(owner, last=1):
-    return owner + struct.pack(">HHIH", 1, 1, 300, 4) + bytes([192, 0, 2, last])
+def address_record(owner, last=1, octets=None):
+    return owner + struct.pack(">HHIH", 1, 1, 300, 4) + (octets or bytes([192, 0, 2, last]))
 
 
 def answer(p, tcp):
@@ -61,6 +62,8 @@ def answer(p, tcp):
             records = [address_record(b"\xc0\x0c", i % 250) for i in range(120)]
         else:
             tc = 0x0200
+    elif first.startswith(b"host-") and qtype == 1:
+        records.append(address_record(b"\xc0\x0c", octets=bytes(int(n) for n in first.split(b"-")[1:5])))
     elif qtype == 1:
         records.append(address_record(b"\xc0\x0c"))
     head = ident + struct.pack(">HHHHH", 0x8080 | tc | (flags & 0x0100) | rcode, 1, len(records), 0, 0)
