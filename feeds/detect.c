@@ -37,8 +37,11 @@ static bool is_binary(struct fl_span body)
 {
 	size_t n = body.n < SNIFF_BYTES ? body.n : SNIFF_BYTES, odd = 0;
 
-	for (size_t i = 0; i < n; i++)
-		odd += body.p[i] < 32 && !(body.p[i] >= '\t' && body.p[i] <= '\r') && body.p[i] != 0x1b;
+	for (size_t i = 0; i < n; i++) {
+		unsigned c = body.p[i];
+
+		odd += (c < 32) & (c - '\t' > '\r' - '\t') & (c != 0x1b);
+	}
 	return odd >= 8 && odd > n / 50;
 }
 

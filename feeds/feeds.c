@@ -134,22 +134,28 @@ struct fl_span fl__comment_off(struct fl_span s)
 	return s;
 }
 
+/* Without a colon, an address has a last label that starts with a digit. */
+enum fl_drop fl__name_judge(struct fl_span tok)
+{
+	size_t n = tok.n && tok.p[tok.n - 1] == '.' ? tok.n - 1 : tok.n;
+	const uint8_t *last = tok.p + n;
+
+	while (last > tok.p && last[-1] != '.')
+		last--;
+	if (last == tok.p + n || *last < '0' || *last > '9')
+		return FL_DROP_COUNT;
+	return fl_address_literal(tok) ? FL_DROP_ADDRESS : FL_DROP_COUNT;
+}
+
 enum fl_drop fl__token_judge(struct fl_span tok)
 {
-	const uint8_t *mark, *dot;
+	const uint8_t *mark;
 	uint8_t seen = 0;
 
 	for (size_t i = 0; i < tok.n; i++)
 		seen |= octets[tok.p[i]];
-	if (!(seen & OCTET_SIGN)) {
-		size_t n = tok.n && tok.p[tok.n - 1] == '.' ? tok.n - 1 : tok.n;
-
-		dot = n ? memrchr(tok.p, '.', n) : NULL;
-		dot = dot ? dot + 1 : tok.p;
-		if (dot == tok.p + n || *dot < '0' || *dot > '9')
-			return FL_DROP_COUNT;
-		return fl_address_literal(tok) ? FL_DROP_ADDRESS : FL_DROP_COUNT;
-	}
+	if (!(seen & OCTET_SIGN))
+		return fl__name_judge(tok);
 	mark = memmem(tok.p, tok.n, "://", 3);
 	if (mark)
 		tok = fl_span(mark + 3, tok.n - (size_t)(mark + 3 - tok.p));

@@ -30,13 +30,17 @@ static enum fl_drop plain_claim(struct fl_span tok, uint8_t bare, struct fl_feed
 static enum fl_drop plain_line(struct fl_span text, uint8_t bare, struct fl_feed_claim *out)
 {
 	struct fl_span rest, tok, more;
+	enum fl_drop why;
 
 	if (fl__plain_comment(text))
 		return FL_DROP_COMMENT;
 	if (text.n > FL__LINE_MAX)
 		return FL_DROP_LINE_TOO_LONG;
-	if (fl__all_name_octets(text))
-		return plain_claim(text, bare, out);
+	if (text.p[0] != '.' && fl__all_name_octets(text)) { /* nearly every line */
+		*out = (struct fl_feed_claim){ .name = text, .scope = bare };
+		why = fl__name_judge(text);
+		return why == FL_DROP_COUNT && !bare ? FL_DROP_SYNTAX : why;
+	}
 	rest = fl__comment_off(text);
 	fl__token(&rest, &tok);
 	if (fl__token(&rest, &more))

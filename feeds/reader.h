@@ -32,6 +32,8 @@ bool fl__token(struct fl_span *rest, struct fl_span *tok);
 struct fl_span fl__comment_off(struct fl_span text);
 /** Can this token be a name? FL_DROP_COUNT, or FL_DROP_ADDRESS or FL_DROP_PATTERN. The grammar of names comes later. */
 enum fl_drop fl__token_judge(struct fl_span tok);
+/** The same of a token that has no sign of a pattern in it. */
+enum fl_drop fl__name_judge(struct fl_span tok);
 /** Are there only letters, digits, dots, hyphens and underscores in it, as in nearly all lines of a list of names? Then it is one token without a comment. */
 bool fl__all_name_octets(struct fl_span text);
 /** Reasons that say nothing against a body: comments, rules of no concern, repeats. */

@@ -141,8 +141,9 @@ enum fl_drop fl__canon(const struct fl__idna *idna, struct fl_span text, bool si
 	size_t n;
 
 	text = fl_span_trim(text);
-	if (is_ascii(text))
-		return canon_ascii(text, single_ok, out);
+	why = canon_ascii(text, single_ok, out);
+	if (why == FL_DROP_COUNT || is_ascii(text)) /* no octet above ASCII is in our grammar */
+		return why;
 	why = fl__idna_to_ascii(idna, text, ascii, sizeof(ascii), &n);
 	return why == FL_DROP_COUNT ? canon_ascii(fl_span(ascii, n), single_ok, out) : why;
 }
