@@ -1,6 +1,6 @@
-/* Names a second from the bytes of a feed to a sorted source set, on one core: reader, canonical form, suffix rules, sort. Beside it, over
- * the same bytes in the same run, two readers that do less: one splits lines, lower-cases and hashes them; one also puts the
- * hashes into a table, and so knows each name once, as the set does.
+/* Names a second from the bytes of a feed to a sorted source set, on one core: reader, canonical form, suffix rules,
+ * sort. Beside it, over the same bytes in the same run, two readers that do less: one splits lines, lower-cases and
+ * hashes them; one also puts the hashes into a table, and so knows each name once, as the set does.
  *
  *   bench-parse [--json FILE] [--reps N] [FORMAT:FILE ...]      default: real files of FL_SHARED, 7 repetitions
  *
@@ -20,7 +20,8 @@ struct body {
 	const char *dress; /* NULL, or what each name of a plain list is put into: "0.0.0.0 %s" */
 };
 
-/* No real list of a million is published as hosts or adblock among the shared files: the names of the big one, dressed. */
+/* No real list of a million is published as hosts or adblock among the shared files: the names of the big one, dressed.
+ */
 static const struct body shared[] = {
 	{ "domains", "plain/tweetfeed-domains.txt", NULL },
 	{ "domains", "plain/adfilt-antimalware-domains.txt", NULL },
@@ -220,19 +221,23 @@ static void say(const struct body *b, const struct figures *f, FILE *json, bool 
 	double rate = (double)f->names / f->whole_s / 1e6;
 	bool wanted = strcmp(b->format, "adblock") != 0;
 
-	printf("%-8s %-44.44s %9llu %9llu %7.2f %6.0f %7.2fx %7.2fx %7ld  %s\n", b->format, b->file, (unsigned long long)f->lines,
-	       (unsigned long long)f->names, rate, f->whole_s * 1e9 / (double)f->lines, f->whole_s / f->hash_s, f->whole_s / f->table_s,
-	       f->peak_kib / 1024, b->dress ? "(dressed)" : "");
+	printf("%-8s %-44.44s %9llu %9llu %7.2f %6.0f %7.2fx %7.2fx %7ld  %s\n", b->format, b->file,
+	       (unsigned long long)f->lines, (unsigned long long)f->names, rate, f->whole_s * 1e9 / (double)f->lines,
+	       f->whole_s / f->hash_s, f->whole_s / f->table_s, f->peak_kib / 1024, b->dress ? "(dressed)" : "");
 	if (json)
 		fprintf(json,
-			"%s\n  {\"format\": \"%s\", \"file\": \"%s\", \"dressed\": %s, \"lines\": %llu, \"names\": %llu, \"seconds\": %.6f, \"names_a_second\": %.0f, "
-			"\"hash_seconds\": %.6f, \"table_seconds\": %.6f, \"peak_kib\": %ld, \"target_names_a_second\": %s}",
-			first ? "" : ",", b->format, b->file, b->dress ? "true" : "false", (unsigned long long)f->lines, (unsigned long long)f->names,
-			f->whole_s, rate * 1e6, f->hash_s, f->table_s, f->peak_kib, wanted ? "2000000" : "null");
+			"%s\n  {\"format\": \"%s\", \"file\": \"%s\", \"dressed\": %s, \"lines\": %llu, \"names\": "
+			"%llu, \"seconds\": %.6f, \"names_a_second\": %.0f, "
+			"\"hash_seconds\": %.6f, \"table_seconds\": %.6f, \"peak_kib\": %ld, "
+			"\"target_names_a_second\": %s}",
+			first ? "" : ",", b->format, b->file, b->dress ? "true" : "false", (unsigned long long)f->lines,
+			(unsigned long long)f->names, f->whole_s, rate * 1e6, f->hash_s, f->table_s, f->peak_kib,
+			wanted ? "2000000" : "null");
 	fflush(stdout);
 }
 
-static bool run(const struct body *b, const char *path, const struct fl_names *names, unsigned reps, FILE *json, bool first)
+static bool run(const struct body *b, const char *path, const struct fl_names *names, unsigned reps, FILE *json,
+		bool first)
 {
 	struct job j = { .names = names, .opt = { .scope = FL_SCOPE_EXACT } };
 	struct fl_buf body = { 0 };
@@ -295,7 +300,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "bench-parse: %s\n", err.text);
 		return 1;
 	}
-	printf("%-8s %-44s %9s %9s %7s %6s %8s %8s %7s\n", "format", "file", "lines", "names", "M/s", "ns/ln", "/hash", "/table", "MiB");
+	printf("%-8s %-44s %9s %9s %7s %6s %8s %8s %7s\n", "format", "file", "lines", "names", "M/s", "ns/ln", "/hash",
+	       "/table", "MiB");
 	if (json)
 		fputs("[", json);
 	for (int i = at; i < argc; i++)

@@ -320,10 +320,10 @@ static void take_body(struct fl_ingest *g, struct fl_feed *f, struct fl_buf *bod
 
 /* --- fetching --- */
 
-/* Of an answer that only its connection ends; half a name may be another name. Real lists without a last newline come with their length. */
+/* Of an answer that only its connection ends; half a name may be another name. Real lists without a last newline come with their length, and JSON has an end of its own. */
 static bool cut_off(const struct fl_http_response *r)
 {
-	return r->unframed && r->body.n && r->body.p[r->body.n - 1] != '\n';
+	return r->unframed && r->body.n && !memchr("\n}]", r->body.p[r->body.n - 1], 3);
 }
 
 void fl__feed_answer(struct fl_ingest *g, struct fl_feed *f, struct fl_http_response *r, fl_mono_ns now)

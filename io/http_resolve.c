@@ -1,5 +1,5 @@
-/* The answers of resolvers that were named by the operator are believed: what address a feed may be fetched from is judged where it is
- * connected to, whoever gave it. Start at fl__resolver_poll(). */
+/* The answers of resolvers that were named by the operator are believed: what address a feed may be fetched from is
+ * judged where it is connected to, whoever gave it. Start at fl__resolver_poll(). */
 #include "io/http_resolve.h"
 
 #include <arpa/inet.h>
@@ -89,7 +89,9 @@ static uint16_t be16(const uint8_t *p)
 
 static size_t query_pack(const struct ask *a, const struct query *q, uint8_t out[QUERY_MAX])
 {
-	const uint8_t head[HEADER] = { (uint8_t)(q->id >> 8), (uint8_t)q->id, 1, 0, 0, 1 }; /* recursion desired, one question */
+	const uint8_t head[HEADER] = {
+		(uint8_t)(q->id >> 8), (uint8_t)q->id, 1, 0, 0, 1
+	}; /* recursion desired, one question */
 	const uint8_t tail[4] = { (uint8_t)(q->type >> 8), (uint8_t)q->type, 0, 1 };
 
 	memcpy(out, head, HEADER);
@@ -136,7 +138,8 @@ static void take_addresses(struct fl__resolved *got, const struct query *q, stru
 		if (msg.n - rdata < n)
 			return;
 		if (be16(msg.p + at) == q->type && be16(msg.p + at + 2) == 1 && n == (q->type == TYPE_A ? 4 : 16) &&
-		    inet_ntop(q->type == TYPE_A ? AF_INET : AF_INET6, msg.p + rdata, got->text[got->n], INET6_ADDRSTRLEN))
+		    inet_ntop(q->type == TYPE_A ? AF_INET : AF_INET6, msg.p + rdata, got->text[got->n],
+			      INET6_ADDRSTRLEN))
 			got->n++;
 		at = rdata + n;
 	}
@@ -155,7 +158,8 @@ static void query_send(struct fl__resolver *r, struct ask *a, struct query *q, f
 
 		q->id = (uint16_t)fl_random_u64(fl_random_sys());
 		n = query_pack(a, q, msg);
-		if (r->up->ops->send(r->up, r->servers[q->tries % r->n], q->tcp, fl_span(msg, n), until, tag_of(a, q), NULL) == 0)
+		if (r->up->ops->send(r->up, r->servers[q->tries % r->n], q->tcp, fl_span(msg, n), until, tag_of(a, q),
+				     NULL) == 0)
 			return;
 	}
 	q->done = true;

@@ -1,5 +1,6 @@
-/* Names of servers to addresses through resolvers that were named, and no others: a host that resolves for itself cannot ask itself for
- * what it needs to begin. A and AAAA side by side, each resolver in turn, twice; TCP on truncation. No cache: a fetch asks once. Inside io/. */
+/* Names of servers to addresses through resolvers that were named, and no others: a host that resolves for itself
+ * cannot ask itself for what it needs to begin. A and AAAA side by side, each resolver in turn, twice; TCP on
+ * truncation. No cache: a fetch asks once. Inside io/. */
 #pragma once
 #include <netinet/in.h>
 

@@ -1,13 +1,15 @@
-/* Public suffixes. A feed has a million names, and one question to libpsl takes as long as all the rest of a name's way; so the rules
- * are read into a table of our own, which answers as libpsl does. libpsl stays: it is the answer where there is no text to read (a compiled
- * list, libpsl's own), it gives registrable domains, and the tests hold the table against it.
+/* Public suffixes. A feed has a million names, and one question to libpsl takes as long as all the rest of a name's
+ * way; so the rules are read into a table of our own, which answers as libpsl does. libpsl stays: it is the answer
+ * where there is no text to read (a compiled list, libpsl's own), it gives registrable domains, and the tests hold the
+ * table against it.
  *
  *   rule foo.bar   -> foo.bar is a suffix
  *   rule *.foo.bar -> so is what is one label below it, and, as libpsl has it, foo.bar too
  *   rule !x.foo    -> x.foo is none
  *
- * Few names are suffixes: two arrays of bits (of hashes of all rules, and of the parents of wildcards) send most away before the table.
- * The packaged text is preferred over libpsl's built-in list, so that an update of the package is an update here. */
+ * Few names are suffixes: two arrays of bits (of hashes of all rules, and of the parents of wildcards) send most away
+ * before the table. The packaged text is preferred over libpsl's built-in list, so that an update of the package is an
+ * update here. */
 #include "normalize/names.h"
 
 #include <errno.h>
@@ -38,7 +40,8 @@ struct fl__suffixes {
 	struct table *table; /* NULL: ask libpsl always */
 };
 
-/* Eight octets at a time; the last eight overlap. Not against an adversary: a list of rules is no hostile input, and a name that collides costs one comparison. */
+/* Eight octets at a time; the last eight overlap. Not against an adversary: a list of rules is no hostile input, and a
+ * name that collides costs one comparison. */
 static uint64_t key_hash(struct fl_span key)
 {
 	const uint64_t k = UINT64_C(0x9e3779b97f4a7c15);
@@ -109,7 +112,8 @@ static bool table_grow(struct table *t)
 	return table_slots(t, 4 * cap);
 }
 
-/* A rule that stands twice in one section has what both say. One in both sections is met in no list, and libpsl takes one of the two: false. */
+/* A rule that stands twice in one section has what both say. One in both sections is met in no list, and libpsl takes
+ * one of the two: false. */
 static bool table_put(struct table *t, struct fl_span key, uint8_t flags)
 {
 	uint64_t hash = key_hash(key);

@@ -1,5 +1,6 @@
-/* Bootstrap resolution over loopback: an answer is taken from the server that was asked, for the question that was asked, and one that is cut off, lies about its
- * counts or answers something else makes neither an address nor a crash. */
+/* Bootstrap resolution over loopback: an answer is taken from the server that was asked, for the question that was
+ * asked, and one that is cut off, lies about its counts or answers something else makes neither an address nor a crash.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -109,8 +110,10 @@ static void ask(uint64_t id, const char *host)
 }
 
 /* An alias and its address, as servers write it: compressed. */
-static const uint8_t alias_a[] = { 0xc0, 12, 0, 5, 0, 1, 0, 0, 0, 60, 0, 4, 1, 'x', 0xc0, 12, 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 8, 8, 4, 4 };
-static const uint8_t one_aaaa[] = { 0xc0, 12, 0, 28, 0, 1, 0, 0, 0, 60, 0, 16, 0x20, 1, 0x48, 0x60, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1 };
+static const uint8_t alias_a[] = { 0xc0, 12, 0, 5, 0, 1, 0, 0, 0, 60, 0, 4, 1, 'x', 0xc0, 12,
+				   0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 8, 8,   4,    4 };
+static const uint8_t one_aaaa[] = { 0xc0, 12,   0, 28, 0, 1, 0, 0, 0, 60, 0, 16, 0x20, 1,
+				    0x48, 0x60, 0, 0,  0, 0, 0, 0, 0, 0,  0, 0,  0,    1 };
 
 static void test_both_families(void **state)
 {
@@ -159,7 +162,8 @@ static void test_what_does_not_answer_is_passed_over(void **state)
 /* Every truncation, and counts that lie. */
 static void test_broken_answers(void **state)
 {
-	static const uint8_t noise[] = { 63, 1, 2, 3 }, endless[] = { 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0xff, 0xff, 1, 2, 3, 4 };
+	static const uint8_t noise[] = { 63, 1, 2, 3 },
+			     endless[] = { 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0xff, 0xff, 1, 2, 3, 4 };
 	struct fl__resolved got;
 	uint8_t p[600];
 
