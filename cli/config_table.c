@@ -117,7 +117,7 @@ const struct fl_key fl__keys[] = {
 	{ "feeds[].min_names", FL_KEY_NUMBER, AT(fl_cfg_feed, min_names), .dflt = "1", .min = "0", .max = "50000000",
 	  .help = "Fewer is a broken download: the old copy stays." },
 	{ "feeds[].max_names", FL_KEY_NUMBER, AT(fl_cfg_feed, max_names), .dflt = "10000000", .min = "1", .max = "50000000",
-	  .help = "More names in one body, repeats counted, are refused: the old copy stays. Bounds memory, about 120 octets a name." },
+	  .help = "More names in one body, repeats counted, are refused: the old copy stays. Bounds memory: about 90 octets a name, beside the body." },
 	{ "feeds[].max_bytes", FL_KEY_SIZE, AT(fl_cfg_feed, max_bytes), .dflt = "256MiB", .min = "1KiB", .max = "4GiB",
 	  .help = "A larger body, as received or after unpacking, is refused: the old copy stays." },
 	{ "feeds[].timeout", FL_KEY_DURATION, AT(fl_cfg_feed, timeout_ms), .dflt = "2m", .min = "1s", .max = "1h", .help = "For one whole fetch." },
