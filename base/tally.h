@@ -26,6 +26,8 @@
 	X(FL_DROP_DISABLED, "disabled", "switched off by a $badfilter rule, or by an exception at any depth") \
 	X(FL_DROP_DUPLICATE, "duplicate", "a claim that an earlier line made")                        \
 	X(FL_DROP_EXPIRED, "expired", "past its time")                                                \
+	X(FL_DROP_NOT_YET, "not_yet", "valid from a time to come")                                    \
+	X(FL_DROP_REVOKED, "revoked", "withdrawn or replaced by its own source")                      \
 	X(FL_DROP_PROTECTED, "protected", "a protected name, quarantined")                            \
 	X(FL_DROP_SAMPLE, "sample", "a sample finding")                                               \
 	X(FL_DROP_LOW_SEVERITY, "low_severity", "below the minimum severity")                         \

@@ -1,6 +1,7 @@
 /* What is this body? Two questions. Is it a list at all: an expired key or a parked domain answers with a page or a JSON
  * error, often with status 200. And which format: found out by what the lines look like, and refused unless sure. */
 #include "feeds/reader.h"
+#include "feeds/record.h"
 
 enum { SNIFF_BYTES = 65536, DETECT_LINES = 10000, HEAD_BYTES = 1024 };
 
@@ -69,6 +70,8 @@ static bool has_html(struct fl_span s)
 	return false;
 }
 
+static const char json_document[] = "a JSON document";
+
 const char *fl__sniff(struct fl_span body)
 {
 	struct fl_span s = fl_span_trim(body);
@@ -83,8 +86,27 @@ const char *fl__sniff(struct fl_span body)
 	if (s.p[0] == '<' || has_html(s))
 		return "an HTML page";
 	if (is_json(s))
-		return "a JSON document";
+		return json_document;
 	return is_binary(body) ? "binary data" : NULL;
+}
+
+const char *fl__sniff_for(struct fl_span body, enum fl_format format)
+{
+	const char *what = fl__sniff(body);
+
+	switch (format) {
+	case FL_FORMAT_JSON:
+	case FL_FORMAT_NDJSON:
+	case FL_FORMAT_STIX2:
+	case FL_FORMAT_MISP:
+		return what == json_document ? NULL : what ? what : "not a JSON document";
+	case FL_FORMAT_AUTO:
+		return what == json_document ? NULL : what;
+	case FL_FORMAT_CSV: /* a quoted first field is no JSON text */
+		return what == json_document && fl_span_trim(body).p[0] == '"' ? NULL : what;
+	default:
+		return what;
+	}
 }
 
 struct votes {
@@ -134,6 +156,12 @@ int fl_feed_detect(struct fl_span body, enum fl_format *out, struct fl_err *err)
 	size_t seen = 0, named;
 	const char *why = fl__sniff(r.body);
 
+	if (!fl__sniff_for(r.body, FL_FORMAT_CSV) && fl__csv_detect(r.body)) {
+		*out = FL_FORMAT_CSV;
+		return 0;
+	}
+	if (why == json_document)
+		return fl__json_detect(r.body, out, err);
 	if (why)
 		return fl_err_set(err, FL_EFORMAT, "not a list: %s", why);
 	while (seen < DETECT_LINES && fl__reader_line(&r, &text)) {

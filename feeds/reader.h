@@ -15,6 +15,8 @@ struct fl__reader {
 	struct fl_err *err;
 	size_t pos;
 	uint32_t line; /* of the text last given; 1-based */
+	bool records;  /* typed records: an address among them is expected, and does not speak against the body */
+	bool url_hosts; /* the format's habit: a URL claims its host */
 };
 
 /** The next line without its end and without white space at either side. False at the end of the body. */
@@ -23,6 +25,9 @@ bool fl__reader_line(struct fl__reader *r, struct fl_span *text);
 void fl__reader_drop(struct fl__reader *r, uint32_t line, struct fl_span text, enum fl_drop why);
 /** One claim to the sink; 0 or what the sink said. */
 int fl__reader_claim(struct fl__reader *r, uint32_t line, struct fl_span name, uint8_t scope);
+
+/** The same, with the claim's own attributes. */
+int fl__reader_give(struct fl__reader *r, const struct fl_feed_claim *c);
 
 /** The next run without white space; false when there is none. *rest moves on. */
 bool fl__token(struct fl_span *rest, struct fl_span *tok);
@@ -39,6 +44,8 @@ fl__read fl__plain_read, fl__hosts_read, fl__adblock_read;
 bool fl__plain_comment(struct fl_span text);
 /** NULL, or why this body is no list at all. */
 const char *fl__sniff(struct fl_span body);
+/** The same for a body that must be of a format: for those of JSON it must be JSON, for the others it must not. auto: either. */
+const char *fl__sniff_for(struct fl_span body, enum fl_format format);
 struct fl_span fl__bom_off(struct fl_span body);
 
 /** hosts(5): is this an address, and one that leads nowhere? */

@@ -19,23 +19,24 @@ static void test_no_list_at_all(void **state)
 		const char *body;
 		size_t n;
 		const char *reason;
+		bool json; /* a list in format json */
 	} rows[] = {
-		{ "", 0, "empty" },
-		{ " \r\n\n", 4, "empty" },
-		{ "\xef\xbb\xbf", 3, "empty" },
-		{ "<!DOCTYPE html><html>", 21, "HTML" },
-		{ "\n  <html><body>bad.example</body>", 33, "HTML" },
-		{ "Sorry!\n<html>\nbad.example\n", 26, "HTML" },
-		{ "<?xml version=\"1.0\"?>", 21, "XML" },
-		{ "{\"error\":\"unknown_auth_key\"}", 28, "JSON" },
-		{ "[\"bad.example\"]", 15, "JSON" },
-		{ "[ ]", 3, "JSON" },
-		{ "\x1f\x8b\x08\x00", 4, "gzip" },
-		{ "\x28\xb5\x2f\xfd\x04", 5, "zstd" },
-		{ "PK\x03\x04zip", 7, "zip" },
-		{ "%PDF-1.7\n", 9, "PDF" },
-		{ "\xff\xfe" "b\0a\0d\0", 8, "UTF-16" },
-		{ "\x01\x02\x03\x04\x05\x06\x07\x0e\x0f\x10\x11 xx", 14, "binary" },
+		{ "", 0, "empty", false },
+		{ " \r\n\n", 4, "empty", false },
+		{ "\xef\xbb\xbf", 3, "empty", false },
+		{ "<!DOCTYPE html><html>", 21, "HTML", false },
+		{ "\n  <html><body>bad.example</body>", 33, "HTML", false },
+		{ "Sorry!\n<html>\nbad.example\n", 26, "HTML", false },
+		{ "<?xml version=\"1.0\"?>", 21, "XML", false },
+		{ "{\"error\":\"unknown_auth_key\"}", 28, "JSON", false },
+		{ "[\"bad.example\"]", 15, "JSON", true },
+		{ "[ ]", 3, "JSON", true },
+		{ "\x1f\x8b\x08\x00", 4, "gzip", false },
+		{ "\x28\xb5\x2f\xfd\x04", 5, "zstd", false },
+		{ "PK\x03\x04zip", 7, "zip", false },
+		{ "%PDF-1.7\n", 9, "PDF", false },
+		{ "\xff\xfe" "b\0a\0d\0", 8, "UTF-16", false },
+		{ "\x01\x02\x03\x04\x05\x06\x07\x0e\x0f\x10\x11 xx", 14, "binary", false },
 	};
 
 	(void)state;
@@ -46,6 +47,8 @@ static void test_no_list_at_all(void **state)
 			struct fl_err err = { 0 };
 			size_t n = 0;
 
+			if (rows[i].json && f == FL_FORMAT_JSON)
+				continue;
 			assert_int_equal(fl_feed_parse(fl_span(rows[i].body, rows[i].n), &opt, count, NULL, &n, &res, &err),
 					 FL_EFORMAT);
 			if (!strstr(err.text, rows[i].reason))
@@ -119,7 +122,7 @@ static void test_words(void **state)
 		assert_true(fl_format_parse(fl_format_word((enum fl_format)i), &f));
 		assert_int_equal(f, i);
 	}
-	assert_false(fl_format_parse("csv", &f));
+	assert_false(fl_format_parse("excel", &f));
 }
 
 int main(void)
