@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/text.h"
 #include "base/time.h"
@@ -217,13 +218,34 @@ static int read_path(const char *path, struct fl_buf *out, struct fl_err *err)
 	return out->failed ? FL_ENOMEM : 0;
 }
 
+/* Which fields hold what, as in the configuration: columns for csv, else pointers. */
+static bool parse_fields(struct fl_cli *c, struct fl_feed_options *opt)
+{
+	const char *urls = fl_cli_opt(c, "urls"), *delimiter = fl_cli_opt(c, "delimiter"), *pointers[] = { NULL, NULL, NULL, NULL };
+	size_t at;
+
+	opt->fields.value = pointers[0] = fl_cli_opt(c, "value");
+	opt->fields.type = pointers[1] = fl_cli_opt(c, "type");
+	opt->items = pointers[2] = fl_cli_opt(c, "items");
+	opt->exceptions = pointers[3] = fl_cli_opt(c, "exceptions");
+	opt->urls = !urls || strcmp(urls, "auto") == 0 ? FL_URLS_AUTO : strcmp(urls, "host") == 0 ? FL_URLS_HOST : FL_URLS_SKIP;
+	opt->delimiter = delimiter && strcmp(delimiter, "tab") == 0 ? '\t' : delimiter ? delimiter[0] : ',';
+	for (size_t i = 0; i < sizeof(pointers) / sizeof(*pointers) && opt->format != FL_FORMAT_CSV; i++)
+		if (pointers[i] && strcmp(pointers[i], "#") != 0 && !fl_pointer_valid(pointers[i], &at))
+			return false;
+	return !urls || opt->urls != FL_URLS_SKIP || strcmp(urls, "skip") == 0;
+}
+
 static bool parse_options(struct fl_cli *c, struct fl_feed_options *opt)
 {
-	const char *format = fl_cli_opt(c, "format"), *scope = fl_cli_opt(c, "scope");
+	const char *format = fl_cli_opt(c, "format"), *scope = fl_cli_opt(c, "scope"), *text = fl_cli_opt(c, "at");
+	fl_unix_us at = (fl_unix_us)time(NULL) * FL_US_PER_S;
 
-	opt->format = FL_FORMAT_AUTO;
-	opt->scope = 0;
-	if (format && !fl_format_parse(format, &opt->format))
+	*opt = (struct fl_feed_options){ .format = FL_FORMAT_AUTO };
+	if (text && !fl_time_parse(text, strlen(text), &at))
+		return false;
+	opt->now_s = (uint32_t)(at / FL_US_PER_S);
+	if ((format && !fl_format_parse(format, &opt->format)) || !parse_fields(c, opt))
 		return false;
 	return !scope || strcmp(scope, "as_written") == 0 || fl_scope_parse(scope, &opt->scope);
 }
@@ -263,7 +285,7 @@ int fl_cmd_feed_test(struct fl_cli *c)
 	int ret;
 
 	if (!parse_options(c, &opt))
-		return fl_cli_fail(FL_EXIT_USAGE, "FL2001", NULL, "unknown --format or --scope");
+		return fl_cli_fail(FL_EXIT_USAGE, "FL2001", NULL, "unknown --format, --scope or --urls, a pointer that does not begin with '/', or --at that is no RFC 3339 time");
 	ret = fl_names_open(NULL, &names, &err);
 	if (ret == 0)
 		ret = strstr(c->args[0], "://") ? fetch(c, c->args[0], &body, &err) : read_path(c->args[0], &body, &err);

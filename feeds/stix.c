@@ -180,6 +180,8 @@ static int indicator_take(struct fl__reader *r, struct fl__record *rec, json_t *
 		why = fl__stix_pattern(text_of(o, "pattern"), give, &g, &ret);
 	if (why != FL_DROP_COUNT)
 		fl__record_why(rec, why);
+	else if (ret == 0 && rec->claims == 0)
+		fl__record_why(rec, FL_DROP_PATTERN); /* LIKE and its kin alone */
 	return ret;
 }
 

@@ -314,9 +314,39 @@ static void test_what_a_reload_cannot_change(void **state)
 	fl_config_free(b);
 }
 
+/* Which fields of a record say what. */
+static void test_fields_of_records(void **state)
+{
+	static const char text[] = "domain_lists: [{name: l}]\n"
+				   "feeds:\n - {name: a, path: /a, format: csv, into: l, columns: {value: url, type: \"3\", expires: until}, delimiter: tab, urls: skip}\n"
+				   " - {name: b, path: /b, format: json, into: l, pointers: {items: /data, exceptions: /ok, value: \"#\", confidence: /c}}\n"
+				   " - {name: c, path: /c, format: stix2, into: l}\n";
+	struct fl_config *c = NULL;
+	struct fl_diag diag = { 0 };
+
+	(void)state;
+	assert_int_equal(fl_config_load_text("t.yaml", fl_span_str(text), &c, &diag), 0);
+	assert_int_equal(c->feeds[0].format, FL_FORMAT_CSV);
+	assert_string_equal(c->feeds[0].columns.value, "url");
+	assert_string_equal(c->feeds[0].columns.type, "3");
+	assert_string_equal(c->feeds[0].columns.expires, "until");
+	assert_int_equal(c->feeds[0].delimiter, '\t');
+	assert_int_equal(c->feeds[0].urls, FL_URLS_SKIP);
+	assert_string_equal(c->feeds[1].items, "/data");
+	assert_string_equal(c->feeds[1].exceptions, "/ok");
+	assert_string_equal(c->feeds[1].pointers.value, "#");
+	assert_string_equal(c->feeds[1].pointers.confidence, "/c");
+	assert_string_equal(c->feeds[1].columns.value, "");
+	assert_int_equal(c->feeds[2].delimiter, ',');
+	assert_int_equal(c->feeds[2].urls, FL_URLS_AUTO);
+	fl_config_free(c);
+	fl_diag_done(&diag);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_fields_of_records),
 		cmocka_unit_test(test_nothing_is_all_defaults), cmocka_unit_test(test_values),
 		cmocka_unit_test(test_environment_in_values_only), cmocka_unit_test(test_confd_is_joined),
 		cmocka_unit_test(test_a_name_in_two_files), cmocka_unit_test(test_a_file_that_is_not_there),

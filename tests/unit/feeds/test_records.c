@@ -282,8 +282,8 @@ static void test_stix(void **state)
 		{ PATTERN("[domain-name:value = 'a.example'] WITHIN 300 SECONDS"), "", FL_DROP_PATTERN, NULL, .opt = { 0 } },
 		{ PATTERN("[domain-name:value = 'a'] START t'2026-01-01T00:00:00Z' STOP t'2026-02-01T00:00:00Z'"), "", FL_DROP_PATTERN, NULL, .opt = { 0 } },
 		{ PATTERN("[(domain-name:value = 'a.example' OR domain-name:value = 'b.example') AND file:size > 5]"), "", FL_DROP_PATTERN, NULL, .opt = { 0 } },
-		{ PATTERN("[domain-name:value LIKE '%.example']"), "", FL_DROP_SYNTAX, NULL, .opt = { 0 } },
-		{ PATTERN("[domain-name:value != 'a.example']"), "", FL_DROP_SYNTAX, NULL, .opt = { 0 } },
+		{ PATTERN("[domain-name:value LIKE '%.example']"), "", FL_DROP_PATTERN, NULL, .opt = { 0 } },
+		{ PATTERN("[domain-name:value != 'a.example']"), "", FL_DROP_PATTERN, NULL, .opt = { 0 } },
 		/* nothing about names */
 		{ PATTERN("[ipv4-addr:value = '192.0.2.1']"), "", FL_DROP_NOT_APPLICABLE, NULL, .opt = { 0 } },
 		{ PATTERN("[file:hashes.MD5 = '00' AND file:size = 25536]"), "", FL_DROP_NOT_APPLICABLE, NULL, .opt = { 0 } },
