@@ -33,16 +33,33 @@ static void host_of(const char *url, char *out, size_t cap)
 	out[n] = '\0';
 }
 
+static void hash_fields(struct fl_buf *b, const struct fl_cfg_fields *f)
+{
+	const char *const v[] = { f->value, f->type, f->category, f->confidence, f->first_seen, f->expires };
+
+	for (size_t i = 0; i < sizeof(v) / sizeof(*v); i++)
+		fl_buf_printf(b, "\n%s", v[i] ? v[i] : "");
+}
+
+/* Of all that decides what a body says. */
+static void settings_hash(const struct fl_cfg_feed *cfg, char out[17])
+{
+	struct fl_buf b = { 0 };
+	uint64_t h;
+
+	fl_buf_printf(&b, "2 %d %u %u %u %u %llu %d %d\n%s\n%s", cfg->format, cfg->scope, cfg->confidence, (unsigned)cfg->category, cfg->remove_after_absent,
+		      (unsigned long long)cfg->min_names, cfg->delimiter, cfg->urls, cfg->items ? cfg->items : "", cfg->exceptions ? cfg->exceptions : "");
+	hash_fields(&b, &cfg->columns);
+	hash_fields(&b, &cfg->pointers);
+	h = fl_checksum64(b.p, b.n);
+	fl_hex(&h, sizeof(h), out);
+	fl_buf_done(&b);
+}
+
 void fl__feed_init(struct fl_feed *f, const struct fl_cfg_feed *cfg)
 {
-	char text[128];
-	uint64_t h;
-	int n = snprintf(text, sizeof(text), "1 %d %u %u %u %u %llu", cfg->format, cfg->scope, cfg->confidence, (unsigned)cfg->category, cfg->remove_after_absent,
-			 (unsigned long long)cfg->min_names);
-
 	f->cfg = cfg;
-	h = fl_checksum64(text, (size_t)n);
-	fl_hex(&h, sizeof(h), f->settings);
+	settings_hash(cfg, f->settings);
 	memcpy(f->s.name, cfg->name, strnlen(cfg->name, sizeof(f->s.name) - 1));
 	memset(f->s.into, 0, sizeof(f->s.into));
 	memcpy(f->s.into, cfg->into, strnlen(cfg->into, sizeof(f->s.into) - 1));
@@ -123,8 +140,10 @@ static void succeed(struct fl_ingest *g, struct fl_feed *f, enum fl_feed_state s
 	if (state == FL_FEED_OK) {
 		f->s.last_changed = t;
 		f->s.fetches_ok++;
-	} else
+	} else {
 		f->s.fetches_unchanged++;
+		fl__feed_end_absent(g, f, now);
+	}
 	f->s.version = f->head.id.number;
 	f->s.names = f->head.entries;
 	schedule(g, f, now, f->cfg->path[0] && f->cfg->watch ? WATCH_MS : jittered(g, f->cfg->every_ms, f->cfg->jitter_percent));
@@ -135,7 +154,6 @@ static void succeed(struct fl_ingest *g, struct fl_feed *f, enum fl_feed_state s
 static struct fl_entry_iter *renewed(struct fl_ingest *g, struct fl_feed *f, struct fl_err *err, int *ret)
 {
 	struct fl_entry_iter *old = NULL, *new = fl_set_iter(&f->set);
-	uint32_t keep_s = f->cfg->remove_after_absent > 1 ? (uint32_t)((f->cfg->remove_after_absent - 1) * f->cfg->every_ms / 1000) : 0;
 	uint32_t now_s = (uint32_t)(fl_now_unix(g->c.clock) / FL_US_PER_S);
 
 	*ret = new ? 0 : FL_ENOMEM;
@@ -151,7 +169,7 @@ static struct fl_entry_iter *renewed(struct fl_ingest *g, struct fl_feed *f, str
 	}
 	if (!old)
 		return new;
-	new = fl_renew_keep_iter(old, new, now_s, keep_s);
+	new = fl_renew_keep_iter(old, new, now_s, fl__feed_keep_s(f->cfg));
 	if (!new)
 		*ret = FL_ENOMEM;
 	return new;
@@ -162,23 +180,29 @@ static int commit(struct fl_ingest *g, struct fl_feed *f, struct fl_err *err)
 	struct fl_source_version v;
 	struct fl_source_commit c = { .name = f->cfg->name, .lease = &f->lease, .parent = &f->head, .cause = FL_CAUSE_FEED, .actor = "ingest", .reason = "",
 				      .fetch = &f->next };
+	struct fl_feed_ends ends = { 0 };
 	struct fl_entry_iter *it;
 	int ret;
 
 	it = renewed(g, f, err, &ret);
 	if (!it)
 		return ret;
+	it = fl__feed_watch(it, &ends);
+	if (!it)
+		return FL_ENOMEM;
 	ret = fl_source_commit(g->c.sets, &c, it, &v, err);
 	if (ret == 0) {
 		f->s.state = f->head.id.number == v.id.number ? FL_FEED_UNCHANGED : FL_FEED_OK;
 		f->head.id = v.id;
 		f->head.entries = v.digests.entries;
 		f->version_seen = true;
+		ends.version = v.id.number;
+		f->ends = ends;
 	}
 	return ret;
 }
 
-static int read_head(struct fl_ingest *g, struct fl_feed *f, struct fl_err *err)
+int fl__feed_read_head(struct fl_ingest *g, struct fl_feed *f, struct fl_err *err)
 {
 	struct fl_source_version v;
 	int ret = fl_set_head(g->c.sets, FL_SOURCE, f->cfg->name, &f->head, err);
@@ -227,7 +251,7 @@ static void try_commit(struct fl_ingest *g, struct fl_feed *f, fl_mono_ns now)
 		break;
 	case FL_ESTALE:
 	case FL_EUNKNOWN:
-		if (read_head(g, f, &err) == 0) {
+		if (fl__feed_read_head(g, f, &err) == 0) {
 			f->due = now; /* another ingester wrote: the same set upon its version */
 			break;
 		}
@@ -257,9 +281,31 @@ static bool known_body(const struct fl_feed *f)
 	return f->head.id.number && strcmp(f->known.body_sha256, f->next.body_sha256) == 0 && strcmp(f->known.settings, f->settings) == 0;
 }
 
+static struct fl_feed_options options_of(const struct fl_cfg_feed *cfg, uint32_t now_s)
+{
+	const struct fl_cfg_fields *v = cfg->format == FL_FORMAT_CSV ? &cfg->columns : &cfg->pointers;
+
+	return (struct fl_feed_options){
+		.format = (enum fl_format)cfg->format,
+		.scope = cfg->scope,
+		.fields = { v->value, v->type, v->category, v->confidence, v->first_seen, v->expires },
+		.items = cfg->items,
+		.exceptions = cfg->exceptions,
+		.delimiter = cfg->delimiter,
+		.urls = (enum fl_feed_urls)cfg->urls,
+		.now_s = now_s,
+	};
+}
+
+/* Lines say no times. */
+static bool states_times(int format)
+{
+	return format != FL_FORMAT_DOMAINS && format != FL_FORMAT_HOSTS && format != FL_FORMAT_ADBLOCK;
+}
+
 static void take_body(struct fl_ingest *g, struct fl_feed *f, struct fl_buf *body, fl_mono_ns now)
 {
-	struct fl_feed_options opt = { .format = (enum fl_format)f->cfg->format, .scope = f->cfg->scope };
+	struct fl_feed_options opt = options_of(f->cfg, states_times(f->cfg->format) ? fl__feed_now_s(g) : 0);
 	struct fl_tuple attrs = { .confidence = f->cfg->confidence, .category = (uint8_t)f->cfg->category,
 				  .first_seen_s = (uint32_t)(fl_now_unix(g->c.clock) / FL_US_PER_S) };
 	struct fl_guard_limits limits = { .max_removed_ratio = f->cfg->guard.max_removed_ratio, .max_added_ratio = f->cfg->guard.max_added_ratio,
@@ -408,7 +454,7 @@ static void start(struct fl_ingest *g, struct fl_feed *f, fl_mono_ns now)
 
 	f->leased = ret == 0;
 	if (ret == 0)
-		ret = read_head(g, f, &err);
+		ret = fl__feed_read_head(g, f, &err);
 	if (ret == FL_EFENCED) { /* another ingester is at it: look again in a while */
 		f->due = now + jittered(g, 5000, 50) * FL_NS_PER_MS;
 		return;
@@ -446,6 +492,7 @@ void fl__feed_step(struct fl_ingest *g, struct fl_feed *f, bool may_start, fl_mo
 {
 	check_stale(g, f);
 	renew_lease(g, f, now);
+	fl__feed_expire(g, f, now);
 	if (!f->cfg->enabled || now < f->due)
 		return;
 	if (f->phase == FL_PHASE_COMMITTING)

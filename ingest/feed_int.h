@@ -8,6 +8,13 @@
 
 enum fl_feed_phase { FL_PHASE_IDLE, FL_PHASE_FETCHING, FL_PHASE_COMMITTING };
 
+/* What time alone will take from a version: known once all of its entries were seen. */
+struct fl_feed_ends {
+	uint64_t version;	 /* of which it is known; 0: of none */
+	uint32_t first_expiry_s; /* 0: nothing expires */
+	uint32_t first_absent_s; /* the earliest absent_since; 0: nothing is absent */
+};
+
 struct fl_feed {
 	const struct fl_cfg_feed *cfg;
 	struct fl_feed_status s;
@@ -28,6 +35,8 @@ struct fl_feed {
 	struct fl_set set;
 	struct fl_fetch_state next;
 	uint32_t store_tries;
+	struct fl_feed_ends ends;
+	fl_mono_ns expire_at; /* not before */
 };
 
 struct fl_ingest {
@@ -47,6 +56,19 @@ void fl__feed_done(struct fl_ingest *g, struct fl_feed *f);
 /** Move one feed on. Starts a transfer only when `may_start`. */
 void fl__feed_step(struct fl_ingest *g, struct fl_feed *f, bool may_start, fl_mono_ns now);
 void fl__feed_answer(struct fl_ingest *g, struct fl_feed *f, struct fl_http_response *r, fl_mono_ns now);
+/** The store's head and what it says of its fetch, into f. */
+int fl__feed_read_head(struct fl_ingest *g, struct fl_feed *f, struct fl_err *err);
+/* feed_expiry.c */
+/** Now, where both the local clock and the store's agree that it is: the earlier; 0 when they are far apart, and then nothing expires. */
+uint32_t fl__feed_now_s(struct fl_ingest *g);
+/** How long a name that a fetch lacked may stay, seconds; 0: it leaves with that fetch. */
+uint32_t fl__feed_keep_s(const struct fl_cfg_feed *cfg);
+/** The stream, noting what of it will end. Takes it; NULL when out of memory (it is closed then). ends outlives it. */
+struct fl_entry_iter *fl__feed_watch(struct fl_entry_iter *take, struct fl_feed_ends *ends);
+/** Entries whose time is over leave, without a fetch, in a version of their own; nothing is written when there are none. */
+void fl__feed_expire(struct fl_ingest *g, struct fl_feed *f, fl_mono_ns now);
+/** After a fetch that brought nothing new: what it lacks as the ones before it did is absent once more. */
+void fl__feed_end_absent(struct fl_ingest *g, struct fl_feed *f, fl_mono_ns now);
 /* config_entries.c */
 /** `entries:` of the configuration as source LIST.config; one commit a list when they differ. */
 int fl__config_entries_commit(struct fl_ingest *g, struct fl_err *err);
