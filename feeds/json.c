@@ -137,15 +137,16 @@ static int answer_check(struct fl__reader *r, struct fl_span document)
 			  (const char *)v.p);
 }
 
+/* Counted from the place that was asked for last, in either direction: what it costs is the way between the two. */
 static uint32_t line_of(struct fl__reader *r, const uint8_t *p)
 {
 	const uint8_t *at = r->body.p + r->pos;
 
-	if (p < at || r->line == 0) {
-		at = r->body.p;
+	if (r->line == 0)
 		r->line = 1;
-	}
-	for (; at < p && (at = memchr(at, '\n', (size_t)(p - at))); at++)
+	for (const uint8_t *q = p; q < at && (q = memchr(q, '\n', (size_t)(at - q))); q++)
+		r->line--;
+	for (const uint8_t *q = at; q < p && (q = memchr(q, '\n', (size_t)(p - q))); q++)
 		r->line++;
 	r->pos = (size_t)(p - r->body.p);
 	return r->line;

@@ -297,15 +297,9 @@ static struct fl_feed_options options_of(const struct fl_cfg_feed *cfg, uint32_t
 	};
 }
 
-/* Lines say no times. */
-static bool states_times(int format)
-{
-	return format != FL_FORMAT_DOMAINS && format != FL_FORMAT_HOSTS && format != FL_FORMAT_ADBLOCK;
-}
-
 static void take_body(struct fl_ingest *g, struct fl_feed *f, struct fl_buf *body, fl_mono_ns now)
 {
-	struct fl_feed_options opt = options_of(f->cfg, states_times(f->cfg->format) ? fl__feed_now_s(g) : 0);
+	struct fl_feed_options opt = options_of(f->cfg, fl__feed_states_times(f->cfg) ? fl__feed_now_s(g) : 0);
 	struct fl_tuple attrs = { .confidence = f->cfg->confidence, .category = (uint8_t)f->cfg->category,
 				  .first_seen_s = (uint32_t)(fl_now_unix(g->c.clock) / FL_US_PER_S) };
 	struct fl_guard_limits limits = { .max_removed_ratio = f->cfg->guard.max_removed_ratio, .max_added_ratio = f->cfg->guard.max_added_ratio,

@@ -26,6 +26,11 @@ uint32_t fl__feed_keep_s(const struct fl_cfg_feed *cfg)
 	return (uint32_t)(ms / 100 * (100 - cfg->jitter_percent) / 1000);
 }
 
+bool fl__feed_states_times(const struct fl_cfg_feed *cfg)
+{
+	return cfg->format != FL_FORMAT_DOMAINS && cfg->format != FL_FORMAT_HOSTS && cfg->format != FL_FORMAT_ADBLOCK;
+}
+
 /* --- the first end of a stream --- */
 
 struct watch {
@@ -158,8 +163,16 @@ static void end_entries(struct fl_ingest *g, struct fl_feed *f, uint32_t keep_s,
 		snprintf(f->s.reason, sizeof(f->s.reason), "names past their time are still in force: %.180s", err.text[0] ? err.text : fl_code_text(ret));
 }
 
+/* A version made with these settings, which give entries no end: a large list of lines need not be read at each start. */
+static bool nothing_can_end(const struct fl_feed *f)
+{
+	return !fl__feed_states_times(f->cfg) && f->cfg->remove_after_absent <= 1 && strcmp(f->known.settings, f->settings) == 0;
+}
+
 static bool something_ends(struct fl_ingest *g, const struct fl_feed *f)
 {
+	if (nothing_can_end(f))
+		return false;
 	if (f->ends.version != f->head.id.number)
 		return true; /* it has to be looked at */
 	return f->ends.first_expiry_s && fl_now_unix(g->c.clock) / FL_US_PER_S >= f->ends.first_expiry_s;

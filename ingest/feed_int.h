@@ -61,6 +61,8 @@ int fl__feed_read_head(struct fl_ingest *g, struct fl_feed *f, struct fl_err *er
 /* feed_expiry.c */
 /** Now, where both the local clock and the store's agree that it is: the earlier; 0 when they are far apart, and then nothing expires. */
 uint32_t fl__feed_now_s(struct fl_ingest *g);
+/** Can a body of this feed say when a name expires? */
+bool fl__feed_states_times(const struct fl_cfg_feed *cfg);
 /** How long a name that a fetch lacked may stay, seconds; 0: it leaves with that fetch. */
 uint32_t fl__feed_keep_s(const struct fl_cfg_feed *cfg);
 /** The stream, noting what of it will end. Takes it; NULL when out of memory (it is closed then). ends outlives it. */

@@ -496,6 +496,20 @@ static void test_a_large_document(void **state)
 	fl_buf_done(&b);
 }
 
+/* Events whose parts stand in the order in which they are not read: the way back is short each time. */
+static void test_many_events_backwards(void **state)
+{
+	struct fl_buf b = { 0 };
+
+	(void)state;
+	fl_buf_str(&b, "{\"response\":[{\"Event\":{}}");
+	for (int i = 0; i < 50000; i++)
+		fl_buf_str(&b, ",\n{\"Event\":{\"Object\":[{\"Attribute\":[" ATTR("domain", "a.example") "]}],\n\"Attribute\":[" ATTR("domain", "b.example") "]}}");
+	fl_buf_str(&b, "]}");
+	assert_int_equal(parse(FL_FORMAT_MISP, &b, NULL, 0).claims, 100000);
+	fl_buf_done(&b);
+}
+
 static int last_line(void *ctx, const struct fl_feed_claim *c)
 {
 	*(uint32_t *)ctx = c->line;
@@ -513,6 +527,8 @@ static void test_lines_are_told(void **state)
 		{ FL_FORMAT_CSV, "# a\n\n\"two\nlines\",x.example\n1,bad.example\n", 5 },
 		{ FL_FORMAT_JSON, "[\n \"a.example\",\n\n \"b.example\"]", 4 },
 		{ FL_FORMAT_NDJSON, "{\"h\":\"a.example\"}\n\n{\"h\":\"b.example\"}\n", 3 },
+		/* objects stand before attributes, and are read behind them */
+		{ FL_FORMAT_MISP, "{\"Event\":{\n\"Object\":[\n{\"Attribute\":[\n" ATTR("domain", "a.example") "]}],\n\n\"Attribute\":[" ATTR("domain", "b.example") "]}}", 4 },
 		{ FL_FORMAT_MISP, "{\"Event\":{\n\"Attribute\":[\n" ATTR("domain", "a.example") "]}}", 3 },
 	};
 	(void)state;
@@ -574,7 +590,7 @@ int main(void)
 		cmocka_unit_test(test_csv),	     cmocka_unit_test(test_json),	  cmocka_unit_test(test_ndjson),
 		cmocka_unit_test(test_stix),	     cmocka_unit_test(test_misp),	  cmocka_unit_test(test_auto),
 		cmocka_unit_test(test_depth_bombs),  cmocka_unit_test(test_long_records), cmocka_unit_test(test_a_large_document),
-		cmocka_unit_test(test_lines_are_told), cmocka_unit_test(test_pointers),	  cmocka_unit_test(test_manifest),
+		cmocka_unit_test(test_many_events_backwards), cmocka_unit_test(test_lines_are_told), cmocka_unit_test(test_pointers),	  cmocka_unit_test(test_manifest),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
