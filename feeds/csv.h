@@ -1,6 +1,6 @@
 /* Private to feeds/: records of comma-separated values (RFC 4180, and what is met beside it). Start at fl__csv_next(). */
 #pragma once
-#include "feeds/record.h"
+#include "feeds/fields.h"
 
 enum { FL__CSV_FIELDS = 64 };
 

@@ -1,5 +1,5 @@
 /* Dates as feeds write them. Start at fl__date(). */
-#include "feeds/record.h"
+#include "feeds/fields.h"
 
 #include <stdio.h>
 

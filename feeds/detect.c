@@ -1,7 +1,7 @@
 /* What is this body? Two questions. Is it a list at all: an expired key or a parked domain answers with a page or a JSON
  * error, often with status 200. And which format: found out by what the lines look like, and refused unless sure. */
 #include "feeds/reader.h"
-#include "feeds/record.h"
+#include "feeds/fields.h"
 
 enum { SNIFF_BYTES = 65536, DETECT_LINES = 10000, HEAD_BYTES = 1024 };
 

@@ -1,6 +1,6 @@
 /* The table of formats, and what all readers share: lines, tokens, the account of lines. Start at fl_feed_parse(). */
 #include "feeds/reader.h"
-#include "feeds/record.h"
+#include "feeds/fields.h"
 
 #include "base/address.h"
 

@@ -3,7 +3,7 @@
  * not depend on the body. Start at fl__json_read(). */
 #include "feeds/scan.h"
 
-#include "feeds/record.h"
+#include "feeds/fields.h"
 
 /* Providers by shape: `must` in the document, and `first` in its first record. */
 static const struct provider {

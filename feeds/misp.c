@@ -3,7 +3,7 @@
 #include "feeds/scan.h"
 
 #include "base/text.h"
-#include "feeds/record.h"
+#include "feeds/fields.h"
 
 static struct fl_span text_of(json_t *o, const char *key)
 {

@@ -1,7 +1,7 @@
 /* JSON as text: checked once, then walked. Start at fl__json_check(). */
 #include "feeds/scan.h"
 
-#include "feeds/record.h"
+#include "feeds/fields.h"
 
 struct scan {
 	const uint8_t *start, *p, *end;

@@ -1,6 +1,6 @@
 /* Private to feeds/: STIX patterns. */
 #pragma once
-#include "feeds/record.h"
+#include "feeds/fields.h"
 
 /* One name or URL that a pattern asks for, unescaped; borrowed for the call. A negative return ends it. */
 typedef int fl__stix_sink(void *ctx, enum fl__kind kind, struct fl_span text);

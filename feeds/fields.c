@@ -1,5 +1,5 @@
 /* One record to its claims: the same for every format that has records. Start at fl__record_value(). */
-#include "feeds/record.h"
+#include "feeds/fields.h"
 
 #include "base/address.h"
 
