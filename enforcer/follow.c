@@ -41,6 +41,7 @@ static int load_lists(struct fl_follow *f, const struct fl_config *cfg)
 static int drop_orphans(struct fl_follow *f)
 {
 	const struct fl_image_list *v;
+	struct fl_err err = { 0 };
 	bool dropped = false;
 
 	for (bool again = true; again;) {
@@ -59,8 +60,10 @@ static int drop_orphans(struct fl_follow *f)
 			again = dropped = true;
 		}
 	}
-	if (dropped && fl__generation_write(f, f->image, NULL) < 0)
+	if (dropped && fl__generation_write(f, f->image, &err) < 0) {
 		f->journal_broken = true;
+		snprintf(f->s.problem, sizeof(f->s.problem), "%.190s", err.text);
+	}
 	return 0;
 }
 
