@@ -129,6 +129,24 @@ static void what_is_wrong_stands_in_the_status(void **state)
 	json_decref(o);
 }
 
+/* What cannot be followed and what is not in force is said too; a list that merely has not heard yet is no trouble. */
+static void what_is_not_in_force_stands_in_the_status(void **state)
+{
+	json_t *roles = json_pack("{s:{s:s}, s:{}, s:{s:b, s:b, s:[{s:s,s:s,s:s},{s:s,s:s,s:s}]}}", "ingest", "entries_problem", "list 'mine': the store is away", "publish",
+				  "enforce", "store_up", 1, "bus_up", 1, "lists", "list", "malware", "state", "behind", "reason", "version 7: source 'fa' is gone", "list",
+				  "ads", "state", "behind", "reason", "");
+	json_t *o = fl_verdict_join(roles, json_pack("{s:[], s:[]}", "lists", "sources"));
+	char *text = json_dumps(json_object_get(o, "problems"), 0);
+
+	(void)state;
+	assert_string_equal(json_string_value(json_object_get(o, "state")), "DEGRADED");
+	assert_int_equal(json_array_size(json_object_get(o, "problems")), 2);
+	assert_non_null(strstr(text, "is not in force: list 'mine': the store is away"));
+	assert_non_null(strstr(text, "malware behind: version 7: source 'fa' is gone; what it holds stays in force"));
+	free(text);
+	json_decref(o);
+}
+
 static void all_well_is_ok(void **state)
 {
 	json_t *roles = json_pack("{s:{}, s:{}, s:{s:b, s:b}}", "ingest", "publish", "enforce", "store_up", 1, "bus_up", 1);
@@ -179,6 +197,52 @@ static void a_call_runs_in_the_loop_and_a_dead_loop_is_not_waited_for(void **sta
 	fl_loop_done(&c.loop);
 }
 
+struct asker {
+	struct counter *c;
+	int ret;
+};
+
+static void *ask_main(void *arg)
+{
+	struct asker *a = arg;
+
+	a->ret = fl_loop_call(&a->c->loop, add_one, a->c, 600000);
+	return NULL;
+}
+
+static bool has_posts(struct fl_loop *l)
+{
+	bool there;
+
+	pthread_mutex_lock(&l->lock);
+	there = l->posts;
+	pthread_mutex_unlock(&l->lock);
+	return there;
+}
+
+/* What was asked before the end is done; who asks after it learns at once that nobody will, and does not wait ten minutes for it. */
+static void a_loop_that_ends(void **state)
+{
+	struct counter c = { .thread = pthread_self() };
+	struct asker a = { &c, -1 };
+	pthread_t before;
+
+	(void)state;
+	assert_int_equal(fl_loop_init(&c.loop, false), 0);
+	assert_int_equal(pthread_create(&before, NULL, ask_main, &a), 0);
+	while (!has_posts(&c.loop))
+		usleep(1000);
+	fl_loop_stop(&c.loop);
+	assert_false(fl_loop_wait(&c.loop, FL_MONO_NEVER));
+	pthread_join(before, NULL);
+	assert_int_equal(a.ret, 0);
+	assert_int_equal(c.calls, 1);
+	ask_main(&a);
+	assert_int_equal(a.ret, FL_EUNAVAIL);
+	assert_int_equal(c.calls, 1);
+	fl_loop_done(&c.loop);
+}
+
 static void addresses(void **state)
 {
 	static const struct {
@@ -201,8 +265,10 @@ int main(void)
 		cmocka_unit_test(command_lines),
 		cmocka_unit_test(every_command_has_help),
 		cmocka_unit_test(what_is_wrong_stands_in_the_status),
+		cmocka_unit_test(what_is_not_in_force_stands_in_the_status),
 		cmocka_unit_test(all_well_is_ok),
 		cmocka_unit_test(a_call_runs_in_the_loop_and_a_dead_loop_is_not_waited_for),
+		cmocka_unit_test(a_loop_that_ends),
 		cmocka_unit_test(addresses),
 	};
 
