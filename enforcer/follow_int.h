@@ -23,6 +23,9 @@ enum fl_verdict {
 	FL_V_FIRST,	  /* nothing is held */
 };
 enum fl_verdict fl__judge(const struct fl_image_list *held, const struct fl_list_version *v);
+/** Would the store's present head, which does not descend from what is held, change nothing? Input by input the same content, none more, no pin lost, no recovery forgotten.
+ * in: all n inputs of the image. */
+bool fl__keeps_all(const struct fl_image_list *held, const struct fl_image_input *in, size_t n, const struct fl_list_version *v);
 
 struct fl_follow_list {
 	char name[FL_SET_NAME];

@@ -64,6 +64,50 @@ static void test_judge(void **state)
 	}
 }
 
+/* Held is fa with 3 names and fb, pinned, with 2, after the recovery 3. */
+static void test_a_head_that_says_the_same(void **state)
+{
+	static const struct {
+		const char *what;
+		struct fl_list_input in[3];
+		uint32_t n;
+		uint64_t recovered;
+		bool want;
+	} rows[] = {
+		{ "the same", { { .source = "fa", .digest = { 1, 1 }, .entries = 3 }, { .source = "fb", .digest = { 2, 2 }, .entries = 2, .pinned = true } }, 2, 3, true },
+		{ "one pin more",
+		  { { .source = "fa", .digest = { 1, 1 }, .entries = 3, .pinned = true }, { .source = "fb", .digest = { 2, 2 }, .entries = 2, .pinned = true } }, 2, 3, true },
+		{ "a pin is lost", { { .source = "fa", .digest = { 1, 1 }, .entries = 3 }, { .source = "fb", .digest = { 2, 2 }, .entries = 2 } }, 2, 3, false },
+		{ "other names", { { .source = "fa", .digest = { 1, 9 }, .entries = 3 }, { .source = "fb", .digest = { 2, 2 }, .entries = 2, .pinned = true } }, 2, 3, false },
+		{ "a name less", { { .source = "fa", .digest = { 1, 1 }, .entries = 2 }, { .source = "fb", .digest = { 2, 2 }, .entries = 2, .pinned = true } }, 2, 3, false },
+		{ "an input less", { { .source = "fb", .digest = { 2, 2 }, .entries = 2, .pinned = true } }, 1, 3, false },
+		{ "none", { { .source = "" } }, 0, 3, false },
+		{ "an input more",
+		  { { .source = "fa", .digest = { 1, 1 }, .entries = 3 }, { .source = "fb", .digest = { 2, 2 }, .entries = 2, .pinned = true }, { .source = "fc", .entries = 1 } }, 3, 3,
+		  false },
+		{ "an empty input more",
+		  { { .source = "fa", .digest = { 1, 1 }, .entries = 3 }, { .source = "fb", .digest = { 2, 2 }, .entries = 2, .pinned = true }, { .source = "fc" } }, 3, 3, true },
+		{ "from before the recovery",
+		  { { .source = "fa", .digest = { 1, 1 }, .entries = 3 }, { .source = "fb", .digest = { 2, 2 }, .entries = 2, .pinned = true } }, 2, 2, false },
+	};
+	struct fl_image_list held = { .name = "mal", .id = id_of('A', 5, '5'), .recovered = { .version = 3 } };
+	struct fl_image_input in[] = {
+		{ .list = "ads", .source = "fc", .digests = { .entries = 9 } },
+		{ .list = "mal", .source = "fa", .digests = { .scope = { 1, 1 }, .entries = 3 } },
+		{ .list = "mal", .source = "fb", .digests = { .scope = { 2, 2 }, .entries = 2 }, .pinned = true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct fl_list_input copy[3];
+		struct fl_list_version v = { .id = id_of('B', 9, '9'), .inputs = copy, .n_inputs = rows[i].n, .recovered = { .version = rows[i].recovered } };
+
+		memcpy(copy, rows[i].in, sizeof(copy));
+		if (fl__keeps_all(&held, in, 3, &v) != rows[i].want)
+			fail_msg("%s", rows[i].what);
+	}
+}
+
 /* --- following --- */
 
 static void test_follows(void **state)
@@ -268,6 +312,32 @@ static void test_a_fork(void **state)
 	assert_true(in_force("a.example bad.example | fork.example"));
 }
 
+/* The lost version is committed again, in another history: it says the same, so it is followed, and what comes after it too. */
+static void test_a_lost_tail_that_comes_again(void **state)
+{
+	struct fl_version_id before;
+
+	(void)state;
+	two_held();
+	before = fl__follow_held(fol, "mal")->id;
+	rewind_to_first();
+	fol_run(12000);
+	ASSERT_STATE("mal", FL_FOLLOW_DEGRADED);
+	fl_clock_mem_advance(&w.clock, FL_NS_PER_S);
+	send("mal", mal("bad.example a.example").id.number);
+	fol_run(1000);
+	ASSERT_STATE("mal", FL_FOLLOW_OK);
+	assert_false(fl_version_id_eq(&before, &fl__follow_held(fol, "mal")->id));
+	assert_true(in_force("a.example bad.example"));
+	send("mal", mal("a.example").id.number);
+	fol_run(1000);
+	ASSERT_STATE("mal", FL_FOLLOW_OK);
+	assert_true(in_force("a.example | bad.example"));
+	store_away(true);
+	fol_restart();
+	assert_true(in_force("a.example | bad.example"));
+}
+
 /* Higher numbers over a gap, and no lineage to read: not known to be another history, so STALE, and followed as soon as it can be known. */
 static void test_unknown_ancestry(void **state)
 {
@@ -449,8 +519,8 @@ static void test_metrics(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_judge), FOL(test_follows), FOL(test_store_away), FOL(test_bad_events), FOL(test_a_wrong_delta), FOL(test_degraded_ends_by_itself),
-		FOL(test_a_fork), FOL(test_unknown_ancestry), FOL(test_no_head), FOL(test_recover_is_followed_once), FOL(test_a_recovery_above_its_number),
+		cmocka_unit_test(test_judge), cmocka_unit_test(test_a_head_that_says_the_same), FOL(test_follows), FOL(test_store_away), FOL(test_bad_events), FOL(test_a_wrong_delta), FOL(test_degraded_ends_by_itself),
+		FOL(test_a_fork), FOL(test_a_lost_tail_that_comes_again), FOL(test_unknown_ancestry), FOL(test_no_head), FOL(test_recover_is_followed_once), FOL(test_a_recovery_above_its_number),
 		FOL(test_first_event), FOL(test_a_list_leaves_the_configuration), FOL(test_metrics),
 	};
 
