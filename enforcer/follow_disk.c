@@ -98,13 +98,15 @@ static bool generation_parse(struct fl_span text, uint64_t *out)
 	return fl_u64_parse(text, out) && *out > 0 && *out < FL_GENERATION_MAX;
 }
 
-bool fl__generation_current(struct fl_follow *f, uint64_t *out)
+int fl__generation_current(struct fl_follow *f, uint64_t *out)
 {
 	struct fl_buf b = { 0 };
-	bool ok = f->c.state->ops->read(f->c.state, "CURRENT", 64, &b, NULL) == 0 && generation_parse(fl_buf_span(&b), out);
+	int ret = f->c.state->ops->read(f->c.state, "CURRENT", 64, &b, NULL);
 
+	if (ret == FL_ELIMIT || (ret == 0 && !generation_parse(fl_buf_span(&b), out)))
+		ret = FL_ECORRUPT;
 	fl_buf_done(&b);
-	return ok;
+	return ret;
 }
 
 int fl__generation_name(struct fl_follow *f, uint64_t generation, struct fl_err *err)
@@ -121,7 +123,7 @@ static void abandon(struct fl_follow *f, uint64_t generation)
 	char name[FL_GENERATION_FILE];
 	uint64_t current = 0;
 
-	if (fl__generation_current(f, &current) && current == generation)
+	if (fl__generation_current(f, &current) == 0 && current == generation)
 		return;
 	f->c.state->ops->remove(f->c.state, fl__generation_file(name, "image", generation), NULL);
 	f->c.state->ops->remove(f->c.state, fl__generation_file(name, "journal", generation), NULL);

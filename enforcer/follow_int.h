@@ -82,8 +82,8 @@ enum { FL_GENERATION_FILE = 48 };
 char *fl__generation_file(char out[FL_GENERATION_FILE], const char *stem, uint64_t generation);
 /** Write img as a new generation with an empty journal and make it current. */
 int fl__generation_write(struct fl_follow *f, struct fl_image *img, struct fl_err *err);
-/** What CURRENT names; false when it names nothing. */
-bool fl__generation_current(struct fl_follow *f, uint64_t *out);
+/** What CURRENT names. FL_ENOTFOUND: there is none; FL_ECORRUPT: it names no generation. */
+int fl__generation_current(struct fl_follow *f, uint64_t *out);
 int fl__generation_name(struct fl_follow *f, uint64_t generation, struct fl_err *err);
 /** Removes the files of all generations but the current one; what was set aside stays. */
 void fl__generation_sweep(struct fl_follow *f);

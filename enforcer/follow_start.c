@@ -224,8 +224,13 @@ int fl__follow_disk_open(struct fl_follow *f, struct fl_err *err)
 	if (ret < 0)
 		return fl_err_set(err, ret, "image: out of memory");
 	f->last_generation = highest_generation(f, FL_GENERATION_MAX, true);
-	if (!fl__generation_current(f, &current))
+	ret = fl__generation_current(f, &current);
+	if (ret < 0)
 		current = 0;
+	if (ret == FL_ECORRUPT && f->c.state->ops->rename(f->c.state, "CURRENT", "CURRENT.bad", NULL) == 0) {
+		f->s.files_set_aside++;
+		snprintf(f->s.problem, sizeof(f->s.problem), "CURRENT set aside as CURRENT.bad: it names no generation");
+	}
 	if (current > f->last_generation)
 		f->last_generation = current;
 	if (!(current && open_generation(f, current)) && !open_newest(f))
