@@ -12,6 +12,7 @@ int fl_cmd_list_rm(struct fl_cli *c);
 int fl_cmd_list_purge(struct fl_cli *c);
 int fl_cmd_log(struct fl_cli *c);
 int fl_cmd_diff(struct fl_cli *c);
+int fl_cmd_export(struct fl_cli *c);
 int fl_cmd_rollback(struct fl_cli *c);
 int fl_cmd_hold(struct fl_cli *c);
 int fl_cmd_unhold(struct fl_cli *c);
@@ -38,6 +39,8 @@ int fl_cmd_config_check(struct fl_cli *c);
 int fl_cmd_config_explain(struct fl_cli *c);
 int fl_cmd_version(struct fl_cli *c);
 int fl_cmd_help(struct fl_cli *c);
+/** "malware@1842" -> list, and version text or NULL. */
+const char *fl_cli_split_version(struct fl_cli *c, const char *arg, const char **version);
 /** A destructive command asks on a terminal, and without one needs --yes: it never waits for nobody. 0: go on; else the exit code. `what`: "purge all of X". */
 int fl_cli_confirm(struct fl_cli *c, const char *what);
 /** Help of the whole, or of one command; for `help`. */

@@ -50,6 +50,14 @@ static const struct fl_command table[] = {
 	{ .words = "diff", .args = "LIST [A..B]", .help = "What changed between two versions, by source.", .min_args = 1, .max_args = 2, .run = fl_cmd_diff,
 	  OPTS({ "stat", NULL, "only counts" }, { "grep", "TEXT", "only names that contain TEXT" }, { "exit-code", NULL, "20 when there are differences" }),
 	  .examples = "  fireline diff malware              the newest version against its parent\n  fireline diff malware 1836..1839\n" },
+	{ .words = "export", .args = "LIST[@V]", .help = "The list as text for another resolver; what the format cannot say is reported on stderr.", .min_args = 1, .max_args = 1,
+	  .run = fl_cmd_export,
+	  OPTS({ "format", "F", "domains, hosts, adblock, dnsmasq, unbound or rpz" }, { "file", "FILE", "write it there, whole or not at all; default: stdout" },
+	       { "zone", "NAME", "rpz: the zone it is for; longer owners than it leaves room for are dropped" },
+	       { "exit-code", NULL, "20 when something is lost" }),
+	  .examples = "  fireline export malware --format rpz --zone rpz.example --file malware.rpz\n"
+		      "  fireline export malware@1842 --format unbound > malware.conf\n"
+		      "  fireline export malware --format hosts --json      only the report\n" },
 	{ .words = "rollback", .args = "LIST", .help = "A new version with an older content; its feeds stay pinned until unhold.", .min_args = 1, .max_args = 1,
 	  .run = fl_cmd_rollback,
 	  OPTS({ "to", "V", "that version; default: the one before" }, { "include-findings", NULL, "findings and operator entries go back too" }, REASON, DRY) },

@@ -12,7 +12,7 @@ struct fl_reads {
 };
 
 void fl_reads_lists(struct fl_reads *r, struct fl_admin_response *res);
-/** /v1/domain-lists/NAME[/versions|/diff|/entries] */
+/** /v1/domain-lists/NAME[/versions|/diff|/entries|/export] */
 void fl_reads_list(struct fl_reads *r, const struct fl_admin_request *req, struct fl_admin_response *res);
 /** Adds to each row of `because` since when, until when, and the findings behind it. */
 void fl_reads_enrich(struct fl_reads *r, void *because_json);

@@ -268,8 +268,9 @@ static void foot(struct fl_export *x, struct fl_buf *out)
 		for (int w = 0; w < FL_LOST_COUNT; w++)
 			if (r->lost[e][w].count)
 				loss_line(x, out, (enum fl_export_effect)e, (enum fl_export_reason)w);
-	fl_buf_printf(out, "%s end {\"names\":%llu,\"said\":%llu,\"covered\":%llu,\"lost\":%llu,\"rules\":%llu}\n", x->f->comment, (unsigned long long)r->names,
-		      (unsigned long long)r->said, (unsigned long long)r->covered, (unsigned long long)fl_export_lost(r), (unsigned long long)r->rules);
+	fl_buf_printf(out, "%s end {\"list\":\"%s\",\"version\":%llu,\"format\":\"%s\",\"names\":%llu,\"said\":%llu,\"covered\":%llu,\"lost\":%llu,\"rules\":%llu}\n",
+		      x->f->comment, x->v->list, (unsigned long long)x->v->id.number, x->f->name, (unsigned long long)r->names, (unsigned long long)r->said,
+		      (unsigned long long)r->covered, (unsigned long long)fl_export_lost(r), (unsigned long long)r->rules);
 }
 
 /* --- the stream --- */

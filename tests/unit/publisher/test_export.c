@@ -184,10 +184,10 @@ static void head_and_foot(void **state)
 					    "@ IN NS fireline.invalid.\n"
 					    "x.example CNAME .\n"
 					    "; loss {\"effect\":\"dropped\",\"reason\":\"reserved\",\"count\":2,\"examples\":[\"y.rpz-ip\",\"z.rpz-ip\"]}\n"
-					    "; end {\"names\":3,\"said\":1,\"covered\":0,\"lost\":2,\"rules\":1}\n");
+					    "; end {\"list\":\"ads\",\"version\":7,\"format\":\"rpz\",\"names\":3,\"said\":1,\"covered\":0,\"lost\":2,\"rules\":1}\n");
 	fl_buf_done(&text);
 	export_text("unbound", "", "", &text, &r);
-	assert_non_null(strstr((char *)text.p, "\nserver:\n# end {\"names\":0,"));
+	assert_non_null(strstr((char *)text.p, "\nserver:\n# end {\"list\":\"ads\",\"version\":7,\"format\":\"unbound\",\"names\":0,"));
 	fl_buf_done(&text);
 }
 
