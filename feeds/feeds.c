@@ -12,6 +12,8 @@ static fl__read *const readers[FL_FORMAT_COUNT] = {
 	[FL_FORMAT_DOMAINS] = fl__plain_read,
 	[FL_FORMAT_HOSTS] = fl__hosts_read,
 	[FL_FORMAT_ADBLOCK] = fl__adblock_read,
+	[FL_FORMAT_DNSMASQ] = fl__dnsmasq_read,
+	[FL_FORMAT_UNBOUND] = fl__unbound_read,
 };
 
 const char *fl_format_word(enum fl_format f)

@@ -13,7 +13,9 @@
 	X(FL_FORMAT_AUTO, "auto", "found out from the content; refused unless sure")         \
 	X(FL_FORMAT_DOMAINS, "domains", "one name a line; *.x is below x, .x is x and below") \
 	X(FL_FORMAT_HOSTS, "hosts", "hosts(5): a sinkhole address and names")                \
-	X(FL_FORMAT_ADBLOCK, "adblock", "the DNS part of adblock filters, with exceptions")
+	X(FL_FORMAT_ADBLOCK, "adblock", "the DNS part of adblock filters, with exceptions")     \
+	X(FL_FORMAT_DNSMASQ, "dnsmasq", "address=, local= and server= of a dnsmasq configuration") \
+	X(FL_FORMAT_UNBOUND, "unbound", "local-zone and local-data of an unbound configuration")
 enum fl_format {
 #define FL_X(name, word, text) name,
 	FL_FORMATS(FL_X)

@@ -33,8 +33,22 @@ enum fl_drop fl__token_judge(struct fl_span tok);
 /** Reasons that say nothing against a body: comments, rules of no concern, repeats. */
 bool fl__drop_is_harmless(enum fl_drop why);
 
+/* What came of the names of one line so far. Start with .first = FL_DROP_COUNT. */
+struct fl__account {
+	struct fl_span text;
+	enum fl_drop first; /* the reason that matters most */
+	bool claimed;
+};
+/** A name of the line: a claim when why is FL_DROP_COUNT, else a reason. 0, or what the sink said. */
+int fl__account_name(struct fl__reader *r, struct fl__account *a, struct fl_span name, uint8_t scope, enum fl_drop why);
+/** The line says something else that makes no claim. */
+void fl__account_drop(struct fl__account *a, enum fl_drop why);
+/** Counts the line: out, or dropped for its reason (FL_DROP_SYNTAX when it has none). */
+void fl__account_end(struct fl__reader *r, const struct fl__account *a);
+
 typedef int fl__read(struct fl__reader *r);
 fl__read fl__plain_read, fl__hosts_read, fl__adblock_read;
+fl__read fl__dnsmasq_read, fl__unbound_read;
 /** A blank line, or one that starts with '#', '!', ';' or '//'. */
 bool fl__plain_comment(struct fl_span text);
 /** NULL, or why this body is no list at all. */
@@ -44,6 +58,14 @@ struct fl_span fl__bom_off(struct fl_span body);
 /** hosts(5): is this an address, and one that leads nowhere? */
 enum fl__hosts_address { FL__HOSTS_NO_ADDRESS, FL__HOSTS_SINKHOLE, FL__HOSTS_OTHER };
 enum fl__hosts_address fl__hosts_address(struct fl_span tok);
+
+/** The rest of a resource record behind its owner, `[TTL] [class] type rdata` with TTL and class in either order (RFC 1035, 5.1):
+ * *type is the word, *rest what follows it. False when there is no type, or the class is not IN. */
+bool fl__record_type(struct fl_span *rest, struct fl_span *type);
+/** An A or AAAA record whose address leads nowhere. */
+bool fl__record_is_sinkhole(struct fl_span type, struct fl_span rdata);
+/** Equal without regard to case. */
+bool fl__word_is(struct fl_span s, const char *word);
 
 /* One adblock rule as written. */
 struct fl__rule {
@@ -58,3 +80,5 @@ struct fl__rule {
 enum fl_drop fl__adblock_rule(struct fl_span text, uint8_t bare, struct fl__rule *out);
 /** Does the line look like an adblock rule, whatever it says? */
 bool fl__adblock_looks(struct fl_span text);
+bool fl__dnsmasq_looks(struct fl_span text);
+bool fl__unbound_looks(struct fl_span text);

@@ -236,11 +236,20 @@ static size_t rulings_apply(struct fl_set *s, const char *path)
 	return applied;
 }
 
+/* The manifest's word for a format, and ours; the others have no reader yet. */
+static const struct {
+	const char *theirs, *ours;
+} formats[] = {
+	{ "plain", "domains" }, { "maltrail", "domains" }, { "hosts", "hosts" }, { "adblock", "adblock" },
+	{ "dnsmasq", "dnsmasq" }, { "unbound", "unbound" },
+};
+
 static const char *our_format(const char *theirs)
 {
-	if (strcmp(theirs, "plain") == 0 || strcmp(theirs, "maltrail") == 0)
-		return "domains";
-	return strcmp(theirs, "hosts") == 0 || strcmp(theirs, "adblock") == 0 ? theirs : NULL;
+	for (size_t i = 0; i < sizeof(formats) / sizeof(*formats); i++)
+		if (strcmp(formats[i].theirs, theirs) == 0)
+			return formats[i].ours;
+	return NULL;
 }
 
 static const char *text_of(const json_t *row, const char *key)

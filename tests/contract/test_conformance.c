@@ -1,0 +1,314 @@
+/* What a line means, from the octets of a feed to the entry of a set: a row a ruling, in every line format. A row gives
+ * the lines and what comes of them: "SCOPE name;" for an entry, "!reason;" for what makes none, in the order it is
+ * said. */
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#include "feeds/feeds.h"
+#include "normalize/normalize.h"
+
+static struct fl_names *names;
+
+static int take(void *ctx, const struct fl_feed_claim *c)
+{
+	char text[FL_NAME_TEXT];
+	struct fl_rkey key;
+	uint8_t scope = c->scope;
+	bool narrowed;
+	enum fl_drop why = fl_name_claim(names, c->name, &scope, &narrowed, &key);
+
+	if (why == FL_DROP_COUNT)
+		fl_buf_printf(ctx, "%u %s;", scope, fl_rkey_to_text(fl_rkey_span(&key), text));
+	else
+		fl_buf_printf(ctx, "!%s;", fl_drop_word(why));
+	return 0;
+}
+
+static void rejected(void *ctx, uint32_t line, struct fl_span text, enum fl_drop why)
+{
+	assert_true(line > 0 && text.n > 0);
+	fl_buf_printf(ctx, "!%s;", fl_drop_word(why));
+}
+
+static enum fl_drop canon(const void *ctx, struct fl_span name, struct fl_rkey *out)
+{
+	return fl_name_canon(ctx, name, out);
+}
+
+struct row {
+	const char *lines, *want;
+};
+
+static void row_check(const struct row *row, enum fl_format format, uint8_t scope)
+{
+	const struct fl_feed_options opt = { .format = format, .scope = scope, .canon = canon, .canon_ctx = names };
+	struct fl_feed_result res = { 0 };
+	struct fl_buf got = { 0 };
+	struct fl_err err = { 0 };
+
+	if (fl_feed_parse(fl_span_str(row->lines), &opt, take, rejected, &got, &res, &err) < 0)
+		fail_msg("%s, '%s': %s", fl_format_word(format), row->lines, err.text);
+	if (res.lines.dropped[FL_DROP_COMMENT])
+		fl_buf_str(&got, "!comment;");
+	if (strcmp(fl_buf_cstr(&got), row->want) != 0)
+		fail_msg("%s, '%s': %s, not %s", fl_format_word(format), row->lines, fl_buf_cstr(&got), row->want);
+	assert_true(fl_tally_balances(&res.lines));
+	fl_buf_done(&got);
+}
+
+#define CHECK(rows, format, scope)                                                                                     \
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*(rows)); i++)                                                    \
+	row_check(&(rows)[i], (format), (scope))
+
+/* The rules of names, the same in every format. */
+static void test_names(void **state)
+{
+	static const struct row rows[] = {
+		{ "Example.COM.", "1 example.com;" },
+		{ "m\xc3\xbcnchen.example", "1 xn--mnchen-3ya.example;" },
+		{ "mu\xcc\x88nchen.example", "1 xn--mnchen-3ya.example;" },
+		{ "fa\xc3\x9f.example", "1 xn--fa-hia.example;" },
+		{ "\xd0\xb8\xd0\xbc\xd1\x8f.010.xn--p1acf", "1 xn--h1ai1d.010.xn--p1acf;" },
+		{ "example\xe3\x80\x82"
+		  "com",
+		  "1 example.com;" },
+		{ "_dmarc.example.com", "1 _dmarc.example.com;" },
+		{ "a_b.example", "1 a_b.example;" },
+		{ "-a.example", "1 -a.example;" },
+		{ "r3---sn-x.example", "1 r3---sn-x.example;" },
+		{ "xn--cnms-kjr.dmdoc.dynv6.net", "1 xn--cnms-kjr.dmdoc.dynv6.net;" },
+		{ "support\xc2\xac"
+		  "forum.org",
+		  "1 xn--supportforum-tqa.org;" },
+		{ "a\xff\xfe.example", "!not_utf8;" },
+		{ "example..com", "!bad_label;" },
+		{ "exa mple.com", "!extra_fields;" },
+		{ "user@host.example", "!bad_label;" },
+		{ "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffgggg.onion", "!bad_label;" },
+		{ "cdn.", "!single_label;" },
+		{ "com", "!single_label;" },
+		{ "co.uk", "!icann_suffix;" },
+		{ "github.io", "1 github.io;" },
+		{ "*.github.io", "!private_suffix;" },
+		{ ".github.io", "1 github.io;" },
+		{ "ec2-3-84-126-255.compute-1.amazonaws.com", "1 ec2-3-84-126-255.compute-1.amazonaws.com;" },
+		{ "example.123", "!numeric_tld;" },
+		{ "1.2.3.4", "!address;" },
+		{ "[::1]", "!address;" },
+		{ "::1", "!address;" },
+		{ "0x5bf076a8", "!address;" },
+		{ "0056.0151.0121.0114", "!address;" },
+		{ "2a02:cf40:1::5:40669", "!address;" },
+		{ "localhost", "!single_label;" },
+		{ "printer.local", "1 printer.local;" },
+		{ "EXAMPLE\\.com", "!pattern;" },
+	};
+
+	(void)state;
+	CHECK(rows, FL_FORMAT_DOMAINS, FL_SCOPE_EXACT);
+}
+
+static void test_domains(void **state)
+{
+	static const struct row rows[] = {
+		{ "bad.example", "3 bad.example;" },
+		{ "*.bad.example", "2 bad.example;" },
+		{ ".bad.example", "3 bad.example;" },
+		{ "\xef\xbb\xbf# list\r\nbad.example\r\n", "3 bad.example;!comment;" },
+		{ "bad.example # why", "3 bad.example;" },
+		{ "bad.example#why", "!bad_label;" },
+		{ "! a\n; b\n// c\n# d\n\nbad.example", "3 bad.example;!comment;" },
+		{ "0.0.0.0 bad.example", "!extra_fields;" },
+		{ "bad.example,phishing", "!bad_label;" },
+		{ "cartevitale[.]info", "!pattern;" },
+		{ "hxxp://bad.example/", "!pattern;" },
+		{ "sw*.bad.example", "!pattern;" },
+		{ "*", "!pattern;" },
+		{ "com", "!single_label;" },
+	};
+
+	(void)state;
+	CHECK(rows, FL_FORMAT_DOMAINS, FL_SCOPE_SUBTREE);
+}
+
+static void test_hosts(void **state)
+{
+	static const struct row rows[] = {
+		{ "0.0.0.0 bad.example", "1 bad.example;" },
+		{ "127.0.0.1\tbad.example", "1 bad.example;" },
+		{ "127.0.0.53 bad.example", "1 bad.example;" },
+		{ ":: bad.example", "1 bad.example;" },
+		{ "::1 bad.example", "1 bad.example;" },
+		{ "0.0.0.0 a.example b.example\tc.example", "1 a.example;1 b.example;1 c.example;" },
+		{ "0.0.0.0 bad.example#why", "1 bad.example;" },
+		{ "0.0.0.0 localhost", "!local_name;" },
+		{ "127.0.0.1 localhost.localdomain", "!local_name;" },
+		{ "127.0.0.1 local", "!local_name;" },
+		{ "255.255.255.255 broadcasthost", "!local_name;" },
+		{ "::1 ip6-localhost ip6-loopback", "!local_name;" },
+		{ "ff02::1 ip6-allnodes", "!local_name;" },
+		{ "0.0.0.0 0.0.0.0", "!local_name;" },
+		{ "fe80::1%lo0 localhost", "!local_name;" },
+		{ "127.0.0.1 localhost bad.example", "1 bad.example;" },
+		{ "192.0.2.7 intranet.example", "!mapping;" },
+		{ "0.0.0.0 1.2.3.4", "!address;" },
+		{ "0.0.0.0 bad.example 1.2.3.4", "1 bad.example;!address;" },
+		{ "0.0.0.0 fe", "!single_label;" },
+		{ "bad.example", "!syntax;" },
+	};
+
+	(void)state;
+	CHECK(rows, FL_FORMAT_HOSTS, 0);
+}
+
+static void test_adblock(void **state)
+{
+	static const struct row rows[] = {
+		{ "||bad.example^", "3 bad.example;" },
+		{ "||bad.example^|", "3 bad.example;" },
+		{ "||*.bad.example^", "2 bad.example;" },
+		{ "|bad.example^", "1 bad.example;" },
+		{ "bad.example", "1 bad.example;" },
+		{ "@@||good.example^", "12 good.example;" },
+		{ "@@|good.example^", "4 good.example;" },
+		{ "||example.org", "!pattern;" },
+		{ "bad.example^", "!pattern;" },
+		{ "||masto*.top^", "!pattern;" },
+		{ "/ads[0-9]+/", "!pattern;" },
+		{ "||bad.example/path", "!not_applicable;" },
+		{ "example.com##.banner", "!not_applicable;" },
+		{ "example.com#@#.banner", "!not_applicable;" },
+		{ "example.com#?#.banner", "!not_applicable;" },
+		{ "example.com#$#body { }", "!not_applicable;" },
+		{ "example.com#%#x()", "!not_applicable;" },
+		{ "||bad.example^$third-party", "!not_applicable;" },
+		{ "||bad.example^$dnstype=~CNAME", "!not_applicable;" },
+		{ "||bad.example^$client=192.0.2.7", "!not_applicable;" },
+		{ "||bad.example^$ctag=device_pc", "!not_applicable;" },
+		{ "||bad.example^$removeparam=x", "!not_applicable;" },
+		{ "||bad.example^$all", "3 bad.example;" },
+		{ "||bad.example^$popup", "3 bad.example;" },
+		{ "||bad.example^$important", "3 bad.example;" },
+		{ "||bad.example^$dnsrewrite=NXDOMAIN;;", "3 bad.example;" },
+		{ "||bad.example^$dnsrewrite=192.0.2.7", "!mapping;" },
+		{ "||1.2.3.4^", "!address;" },
+		{ "||fe^", "!single_label;" },
+		{ "||github.io^", "1 github.io;" },
+		{ "||co.uk^", "!icann_suffix;" },
+		{ "! title\n[Adblock Plus 2.0]\n# note", "!comment;" },
+		{ "||x.example^\n||x.example^$badfilter", "!disabled;!disabled;" },
+		{ "@@||x.example^\n||a.x.example^", "12 x.example;!disabled;" },
+		{ "@@||x.example^\n||a.x.example^$important", "12 x.example;3 a.x.example;" },
+		{ "||x.example^$denyallow=a.x.example", "3 x.example;12 a.x.example;" },
+	};
+
+	(void)state;
+	CHECK(rows, FL_FORMAT_ADBLOCK, 0);
+}
+
+static void test_dnsmasq(void **state)
+{
+	static const struct row rows[] = {
+		{ "address=/bad.example/", "3 bad.example;" },
+		{ "address=/bad.example/#", "3 bad.example;" },
+		{ "address=/bad.example/0.0.0.0", "3 bad.example;" },
+		{ "address=/bad.example/::", "3 bad.example;" },
+		{ "address=/bad.example/127.0.0.1", "3 bad.example;" },
+		{ "server=/bad.example/", "3 bad.example;" },
+		{ "local=/bad.example/", "3 bad.example;" },
+		{ "server=/bad.example/127.0.0.1", "3 bad.example;" },
+		{ "server=/good.example/#", "12 good.example;" },
+		{ "local=/a.example/b.example/", "3 a.example;3 b.example;" },
+		{ "address=/a.example/1.2.3.4/0.0.0.0", "3 a.example;!address;" },
+		{ "address=/*.bad.example/", "2 bad.example;" },
+		{ "server=/*.good.example/#", "8 good.example;" },
+		{ "address=/.bad.example/", "3 bad.example;" },
+		{ "address=/*bad.example/", "!pattern;" },
+		{ "address=/bad.*/", "!pattern;" },
+		{ "address=/#/0.0.0.0", "!pattern;" },
+		{ "address=//0.0.0.0", "!not_applicable;" },
+		{ "address=/intranet.example/192.0.2.7", "!mapping;" },
+		{ "server=/corp.example/192.0.2.7", "!mapping;" },
+		{ "server=/corp.example/127.0.0.1#5353", "!mapping;" },
+		{ "server=/corp.example/192.0.2.7@eth0", "!mapping;" },
+		{ "server=/corp.example/2001:db8::7", "!mapping;" },
+		{ "server=/104.160.10.0/24", "!address;" },
+		{ "server=192.0.2.53", "!not_applicable;" },
+		{ "domain-needed", "!not_applicable;" },
+		{ "conf-file=/etc/dnsmasq.d/x", "!not_applicable;" },
+		{ "address=/bad.example", "!syntax;" },
+		{ "address=bad.example", "!syntax;" },
+		{ "address=/bad.example/nonsense", "!syntax;" },
+		{ "bad.example", "!syntax;" },
+		{ "address=/bad.example/ # why", "3 bad.example;" },
+		{ "local=/bad.example/ x", "!extra_fields;" },
+		{ "\xef\xbb\xbfserver=/bad.example/\r\n", "3 bad.example;" },
+		{ "# title\n\n", "!comment;" },
+	};
+
+	(void)state;
+	CHECK(rows, FL_FORMAT_DNSMASQ, 0);
+}
+
+static void test_unbound(void **state)
+{
+	static const struct row rows[] = {
+		{ "local-zone: \"bad.example\" static", "3 bad.example;" },
+		{ "local-zone: \"bad.example.\" always_nxdomain", "3 bad.example;" },
+		{ "local-zone: bad.example always_null", "3 bad.example;" },
+		{ "local-zone: 'bad.example' always_refuse", "3 bad.example;" },
+		{ "local-zone: \"bad.example\" always_deny", "3 bad.example;" },
+		{ "local-zone: \"bad.example\" always_nodata", "3 bad.example;" },
+		{ "local-zone: \"bad.example\" refuse", "3 bad.example;" },
+		{ "local-zone: \"bad.example\" deny", "3 bad.example;" },
+		{ "local-zone: \"bad.example\" inform_deny", "3 bad.example;" },
+		{ "local-zone: \"bad.example\" inform_redirect", "3 bad.example;" },
+		{ "local-zone: \"bad.example\" block_a", "3 bad.example;" },
+		{ "local-zone: \"good.example\" transparent", "12 good.example;" },
+		{ "local-zone: \"good.example\" always_transparent", "12 good.example;" },
+		{ "local-zone: \"x.example\" typetransparent", "!not_applicable;" },
+		{ "local-zone: \"x.example\" inform", "!not_applicable;" },
+		{ "local-zone: \"x.example\" nodefault", "!not_applicable;" },
+		{ "local-zone: \"x.example\" nonsense", "!syntax;" },
+		{ "local-zone: \"x.example\"", "!syntax;" },
+		{ "local-zone: \"x.example static", "!syntax;" },
+		{ "local-zone: \".\" static", "!pattern;" },
+		{ "local-zone: \"vg.no.*\" static", "!pattern;" },
+		{ "local-zone: \"fe\" always_refuse", "!single_label;" },
+		{ "local-zone: \"0.0.0.0\" always_refuse", "!address;" },
+		{ "local-data: \"bad.example A 0.0.0.0\"", "1 bad.example;" },
+		{ "local-data: \"bad.example. 60 IN AAAA ::\"", "1 bad.example;" },
+		{ "local-data: 'bad.example IN 60 A 127.0.0.1'", "1 bad.example;" },
+		{ "local-data: \"host.example A 192.0.2.7\"", "!mapping;" },
+		{ "local-data: \"host.example TXT x\"", "!mapping;" },
+		{ "local-data: \"host.example\"", "!syntax;" },
+		{ "local-zone: \"bad.example\" redirect local-data: \"bad.example A 192.0.2.7\"",
+		  "3 bad.example;!mapping;" },
+		{ "server:", "!not_applicable;" },
+		{ "server: local-zone: \"bad.example\" static", "3 bad.example;" },
+		{ "access-control: 10.0.0.0/8 allow", "!not_applicable;" },
+		{ "!*.cas.ms", "!syntax;" },
+		{ "\tlocal-zone: \"bad.example\" static # why\r\n", "3 bad.example;" },
+	};
+
+	(void)state;
+	CHECK(rows, FL_FORMAT_UNBOUND, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_names),   cmocka_unit_test(test_domains), cmocka_unit_test(test_hosts),
+		cmocka_unit_test(test_adblock), cmocka_unit_test(test_dnsmasq), cmocka_unit_test(test_unbound),
+	};
+	struct fl_err err;
+	int failed;
+
+	if (fl_names_open(NULL, &names, &err) < 0)
+		return 77;
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	fl_names_close(names);
+	return failed;
+}
