@@ -1,6 +1,10 @@
 /* The table of commands: one row makes parsing, help, and tests. */
 #include "cli/cmd.h"
+#include "feeds/feeds.h"
 
+/* "auto domains hosts ..." */
+#define FL_X(name, word, text) word " "
+#define FORMAT_WORDS "one of " FL_FORMATS(FL_X)
 #define OPT_END { 0 }
 #define OPTS(...) .opts = (const struct fl_command_opt[]){ __VA_ARGS__, OPT_END }
 #define REASON { "reason", "TEXT", "why, for the log" }
@@ -20,10 +24,10 @@ static const struct fl_command table[] = {
 	{ .words = "feed ls", .args = "", .help = "Feeds with state, age and names.", .run = fl_cmd_feed_ls },
 	{ .words = "feed add", .args = "NAME", .help = "Print the YAML of a new feed, or write it to a conf.d folder.", .min_args = 1, .max_args = 1, .run = fl_cmd_feed_add,
 	  OPTS({ "url", "URL", "where it is" }, { "path", "FILE", "a local file" }, { "into", "LIST", "the list it feeds" },
-	       { "format", "F", "auto, domains, hosts, adblock" }, { "scope", "S", "exact, subdomains, subtree, as_written" }, { "every", "DUR", "how often" },
+	       { "format", "F", FORMAT_WORDS }, { "scope", "S", "exact, subdomains, subtree, as_written" }, { "every", "DUR", "how often" },
 	       { "write", "DIR", "write DIR/feed-NAME.yaml" }) },
 	{ .words = "feed test", .args = "URL|FILE|-", .help = "What would come of a feed; needs no daemon.", .min_args = 1, .max_args = 1, .run = fl_cmd_feed_test,
-	  OPTS({ "format", "F", "auto, domains, hosts, adblock" }, { "scope", "S", "of bare names: exact, subdomains, subtree" },
+	  OPTS({ "format", "F", FORMAT_WORDS }, { "scope", "S", "of bare names: exact, subdomains, subtree" },
 	       { "entries", NULL, "print scope<TAB>name of each entry" }, { "rejects", NULL, "print line<TAB>reason<TAB>text of each refusal" },
 	       { "allow-private", NULL, "the server may have a private address" }) },
 	{ .words = "feed refresh", .args = "[NAME...]", .help = "Fetch now.", .max_args = -1, .run = fl_cmd_feed_refresh,

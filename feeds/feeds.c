@@ -14,6 +14,9 @@ static fl__read *const readers[FL_FORMAT_COUNT] = {
 	[FL_FORMAT_ADBLOCK] = fl__adblock_read,
 	[FL_FORMAT_DNSMASQ] = fl__dnsmasq_read,
 	[FL_FORMAT_UNBOUND] = fl__unbound_read,
+	[FL_FORMAT_URLS] = fl__urls_read,
+	[FL_FORMAT_MALTRAIL] = fl__maltrail_read,
+	[FL_FORMAT_ZEEK] = fl__zeek_read,
 };
 
 const char *fl_format_word(enum fl_format f)
@@ -62,6 +65,7 @@ bool fl__drop_is_harmless(enum fl_drop why)
 	case FL_DROP_DISABLED:
 	case FL_DROP_DUPLICATE:
 	case FL_DROP_LOCAL_NAME:
+	case FL_DROP_SHARED_HOST:
 		return true;
 	default:
 		return false;

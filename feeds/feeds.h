@@ -15,7 +15,10 @@
 	X(FL_FORMAT_HOSTS, "hosts", "hosts(5): a sinkhole address and names")                \
 	X(FL_FORMAT_ADBLOCK, "adblock", "the DNS part of adblock filters, with exceptions")     \
 	X(FL_FORMAT_DNSMASQ, "dnsmasq", "address=, local= and server= of a dnsmasq configuration") \
-	X(FL_FORMAT_UNBOUND, "unbound", "local-zone and local-data of an unbound configuration")
+	X(FL_FORMAT_UNBOUND, "unbound", "local-zone and local-data of an unbound configuration") \
+	X(FL_FORMAT_URLS, "urls", "one URL a line: its host, unless many share it")          \
+	X(FL_FORMAT_MALTRAIL, "maltrail", "trails: a name itself, .x is x and below")        \
+	X(FL_FORMAT_ZEEK, "zeek", "Zeek intelligence: domains and the hosts of URLs")
 enum fl_format {
 #define FL_X(name, word, text) name,
 	FL_FORMATS(FL_X)

@@ -49,6 +49,7 @@ void fl__account_end(struct fl__reader *r, const struct fl__account *a);
 typedef int fl__read(struct fl__reader *r);
 fl__read fl__plain_read, fl__hosts_read, fl__adblock_read;
 fl__read fl__dnsmasq_read, fl__unbound_read;
+fl__read fl__urls_read, fl__maltrail_read, fl__zeek_read;
 /** A blank line, or one that starts with '#', '!', ';' or '//'. */
 bool fl__plain_comment(struct fl_span text);
 /** NULL, or why this body is no list at all. */
@@ -67,6 +68,16 @@ bool fl__record_is_sinkhole(struct fl_span type, struct fl_span rdata);
 /** Equal without regard to case. */
 bool fl__word_is(struct fl_span s, const char *word);
 
+/** Defanged text as it was meant; buf has room for text.n octets and owns the result. */
+struct fl_span fl__refang(struct fl_span text, uint8_t *buf);
+/**
+ * The host of a URL, with or without a scheme, defanged or not; buf has room for text.n octets and owns *host.
+ * FL_DROP_COUNT, or FL_DROP_ADDRESS, _PATTERN, _SHARED_HOST, or _SYNTAX when there is no host.
+ */
+enum fl_drop fl__url_host(struct fl_span text, uint8_t *buf, struct fl_span *host);
+/** Does the path, not the name, say whose content a URL on this host is? Any case, maybe a trailing dot. */
+bool fl__host_is_shared(struct fl_span host);
+
 /* One adblock rule as written. */
 struct fl__rule {
 	struct fl_span name;	  /* in the line */
@@ -82,3 +93,7 @@ enum fl_drop fl__adblock_rule(struct fl_span text, uint8_t bare, struct fl__rule
 bool fl__adblock_looks(struct fl_span text);
 bool fl__dnsmasq_looks(struct fl_span text);
 bool fl__unbound_looks(struct fl_span text);
+/** Does the line start with scheme:// ? */
+bool fl__urls_looks(struct fl_span text);
+/** Is it the line that names the columns? */
+bool fl__zeek_header(struct fl_span text);

@@ -41,7 +41,7 @@ static uint64_t refused_names(const struct fl_tally *t)
 
 static void judge(struct fl_feed_trial *t, uint64_t min_names)
 {
-	uint64_t refused = t->parsed.refused + refused_names(&t->claims);
+	uint64_t refused = t->parsed.refused - t->parsed.lines.dropped[FL_DROP_ADDRESS] + refused_names(&t->claims);
 
 	t->refused = true;
 	t->no_list = refused > t->names && t->parsed.claims + t->parsed.refused > 0;

@@ -133,6 +133,9 @@ static void set_hash(const struct fl_set *s, char hex[65])
 #define UNDECODABLE "an A-label that IDNA 2008 does not decode: DNS serves it, so it stays (DESIGN: names)"
 #define DENYALLOW "$denyallow: the rule holds but for the names in it"
 #define BARS "|x| speaks of x itself, as |x^ does"
+#define SHARED "a URL on a host that many share says nothing about the host"
+#define ABOVE "a name above suffixes is none itself"
+#define TWEETFEED_URLS "urls/tweetfeed-urls.txt"
 #define WILDCARD "the parent of a wildcard rule is a suffix to libpsl"
 
 static const struct ruling {
@@ -185,6 +188,27 @@ static const struct ruling {
 	{ AGH, "pizzaseo.com", 0, BARS },
 	{ "adblock/adfilt-nordic-adguardhome.txt", "cluster.chart.dk", FL_SCOPE_SUBTREE,
 	  "@@||chart.dk^ above it: an exception wins at any depth, so the claim is dropped as disabled" },
+	{ TWEETFEED_URLS, "api.telegram.org", FL_SCOPE_EXACT, SHARED },
+	{ TWEETFEED_URLS, "cold5.gofile.io", FL_SCOPE_EXACT, SHARED },
+	{ TWEETFEED_URLS, "drive.google.com", FL_SCOPE_EXACT, SHARED },
+	{ TWEETFEED_URLS, "drive.usercontent.google.com", FL_SCOPE_EXACT, SHARED },
+	{ TWEETFEED_URLS, "gist.githubusercontent.com", FL_SCOPE_EXACT, SHARED },
+	{ TWEETFEED_URLS, "github.com", FL_SCOPE_EXACT, SHARED },
+	{ TWEETFEED_URLS, "litterbox.catbox.moe", FL_SCOPE_EXACT, SHARED },
+	{ TWEETFEED_URLS, "lnkd.in", FL_SCOPE_EXACT, SHARED },
+	{ TWEETFEED_URLS, "mail.google.com", FL_SCOPE_EXACT, SHARED },
+	{ TWEETFEED_URLS, "pastebin.com", FL_SCOPE_EXACT, SHARED },
+	{ TWEETFEED_URLS, "raw.githubusercontent.com", FL_SCOPE_EXACT, SHARED },
+	{ TWEETFEED_URLS, "release-assets.githubusercontent.com", FL_SCOPE_EXACT, SHARED },
+	{ TWEETFEED_URLS, "storage.googleapis.com", FL_SCOPE_EXACT, SHARED },
+	{ TWEETFEED_URLS, "www.dropbox.com", FL_SCOPE_EXACT, SHARED },
+	{ TWEETFEED_URLS, "www.facebook.com", FL_SCOPE_EXACT, SHARED },
+	{ TWEETFEED_URLS, "www.npmjs.com", FL_SCOPE_EXACT, SHARED },
+	{ TWEETFEED_URLS, "www.tiktok.com", FL_SCOPE_EXACT, SHARED },
+	{ "other/vxvault-sample.txt", "raw.githubusercontent.com", FL_SCOPE_EXACT, SHARED },
+	{ "wildcard/gaso-ublacklist.txt", "amazonaws.com", 0, ABOVE },
+	{ "wildcard/gaso-ublacklist.txt", "canva.site", 0, ABOVE },
+	{ "wildcard/1hosts-mini-wildcards.txt.zst", "elastx.net", 0, ABOVE },
 	{ "big/maltrail-2026-08-21.txt.zst", "localto.net", FL_SCOPE_EXACT, WILDCARD },
 	{ "big/maltrail-2026-08-23.txt.zst", "localto.net", FL_SCOPE_EXACT, WILDCARD },
 };
@@ -240,8 +264,8 @@ static size_t rulings_apply(struct fl_set *s, const char *path)
 static const struct {
 	const char *theirs, *ours;
 } formats[] = {
-	{ "plain", "domains" }, { "maltrail", "domains" }, { "hosts", "hosts" }, { "adblock", "adblock" },
-	{ "dnsmasq", "dnsmasq" }, { "unbound", "unbound" },
+	{ "plain", "domains" }, { "maltrail", "maltrail" }, { "wildcard", "domains" }, { "match-pattern", "domains" }, { "hosts", "hosts" }, { "adblock", "adblock" },
+	{ "dnsmasq", "dnsmasq" }, { "unbound", "unbound" }, { "url-list", "urls" }, { "zeek-intel", "zeek" },
 };
 
 static const char *our_format(const char *theirs)

@@ -297,11 +297,127 @@ static void test_unbound(void **state)
 	CHECK(rows, FL_FORMAT_UNBOUND, 0);
 }
 
+/* Match patterns of browsers say whole sites. */
+static void test_match_patterns(void **state)
+{
+	static const struct row rows[] = {
+		{ "*://*.bad.example/*", "3 bad.example;" },
+		{ "*://bad.example/*", "1 bad.example;" },
+		{ "*://*.2015San.com/*", "3 2015san.com;" },
+		{ "*://*/*", "!pattern;" },
+		{ "*://bad.example/login/*", "!pattern;" },
+		{ "*://*.1.2.3.4/*", "!address;" },
+		{ "bad.example", "!syntax;" },
+	};
+
+	(void)state;
+	CHECK(rows, FL_FORMAT_DOMAINS, 0);
+}
+
+static void test_urls(void **state)
+{
+	static const struct row rows[] = {
+		{ "http://bad.example", "1 bad.example;" },
+		{ "https://Bad.Example./a/b?c=d#e", "1 bad.example;" },
+		{ "http://bad.example:8080/x", "1 bad.example;" },
+		{ "http://user:pass@bad.example/x", "1 bad.example;" },
+		{ "http://good.example@bad.example\\@good.example/", "1 bad.example;" },
+		{ "http://%62ad.example/", "1 bad.example;" },
+		{ "ftp://bad.example/x", "1 bad.example;" },
+		{ "hxxp://bad[.]example/x", "1 bad.example;" },
+		{ "hXXps[:]//bad(.)example/x", "1 bad.example;" },
+		{ "hxxps[://]bad[dot]example[:]8080[/]x", "1 bad.example;" },
+		{ "bad.example/login", "1 bad.example;" },
+		{ "bad.example:8443", "1 bad.example;" },
+		{ "http://bad.example/a b c", "1 bad.example;" },
+		{ "http://bad.example/x # why", "1 bad.example;" },
+		{ "http://m\xc3\xbcnchen.example/x", "1 xn--mnchen-3ya.example;" },
+		{ "http://1.2.3.4/x86", "!address;" },
+		{ "http://1.2.3.4:1171/i", "!address;" },
+		{ "http://[2604:2dc0::1]/x", "!address;" },
+		{ "http://0x5bf076a8/", "!address;" },
+		{ "http://bad.example:x/", "!syntax;" },
+		{ "http:///x", "!syntax;" },
+		{ "user@host.example", "!syntax;" },
+		{ "http://*.bad.example/", "!pattern;" },
+		{ "bad.example worse.example", "!extra_fields;" },
+		{ "http://localhost/x", "!single_label;" },
+		{ "https://github.com/x/y/raw/z.exe", "!shared_host;" },
+		{ "https://raw.githubusercontent.com/x/y/z.exe", "!shared_host;" },
+		{ "https://pastebin.com/raw/x", "!shared_host;" },
+		{ "https://drive.google.com/uc?id=x", "!shared_host;" },
+		{ "https://www.DropBox.com./s/x", "!shared_host;" },
+		{ "https://blogspot.com/x", "!shared_host;" },
+		{ "https://s3.eu-west-1.amazonaws.com/bucket/x", "!shared_host;" },
+		{ "https://bit.ly/x", "!shared_host;" },
+		{ "https://bad.blogspot.com/x", "1 bad.blogspot.com;" },
+		{ "https://bad.github.io/x", "1 bad.github.io;" },
+		{ "https://bucket.s3.amazonaws.com/x", "1 bucket.s3.amazonaws.com;" },
+		{ "http://843824910-google.com", "1 843824910-google.com;" },
+		{ "# title\n\n", "!comment;" },
+	};
+
+	(void)state;
+	CHECK(rows, FL_FORMAT_URLS, 0);
+	CHECK(rows, FL_FORMAT_URLS, FL_SCOPE_SUBTREE); /* a URL says nothing about what is below its host */
+}
+
+static void test_maltrail(void **state)
+{
+	static const struct row rows[] = {
+		{ "bad.example", "1 bad.example;" },
+		{ ".bad.example", "3 bad.example;" },
+		{ "bad.example # why", "1 bad.example;" },
+		{ "http://52.196.149.49", "!address;" },
+		{ "51.210.1.239:8443", "!address;" },
+		{ "/365-Stealer/", "!pattern;" },
+		{ "bad.example/itsme.daum", "!pattern;" },
+		{ "bad.example:8080", "!pattern;" },
+		{ "0ba[0-9]{8,15}\\.win", "!pattern;" },
+		{ "*.bad.example", "!pattern;" },
+		{ "cartevitale[.]info", "!pattern;" },
+		{ "bad.example worse.example", "!extra_fields;" },
+		{ "# Reference: https://example.com/x\n", "!comment;" },
+	};
+
+	(void)state;
+	CHECK(rows, FL_FORMAT_MALTRAIL, FL_SCOPE_SUBTREE);
+}
+
+#define FIELDS "#fields\tindicator\tindicator_type\tmeta.source\n"
+
+static void test_zeek(void **state)
+{
+	static const struct row rows[] = {
+		{ FIELDS "bad.example\tIntel::DOMAIN\tx", "1 bad.example;!comment;" },
+		{ FIELDS "bad.example/login\tIntel::URL\tx", "1 bad.example;!comment;" },
+		{ FIELDS "github.com/x\tIntel::URL\tx", "!shared_host;!comment;" },
+		{ FIELDS "192.0.2.7\tIntel::ADDR\tx", "!address;!comment;" },
+		{ FIELDS "192.0.2.0/24\tIntel::SUBNET\tx", "!address;!comment;" },
+		{ FIELDS "d41d8cd98f00b204e9800998ecf8427e\tIntel::FILE_HASH\tx", "!not_applicable;!comment;" },
+		{ FIELDS "x@bad.example\tIntel::EMAIL\tx", "!not_applicable;!comment;" },
+		{ FIELDS "192.0.2.7\tIntel::DOMAIN\tx", "!address;!comment;" },
+		{ FIELDS "*.bad.example\tIntel::DOMAIN\tx", "!pattern;!comment;" },
+		{ FIELDS "bad.example\tnonsense\tx", "!syntax;!comment;" },
+		{ FIELDS "bad.example", "!syntax;!comment;" },
+		{ FIELDS "bad.example Intel::DOMAIN x", "!syntax;!comment;" },
+		{ "#fields\tmeta.source\tindicator_type\tindicator\nx\tIntel::DOMAIN\tbad.example",
+		  "1 bad.example;!comment;" },
+		{ "#fields\tindicator\tmeta.source\nbad.example\tx", "!syntax;!comment;" },
+		{ "bad.example\tIntel::DOMAIN\tx", "!syntax;" },
+	};
+
+	(void)state;
+	CHECK(rows, FL_FORMAT_ZEEK, FL_SCOPE_SUBTREE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names),   cmocka_unit_test(test_domains), cmocka_unit_test(test_hosts),
-		cmocka_unit_test(test_adblock), cmocka_unit_test(test_dnsmasq), cmocka_unit_test(test_unbound),
+		cmocka_unit_test(test_names),          cmocka_unit_test(test_domains), cmocka_unit_test(test_hosts),
+		cmocka_unit_test(test_adblock),        cmocka_unit_test(test_dnsmasq), cmocka_unit_test(test_unbound),
+		cmocka_unit_test(test_match_patterns), cmocka_unit_test(test_urls),    cmocka_unit_test(test_maltrail),
+		cmocka_unit_test(test_zeek),
 	};
 	struct fl_err err;
 	int failed;
