@@ -17,6 +17,7 @@ static fl__read *const readers[FL_FORMAT_COUNT] = {
 	[FL_FORMAT_URLS] = fl__urls_read,
 	[FL_FORMAT_MALTRAIL] = fl__maltrail_read,
 	[FL_FORMAT_ZEEK] = fl__zeek_read,
+	[FL_FORMAT_RPZ] = fl__rpz_read,
 };
 
 const char *fl_format_word(enum fl_format f)
@@ -66,6 +67,7 @@ bool fl__drop_is_harmless(enum fl_drop why)
 	case FL_DROP_DUPLICATE:
 	case FL_DROP_LOCAL_NAME:
 	case FL_DROP_SHARED_HOST:
+	case FL_DROP_TRIGGER:
 		return true;
 	default:
 		return false;

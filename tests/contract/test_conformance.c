@@ -411,13 +411,118 @@ static void test_zeek(void **state)
 	CHECK(rows, FL_FORMAT_ZEEK, FL_SCOPE_SUBTREE);
 }
 
+#define ZONE "$ORIGIN rpz.example.\n@ SOA ns.x. root.x. (1 2 3\n 4 5)\n"
+#define ZONE_SAYS "!not_applicable;!not_applicable;"
+
+static void test_rpz(void **state)
+{
+	static const struct row rows[] = {
+		/* actions */
+		{ "bad.example CNAME .", "1 bad.example;" },
+		{ "*.bad.example CNAME .", "2 bad.example;" },
+		{ "bad.example CNAME *.", "1 bad.example;" },
+		{ "bad.example CNAME rpz-drop.", "1 bad.example;" },
+		{ "good.example CNAME rpz-passthru.", "4 good.example;" },
+		{ "*.good.example CNAME RPZ-Passthru.", "8 good.example;" },
+		{ "good.example CNAME good.example.", "4 good.example;" },
+		{ "*.good.example CNAME *.good.example.", "8 good.example;" },
+		{ "x.example CNAME rpz-tcp-only.", "!not_applicable;" },
+		{ "x.example CNAME garden.example.", "!mapping;" },
+		{ "x.example A 192.0.2.7", "!mapping;" },
+		{ "x.example TXT \"a ; ( text\"", "!mapping;" },
+		{ "bad.example A 0.0.0.0", "1 bad.example;" },
+		{ "bad.example AAAA ::", "1 bad.example;" },
+		/* how a record may be written */
+		{ "bad.example 60 IN CNAME .", "1 bad.example;" },
+		{ "bad.example IN 60 CNAME .", "1 bad.example;" },
+		{ "bad.example in cname .", "1 bad.example;" },
+		{ "bad.example\tCNAME\t. ; why", "1 bad.example;" },
+		{ "bad.example 1h30m CNAME (\n . )", "1 bad.example;" },
+		{ "bad.example CNAME .\r\n", "1 bad.example;" },
+		{ "\xef\xbb\xbf; title\nbad.example CNAME .", "1 bad.example;!comment;" },
+		{ "BAD.example CNAME .\n\tA 0.0.0.0", "1 bad.example;1 bad.example;" },
+		{ "\\066ad.example CNAME .", "1 bad.example;" },
+		{ "bad\\.example CNAME .", "!bad_label;" },
+		{ "m\xc3\xbcnchen.example CNAME .", "1 xn--mnchen-3ya.example;" },
+		/* where the zone begins */
+		{ ZONE "bad.example CNAME .", ZONE_SAYS "1 bad.example;" },
+		{ ZONE "bad.example.rpz.example. CNAME .", ZONE_SAYS "1 bad.example;" },
+		{ ZONE "bad.example. CNAME .", ZONE_SAYS "!out_of_zone;" },
+		{ ZONE "$ORIGIN example.rpz.example.\nbad CNAME .", ZONE_SAYS "!not_applicable;1 bad.example;" },
+		{ ZONE "good.example CNAME good.example.", ZONE_SAYS "4 good.example;" },
+		{ ZONE "good.example CNAME good.example", ZONE_SAYS "!mapping;" },
+		{ "$ORIGIN rpz.example.\nbad.example CNAME .", "!not_applicable;1 bad.example;" },
+		{ "@ SOA ns. root. (1 2 3 4 5)\nbad.example CNAME .", "!not_applicable;1 bad.example;" },
+		{ "bad.example. CNAME .", "1 bad.example;" },
+		{ "zone. IN NS localhost.", "!not_applicable;" },
+		{ "$TTL 300", "!not_applicable;" },
+		/* other triggers, counted */
+		{ "24.0.2.0.192.rpz-ip CNAME .", "!trigger;" },
+		{ "128.zz.3333.4444.0.0.8888.rpz-ip CNAME .", "!trigger;" },
+		{ "32.1.2.0.192.rpz-client-ip CNAME rpz-passthru.", "!trigger;" },
+		{ "ns.bad.example.rpz-nsdname CNAME .", "!trigger;" },
+		{ "24.0.2.0.192.rpz-nsip CNAME .", "!trigger;" },
+		{ "24.0.2.0.192.RPZ-IP.rpz.example. CNAME .", "!trigger;" },
+		/* what is no rule */
+		{ "* CNAME .", "!pattern;" },
+		{ "vg.no.* CNAME .", "!pattern;" },
+		{ "0x5bf076a8 CNAME .", "!address;" },
+		{ "0056.0151.0121.0114 CNAME .", "!address;" },
+		{ "1.2.3.4 CNAME .", "!address;" },
+		{ "fe CNAME .", "!single_label;" },
+		{ "x.example DNAME y.example.", "!not_applicable;" },
+		{ "x.example RRSIG x", "!not_applicable;" },
+		{ "x.example CH CNAME .", "!syntax;" },
+		{ "x.example NONSENSE .", "!syntax;" },
+		{ "x.example CNAME", "!syntax;" },
+		{ "x.example CNAME . .", "!syntax;" },
+		{ "x..example CNAME .", "!bad_label;" },
+		{ "\tCNAME .", "!syntax;" },
+		{ "!*.cas.ms CNAME .", "!pattern;" },
+		{ "$GENERATE 1-9 x$ CNAME .", "!pattern;" },
+		{ "$INCLUDE other.db", "!syntax;" },
+		/* what is broken costs its own line */
+		{ "x.example CNAME (\nbad.example CNAME .\n", "!syntax;1 bad.example;" },
+		{ "x.example CNAME (\nbad.example CNAME .\n@ SOA a. b. (1 2 3 4 5)",
+		  "!syntax;1 bad.example;!not_applicable;" },
+		{ "x.example CNAME )\nbad.example CNAME .\n", "!syntax;1 bad.example;" },
+		{ "x.example TXT \"open\nbad.example CNAME .\n", "!syntax;1 bad.example;" },
+	};
+
+	(void)state;
+	CHECK(rows, FL_FORMAT_RPZ, FL_SCOPE_SUBTREE);
+}
+
+/* A name that no zone can hold: a loader would refuse the whole zone for it. */
+static void test_rpz_long_names(void **state)
+{
+	struct fl_buf b = { 0 };
+	struct row row = { .want = "!too_long;1 bad.example;" };
+
+	(void)state;
+	for (int i = 0; i < 30; i++)
+		fl_buf_str(&b, "aaaaaaaaa.");
+	fl_buf_str(&b, "example CNAME .\nbad.example CNAME .\n");
+	row.lines = fl_buf_cstr(&b);
+	row_check(&row, FL_FORMAT_RPZ, 0);
+	fl_buf_done(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names),          cmocka_unit_test(test_domains), cmocka_unit_test(test_hosts),
-		cmocka_unit_test(test_adblock),        cmocka_unit_test(test_dnsmasq), cmocka_unit_test(test_unbound),
-		cmocka_unit_test(test_match_patterns), cmocka_unit_test(test_urls),    cmocka_unit_test(test_maltrail),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_domains),
+		cmocka_unit_test(test_hosts),
+		cmocka_unit_test(test_adblock),
+		cmocka_unit_test(test_dnsmasq),
+		cmocka_unit_test(test_unbound),
+		cmocka_unit_test(test_match_patterns),
+		cmocka_unit_test(test_urls),
+		cmocka_unit_test(test_maltrail),
 		cmocka_unit_test(test_zeek),
+		cmocka_unit_test(test_rpz),
+		cmocka_unit_test(test_rpz_long_names),
 	};
 	struct fl_err err;
 	int failed;
