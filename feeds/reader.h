@@ -94,7 +94,7 @@ enum fl_drop fl__adblock_rule(struct fl_span text, uint8_t bare, struct fl__rule
 bool fl__adblock_looks(struct fl_span text);
 bool fl__dnsmasq_looks(struct fl_span text);
 bool fl__unbound_looks(struct fl_span text);
-/** A directive, or a record of a zone with an owner of its own. */
+/** A CNAME, NS or SOA record with an owner of its own? */
 bool fl__rpz_looks(struct fl_span text);
 /** Does the line start with scheme:// ? */
 bool fl__urls_looks(struct fl_span text);

@@ -351,12 +351,12 @@ static int entry_account(struct zone *z, const struct entry *e, enum fl_drop why
 
 bool fl__rpz_looks(struct fl_span text)
 {
-	struct fl_span owner, type;
+	struct fl_span owner, type, data;
 
-	if (text.n > 8 && (memcmp(text.p, "$TTL", 4) == 0 || memcmp(text.p, "$ORIGIN", 7) == 0))
-		return true;
-	return fl__token(&text, &owner) && owner.p[0] != '|' && fl__record_type(&text, &type) &&
-	       (fl__word_is(type, "CNAME") || fl__word_is(type, "SOA") || fl__word_is(type, "NS"));
+	if (!fl__token(&text, &owner) || owner.p[0] == '$' || !fl__record_type(&text, &type) ||
+	    !fl__token(&text, &data))
+		return false;
+	return fl__word_is(type, "CNAME") || fl__word_is(type, "SOA") || fl__word_is(type, "NS");
 }
 
 int fl__rpz_read(struct fl__reader *r)
