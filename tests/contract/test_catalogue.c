@@ -341,6 +341,39 @@ static void test_every_list_agrees(void **state)
 	json_decref(manifest);
 }
 
+/* What `auto` makes of each list: its own format, or a refusal; never another one. */
+static void test_every_list_is_found_out(void **state)
+{
+	json_t *manifest, *row;
+	size_t i, sure = 0, refused = 0;
+
+	(void)state;
+	manifest = json_load_file(FL_SHARED "/feeds/manifest.json", 0, NULL);
+	assert_non_null(manifest);
+	json_array_foreach(manifest, i, row) {
+		const char *path = text_of(row, "path"), *want = our_format(text_of(row, "format"));
+		enum fl_format found;
+		struct fl_err err = { 0 };
+		struct fl_span body;
+
+		if (!want || strstr(path, ".gz"))
+			continue;
+		body = feed_read(path);
+		if (fl_feed_detect(body, &found, &err) < 0) {
+			print_message("%s: %s\n", path, err.text);
+			refused++;
+		} else if (strcmp(fl_format_word(found), want) != 0)
+			fail_msg("%s is %s, found out as %s", path, want, fl_format_word(found));
+		else
+			sure++;
+		free((void *)(uintptr_t)body.p);
+	}
+	print_message("%zu lists found out, %zu refused\n", sure, refused);
+	assert_true(sure > 60);
+	assert_int_equal(refused, 1); /* the accident: comments only */
+	json_decref(manifest);
+}
+
 /* One set of claims, published in three formats at one moment. */
 static void test_one_set_in_three_formats(void **state)
 {
@@ -412,6 +445,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_list_agrees),
+		cmocka_unit_test(test_every_list_is_found_out),
 		cmocka_unit_test(test_one_set_in_three_formats),
 		cmocka_unit_test(test_the_accident_is_an_empty_list),
 		cmocka_unit_test(test_trails_read_as_domains),
