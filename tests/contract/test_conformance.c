@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "feeds/feeds.h"
+#include "ingest/ingest.h"
 #include "normalize/normalize.h"
 
 static struct fl_names *names;
@@ -508,6 +509,37 @@ static void test_rpz_long_names(void **state)
 	fl_buf_done(&b);
 }
 
+/* Half of what a list of URLs holds is addresses; a page of text in its place is still no list. */
+static void test_addresses_do_not_speak_against_a_list(void **state)
+{
+	static const struct {
+		enum fl_format format;
+		const char *body;
+		bool refused;
+	} rows[] = {
+		{ FL_FORMAT_URLS, "http://1.2.3.4/x\nhttp://1.2.3.5/x\nhttps://github.com/x\nhttp://bad.example/x\n",
+		  false },
+		{ FL_FORMAT_ZEEK,
+		  FIELDS "192.0.2.7\tIntel::ADDR\tx\n192.0.2.8\tIntel::ADDR\tx\nbad.example\tIntel::DOMAIN\tx\n",
+		  false },
+		{ FL_FORMAT_URLS, "http://1.2.3.4/x\nhttp://1.2.3.5/x\n", true },
+		{ FL_FORMAT_URLS, "Too many\nrequests today\nfrom you, see bad.example\nhttp://bad.example/x\n", true },
+		{ FL_FORMAT_RPZ, "bad.example\nworse.example\nx.example CNAME .\n", true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		const struct fl_feed_options opt = { .format = rows[i].format };
+		struct fl_feed_trial t;
+		struct fl_err err = { 0 };
+
+		assert_int_equal(fl_feed_try(names, &opt, fl_span_str(rows[i].body), 0, NULL, NULL, NULL, &t, &err), 0);
+		if (t.refused != rows[i].refused)
+			fail_msg("row %zu: %s, %llu names", i, t.refused ? t.reason : "taken",
+				 (unsigned long long)t.names);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -523,6 +555,7 @@ int main(void)
 		cmocka_unit_test(test_zeek),
 		cmocka_unit_test(test_rpz),
 		cmocka_unit_test(test_rpz_long_names),
+		cmocka_unit_test(test_addresses_do_not_speak_against_a_list),
 	};
 	struct fl_err err;
 	int failed;
