@@ -100,8 +100,8 @@ struct votes {
 
 /* The formats that are found out, in the order of the message. */
 static const enum fl_format candidates[] = {
-	FL_FORMAT_HOSTS,   FL_FORMAT_ADBLOCK, FL_FORMAT_DOMAINS, FL_FORMAT_DNSMASQ,
-	FL_FORMAT_UNBOUND, FL_FORMAT_RPZ,     FL_FORMAT_URLS,    FL_FORMAT_ZEEK,
+	FL_FORMAT_HOSTS, FL_FORMAT_ADBLOCK, FL_FORMAT_DOMAINS, FL_FORMAT_DNSMASQ, FL_FORMAT_UNBOUND,
+	FL_FORMAT_RPZ,   FL_FORMAT_URLS,    FL_FORMAT_ZEEK,    FL_FORMAT_BIND,
 };
 enum { CANDIDATES = sizeof(candidates) / sizeof(*candidates) };
 
@@ -157,6 +157,8 @@ static void vote(struct votes *v, struct fl_span text)
 		v->n[FL_FORMAT_DNSMASQ]++;
 	else if (fl__unbound_looks(text))
 		v->n[FL_FORMAT_UNBOUND]++;
+	else if (fl__bind_looks(text))
+		v->n[FL_FORMAT_BIND]++;
 	else if (fl__adblock_looks(text))
 		v->n[FL_FORMAT_ADBLOCK]++;
 	else if (fl__token(&rest, &tok)) {
@@ -188,8 +190,8 @@ static size_t votes_sum(const struct votes *v)
 /* Lines of the formats whose every line shows what it is, other than `f`. */
 static size_t votes_against(const struct votes *v, enum fl_format f)
 {
-	static const enum fl_format plain[] = { FL_FORMAT_HOSTS, FL_FORMAT_DNSMASQ, FL_FORMAT_UNBOUND, FL_FORMAT_RPZ,
-						FL_FORMAT_ZEEK };
+	static const enum fl_format plain[] = { FL_FORMAT_HOSTS, FL_FORMAT_DNSMASQ, FL_FORMAT_UNBOUND,
+						FL_FORMAT_RPZ,   FL_FORMAT_ZEEK,    FL_FORMAT_BIND };
 	size_t sum = 0;
 
 	for (size_t i = 0; i < sizeof(plain) / sizeof(*plain); i++)

@@ -18,6 +18,7 @@ static fl__read *const readers[FL_FORMAT_COUNT] = {
 	[FL_FORMAT_MALTRAIL] = fl__maltrail_read,
 	[FL_FORMAT_ZEEK] = fl__zeek_read,
 	[FL_FORMAT_RPZ] = fl__rpz_read,
+	[FL_FORMAT_BIND] = fl__bind_read,
 };
 
 const char *fl_format_word(enum fl_format f)

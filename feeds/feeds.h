@@ -19,7 +19,8 @@
 	X(FL_FORMAT_URLS, "urls", "one URL a line: its host, unless many share it")          \
 	X(FL_FORMAT_MALTRAIL, "maltrail", "trails: a name itself, .x is x and below")        \
 	X(FL_FORMAT_ZEEK, "zeek", "Zeek intelligence: domains and the hosts of URLs") \
-	X(FL_FORMAT_RPZ, "rpz", "a response policy zone: what it says of the name asked for")
+	X(FL_FORMAT_RPZ, "rpz", "a response policy zone: what it says of the name asked for") \
+	X(FL_FORMAT_BIND, "bind", "zones of a BIND configuration that answer themselves")
 enum fl_format {
 #define FL_X(name, word, text) name,
 	FL_FORMATS(FL_X)

@@ -50,7 +50,7 @@ typedef int fl__read(struct fl__reader *r);
 fl__read fl__plain_read, fl__hosts_read, fl__adblock_read;
 fl__read fl__dnsmasq_read, fl__unbound_read;
 fl__read fl__urls_read, fl__maltrail_read, fl__zeek_read;
-fl__read fl__rpz_read;
+fl__read fl__rpz_read, fl__bind_read;
 /** A blank line, or one that starts with '#', '!', ';' or '//'. */
 bool fl__plain_comment(struct fl_span text);
 /** NULL, or why this body is no list at all. */
@@ -94,6 +94,7 @@ enum fl_drop fl__adblock_rule(struct fl_span text, uint8_t bare, struct fl__rule
 bool fl__adblock_looks(struct fl_span text);
 bool fl__dnsmasq_looks(struct fl_span text);
 bool fl__unbound_looks(struct fl_span text);
+bool fl__bind_looks(struct fl_span text);
 /** A CNAME, NS or SOA record with an owner of its own? */
 bool fl__rpz_looks(struct fl_span text);
 /** Does the line start with scheme:// ? */

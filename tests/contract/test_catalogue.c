@@ -265,7 +265,7 @@ static const struct {
 	const char *theirs, *ours;
 } formats[] = {
 	{ "plain", "domains" }, { "maltrail", "maltrail" }, { "wildcard", "domains" }, { "match-pattern", "domains" }, { "hosts", "hosts" }, { "adblock", "adblock" },
-	{ "dnsmasq", "dnsmasq" }, { "unbound", "unbound" }, { "url-list", "urls" }, { "rpz", "rpz" }, { "zeek-intel", "zeek" },
+	{ "dnsmasq", "dnsmasq" }, { "unbound", "unbound" }, { "url-list", "urls" }, { "rpz", "rpz" }, { "bind-zones", "bind" }, { "zeek-intel", "zeek" },
 };
 
 static const char *our_format(const char *theirs)

@@ -494,6 +494,29 @@ static void test_rpz(void **state)
 	CHECK(rows, FL_FORMAT_RPZ, FL_SCOPE_SUBTREE);
 }
 
+static void test_bind(void **state)
+{
+	static const struct row rows[] = {
+		{ "zone \"bad.example\" { type master; notify no; file \"null.zone.file\"; };", "3 bad.example;" },
+		{ "zone bad.example. IN { type primary; };", "3 bad.example;" },
+		{ "zone \"bad.example\" {\n\ttype master;\n\tfile \"x\";\n};",
+		  "!not_applicable;3 bad.example;!not_applicable;!not_applicable;" },
+		{ "zone \"corp.example\" { type forward; forwarders { 192.0.2.7; }; };", "!mapping;" },
+		{ "zone \"corp.example\" { type slave; };", "!mapping;" },
+		{ "zone \"x.example\" { type nonsense; };", "!syntax;" },
+		{ "zone \"x.example\" { };", "!syntax;" },
+		{ "zone \".\" { type hint; };", "!pattern;" },
+		{ "zone \"fe\" { type master; };", "!single_label;" },
+		{ "zone \"0.0.0.0\" { type master; };", "!address;" },
+		{ "options { recursion yes; };", "!not_applicable;" },
+		{ "bad.example", "!syntax;" },
+		{ "// a\n# b\n", "!comment;" },
+	};
+
+	(void)state;
+	CHECK(rows, FL_FORMAT_BIND, 0);
+}
+
 /* A name that no zone can hold: a loader would refuse the whole zone for it. */
 static void test_rpz_long_names(void **state)
 {
@@ -554,6 +577,7 @@ int main(void)
 		cmocka_unit_test(test_maltrail),
 		cmocka_unit_test(test_zeek),
 		cmocka_unit_test(test_rpz),
+		cmocka_unit_test(test_bind),
 		cmocka_unit_test(test_rpz_long_names),
 		cmocka_unit_test(test_addresses_do_not_speak_against_a_list),
 	};

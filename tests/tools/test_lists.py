@@ -16,7 +16,8 @@ SUFFIXES = "/usr/share/publicsuffix/public_suffix_list.dat"
 FEEDS = os.path.join(SHARED, "feeds")
 WORDS = {"exact": 1, "subdomains": 2, "subtree": 3, "except-exact": 4, "except-subdomains": 8, "except-subtree": 12}
 FORMATS = {"plain": "domains", "wildcard": "domains", "match-pattern": "domains", "hosts": "hosts", "adblock": "adblock", "dnsmasq": "dnsmasq",
-           "unbound": "unbound", "rpz": "rpz", "url-list": "urls", "maltrail": "maltrail", "zeek-intel": "zeek"}
+           "unbound": "unbound", "rpz": "rpz", "url-list": "urls", "maltrail": "maltrail", "zeek-intel": "zeek",
+           "bind-zones": "bind"}
 NEAR = {"big/maltrail-2026-08-21.txt.zst", "big/malicious-domains-ab.txt.zst"}  # like another one of the lists, and large
 LABEL = re.compile(r"[a-z0-9_-]{1,63}\Z")
 SINK = re.compile(r"(0\.0\.0\.0|127\.\d+\.\d+\.\d+|::1?)\Z")
@@ -134,6 +135,13 @@ def read_unbound(lines, _):
                 yield name, 1
 
 
+def read_bind(lines, _):
+    for line in lines:
+        m = re.match(r'zone "([^"]+)" \{ type (?:master|primary);', line)
+        if m:
+            yield m[1], 3
+
+
 def read_rpz(lines, _):
     """Enough of a master file for published lists: no continued records but the SOA's, owners relative to the root."""
     for line in lines:
@@ -189,7 +197,7 @@ def read_zeek(lines, _):
                 yield host_of(row["indicator"], shared) or "", 1
 
 
-READERS = {"domains": read_domains, "hosts": read_hosts, "dnsmasq": read_dnsmasq, "unbound": read_unbound, "rpz": read_rpz, "urls": read_urls,
+READERS = {"domains": read_domains, "hosts": read_hosts, "dnsmasq": read_dnsmasq, "unbound": read_unbound, "rpz": read_rpz, "bind": read_bind, "urls": read_urls,
            "maltrail": read_maltrail, "zeek": read_zeek}
 
 

@@ -87,6 +87,8 @@ static void test_formats_are_found_out(void **state)
 		{ "bad.example\tIntel::DOMAIN\n", -1 },
 		{ "# (https://github.com/stamparm/maltrail/)\nbad.example\n/x/\n1.2.3.4:80\n", FL_FORMAT_MALTRAIL },
 		{ "# (https://github.com/stamparm/maltrail/)\n0.0.0.0 bad.example\n", FL_FORMAT_HOSTS },
+		{ "zone \"bad.example\" { type master; };\nzone \"worse.example\" { type master; };\n",
+		  FL_FORMAT_BIND },
 		{ "bad.example\nhttps://bad.example/x\n", -1 },
 		{ "server=/bad.example/\n0.0.0.0 bad.example\n", -1 },
 		{ "bad.example CNAME .\n0.0.0.0 bad.example\n", -1 },
