@@ -21,6 +21,7 @@ int fl_cmd_approve(struct fl_cli *c);
 int fl_cmd_block(struct fl_cli *c);
 int fl_cmd_allow(struct fl_cli *c);
 int fl_cmd_feed_ls(struct fl_cli *c);
+int fl_cmd_feed_presets(struct fl_cli *c);
 int fl_cmd_feed_add(struct fl_cli *c);
 int fl_cmd_feed_test(struct fl_cli *c);
 int fl_cmd_feed_refresh(struct fl_cli *c);

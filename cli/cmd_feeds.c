@@ -212,41 +212,6 @@ int fl_cmd_feed_purge(struct fl_cli *c)
 	return 0;
 }
 
-/* --- feed add: prints the YAML; fireline never rewrites a configuration --- */
-
-int fl_cmd_feed_add(struct fl_cli *c)
-{
-	const char *name = c->args[0], *url = fl_cli_opt(c, "url"), *path = fl_cli_opt(c, "path"), *into = fl_cli_opt(c, "into"), *write = fl_cli_opt(c, "write");
-	const char *format = fl_cli_opt(c, "format"), *scope = fl_cli_opt(c, "scope"), *every = fl_cli_opt(c, "every");
-	enum fl_format f;
-	struct fl_buf b = { 0 };
-	FILE *out;
-
-	if (!fl_set_name_valid(name) || strchr(name, '.'))
-		return fl_cli_fail(FL_EXIT_USAGE, "FL2001", NULL, "'%s' is no feed name: letters a-z, digits, hyphen, underscore", name);
-	if (!url == !path || !into)
-		return fl_cli_fail(FL_EXIT_USAGE, "FL2001", NULL, "one of --url and --path, and --into LIST, must be given");
-	if (!fl_format_parse(format ? format : "auto", &f))
-		return fl_cli_fail(FL_EXIT_USAGE, "FL2001", NULL, "unknown format '%s'", format);
-	fl_buf_printf(&b, "feeds:\n  - name: %s\n    %s: ", name, url ? "url" : "path");
-	fl_json_string(&b, fl_span_str(url ? url : path));
-	fl_buf_printf(&b, "\n    format: %s\n    scope: %s\n    into: %s\n    every: %s\n", format ? format : "auto", scope ? scope : "as_written", into,
-		      every ? every : "1h");
-	if (!write) {
-		fwrite(b.p, 1, b.n, stdout);
-		fl_buf_done(&b);
-		return 0;
-	}
-	out = fopen(fl_arena_printf(&c->arena, "%s/feed-%s.yaml", write, name), "wxe");
-	if (!out || fwrite(b.p, 1, b.n, out) != b.n || fclose(out) != 0) {
-		fl_buf_done(&b);
-		return fl_cli_fail(FL_EXIT_CANNOT_CREATE, "FL2106", NULL, "%s/feed-%s.yaml: %s", write, name, strerror(errno));
-	}
-	printf("%s/feed-%s.yaml written; reload to use it\n", write, name);
-	fl_buf_done(&b);
-	return 0;
-}
-
 /* --- feed test: without a daemon --- */
 
 struct rejects {

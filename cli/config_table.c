@@ -104,6 +104,8 @@ const struct fl_key fl__keys[] = {
 
 	{ "feeds", FL_KEY_LIST, LIST(fl_config, feeds, n_feeds, fl_cfg_feed), .help = "Where lists come from." },
 	{ "feeds[].name", FL_KEY_NAME, AT(fl_cfg_feed, name), .required = true, .help = "Name of the feed." },
+	{ "feeds[].preset", FL_KEY_STRING, AT(fl_cfg_feed, preset), .dflt = "",
+	  .help = "A public feed that fireline knows (`fireline feed presets`): gives url, format, scope, every, category, min_names and licence where they are not set here." },
 	{ "feeds[].url", FL_KEY_URL, AT(fl_cfg_feed, url), .dflt = "", .help = "http or https; this or path." },
 	{ "feeds[].path", FL_KEY_PATH, AT(fl_cfg_feed, path), .dflt = "", .help = "A local file; this or url." },
 	{ "feeds[].format", FL_KEY_WORD, AT(fl_cfg_feed, format), .words = formats, .dflt = "auto", .help = "Format of the body." },
@@ -290,7 +292,6 @@ const char *fl__key_later(const char *prefix, const char *name)
 		{ "domain_lists[].publish_guard", "popular_rank", "max_added_ratio and max_removed_ratio are checked" },
 		{ "domain_lists[].publish_guard", "window", "max_added_ratio and max_removed_ratio are checked" },
 		{ "domain_lists[].publish_guard", "on_trip", "a source version outside the limits is held" },
-		{ "feeds[]", "preset", "give url, format and scope" },
 		{ "query_log", "privacy", "client addresses are logged in full" },
 		{ "query_log.sinks[]", "filter", "every record goes to every sink" },
 		{ "admin", "http", "use the Unix socket" },

@@ -52,6 +52,7 @@ struct fl_cfg_header {
 };
 struct fl_cfg_feed {
 	const char *name, *url, *path; /* one of url and path */
+	const char *preset;	       /* "" or a name of feeds/catalog.h, whose values stand where the feed has none of its own */
 	int format;		       /* enum fl_format of feeds/feeds.h */
 	uint8_t scope;		       /* FL_SCOPE_*; 0: as_written */
 	const char *into;
