@@ -45,11 +45,14 @@ struct fl_ingest {
 	char config_problem[200];
 	struct fl_protected protected;
 	uint64_t protect_mark; /* another mark: bodies are read anew */
-	char protect_problem[256];
+	char protect_problem[FL_PROTECT_PROBLEM];
 };
 
 enum { FL_TRANSFERS_MAX = 4, FL_FEED_LEASE_MS = 15000, FL_HEADS_MS = 10000 };
 
+/* ingest.c */
+/** As fl_ingest_config.read_file, of the system's files. */
+int fl__read_system_file(void *ctx, const char *path, uint64_t max, struct fl_buf *out, char *validator, size_t cap, struct fl_err *err);
 /* feed.c */
 void fl__feed_init(const struct fl_ingest *g, struct fl_feed *f, const struct fl_cfg_feed *cfg);
 void fl__feed_done(struct fl_ingest *g, struct fl_feed *f);

@@ -70,6 +70,19 @@ void fl_ingest_status(struct fl_ingest *g, struct fl_arena *arena, struct fl_fee
 const char *fl_ingest_problem(const struct fl_ingest *g);
 void fl_ingest_metrics(struct fl_ingest *g, struct fl_buf *out);
 
+/* What no feed may block, by a configuration (protected.c). */
+enum { FL_PROTECT_PROBLEM = 256, FL_GUARD_MIN_SIDE = 1000 /* smaller sets are not held by ratio */ };
+struct fl_protected_from {
+	const struct fl_config *cfg; /* NULL: the shipped names alone */
+	const struct fl_names *names;
+	int (*read_file)(void *ctx, const char *path, uint64_t max, struct fl_buf *out, char *validator, size_t cap, struct fl_err *err); /* NULL: the system's files */
+	void *file_ctx;
+};
+/** Replaces what out has. A file that cannot be read, or a line that is no name, is said in problem ("" none) and keeps nothing else out. 0 or FL_ENOMEM. */
+int fl_protected_from(const struct fl_protected_from *from, struct fl_protected *out, char problem[FL_PROTECT_PROBLEM]);
+/** Is the list used, and by ALLOW rules alone? What such a list holds blocks nothing, and no name is kept out of it. */
+bool fl_list_only_allows(const struct fl_config *cfg, const char *list);
+
 /* What `feed test` says of a body, without any set: format, tallies, rejects. Pure. */
 struct fl_feed_trial {
 	struct fl_feed_result parsed;
