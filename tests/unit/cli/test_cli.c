@@ -46,6 +46,8 @@ static int run(const char *line, char *text, size_t cap)
 	return ret;
 }
 
+#define TRY "fireline -s /nonexistent/admin.sock feed test " FL_SOURCE_DIR "/feeds/sample/tweetfeed-domains.txt --scope exact"
+
 static void command_lines(void **state)
 {
 	static const struct {
@@ -94,6 +96,16 @@ static void command_lines(void **state)
 		{ "fireline feed presets", 0, "PRESET" },
 		{ "fireline feed presets --json", 0, "\"kind\": \"FeedPresets\"" },
 		{ "fireline feed presets -o ndjson", 0, "{\"preset\":\"adfilt-antimalware\"" },
+		{ TRY, 0, "guard    taken as a first load" },
+		{ TRY, 0, "overlap  not known: no answer at /nonexistent/admin.sock" },
+		{ TRY " --json", 0, "\"verdict\": \"take\"" },
+		{ TRY " --entries", 0, "exact\tgm2.drr.ac\n" },
+		{ TRY " --entries --json", 0, "{\"scope\":\"exact\",\"name\":\"gm2.drr.ac\"}\n" },
+		{ TRY " --rejects", 0, "too_long\t" },
+		{ TRY " --format hosts", 1, "refused as a first load: not a list in format hosts" },
+		{ TRY " --format hostz", 64, "unknown --format 'hostz'" },
+		{ TRY " --scope deep", 64, "unknown --scope 'deep'" },
+		{ "fireline -c /nonexistent.yaml feed test x --feed a", 78, "/nonexistent.yaml" },
 		{ "fireline canon WWW.Example.COM. https://u:p@b.example:8/x 1.2.3.4 com", 0, "www.example.com\nb.example\n!address\n!single_label\n" },
 		{ "fireline canon --registrable a.b.example.co.uk", 0, "example.co.uk\n" },
 		{ "fireline config check /nonexistent.yaml", 78, "/nonexistent.yaml" },
