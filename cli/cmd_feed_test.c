@@ -169,15 +169,23 @@ static int settle_options(struct fl_trial *t)
 
 /* --- the body --- */
 
+/* A feed's key goes to that feed's own URL, and a private address is fine there alone. */
+static bool own_url(const struct fl_trial *t, const char *url)
+{
+	return t->feed && strcmp(t->feed->url, url) == 0;
+}
+
 static int fetch(struct fl_trial *t, const char *url, struct fl_buf *body, struct fl_err *err)
 {
 	struct fl_http_request req = { .url = url, .max_bytes = 256u << 20, .connect_timeout_ms = 10000, .timeout_ms = t->c->timeout_ms, .low_speed_s = 20, .max_redirects = 5,
-				       .allow_private = fl_cli_opt(t->c, "allow-private") || (t->feed && t->feed->allow_private) };
+				       .allow_private = fl_cli_opt(t->c, "allow-private") || (own_url(t, url) && t->feed->allow_private) };
 	struct fl_http_response r;
 	struct fl_http *h = NULL;
 	uint64_t id;
-	int ret = fl_http_curl_open("fireline/" FL_VERSION, &h, err);
+	int ret = own_url(t, url) ? fl_feed_headers(t->feed, NULL, NULL, &t->c->arena, &req.headers, err) : 0;
 
+	if (ret == 0)
+		ret = fl_http_curl_open("fireline/" FL_VERSION, &h, err);
 	if (ret == 0)
 		ret = h->ops->start(h, &req, &id, err);
 	while (ret == 0 && h->ops->poll(h, 1000, &r) == 0)

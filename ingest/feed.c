@@ -370,22 +370,24 @@ static void fetch_file(struct fl_ingest *g, struct fl_feed *f, fl_mono_ns now)
 }
 
 /* Header values come from files, read at each fetch, and go nowhere else. */
-static int secret_headers(struct fl_ingest *g, const struct fl_feed *f, struct fl_arena *arena, const char *const **out, struct fl_err *err)
+int fl_feed_headers(const struct fl_cfg_feed *f, fl_read_file *read_file, void *file_ctx, struct fl_arena *arena, const char *const **out, struct fl_err *err)
 {
-	const char **v = fl_arena_array(arena, f->cfg->n_headers + 1, sizeof(*v));
+	const char **v = fl_arena_array(arena, f->n_headers + 1, sizeof(*v));
 	char validator[FL_ETAG];
 	int ret = v ? 0 : FL_ENOMEM;
 
-	for (size_t i = 0; ret == 0 && i < f->cfg->n_headers; i++) {
+	if (!read_file)
+		read_file = fl__read_system_file;
+	for (size_t i = 0; ret == 0 && i < f->n_headers; i++) {
 		struct fl_buf b = { 0 };
 		struct fl_span value;
 
-		ret = g->c.read_file(g->c.file_ctx, f->cfg->headers[i].file, 4096, &b, validator, sizeof(validator), err);
+		ret = read_file(file_ctx, f->headers[i].file, 4096, &b, validator, sizeof(validator), err);
 		value = fl_span_trim(fl_buf_span(&b));
 		if (ret == 0 && (memchr(value.p ? value.p : (const uint8_t *)"", '\n', value.n) || memchr(value.p ? value.p : (const uint8_t *)"", '\r', value.n)))
-			ret = fl_err_set(err, FL_EFORMAT, "header file '%s' has more than one line", f->cfg->headers[i].file);
+			ret = fl_err_set(err, FL_EFORMAT, "header file '%s' has more than one line", f->headers[i].file);
 		if (ret == 0)
-			v[i] = fl_arena_printf(arena, "%s: %.*s", f->cfg->headers[i].name, (int)value.n, (const char *)value.p);
+			v[i] = fl_arena_printf(arena, "%s: %.*s", f->headers[i].name, (int)value.n, (const char *)value.p);
 		fl_buf_done(&b);
 	}
 	*out = v;
@@ -399,7 +401,7 @@ static void fetch_url(struct fl_ingest *g, struct fl_feed *f, fl_mono_ns now)
 				       .low_speed_s = 20, .max_redirects = REDIRECTS_MAX, .allow_private = f->cfg->allow_private };
 	struct fl_arena arena = { 0 };
 	struct fl_err err = { 0 };
-	int ret = secret_headers(g, f, &arena, &req.headers, &err);
+	int ret = fl_feed_headers(f->cfg, g->c.read_file, g->c.file_ctx, &arena, &req.headers, &err);
 
 	if (conditional) {
 		req.etag = f->known.etag;

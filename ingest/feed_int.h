@@ -52,7 +52,7 @@ enum { FL_TRANSFERS_MAX = 4, FL_FEED_LEASE_MS = 15000, FL_HEADS_MS = 10000 };
 
 /* ingest.c */
 /** As fl_ingest_config.read_file, of the system's files. */
-int fl__read_system_file(void *ctx, const char *path, uint64_t max, struct fl_buf *out, char *validator, size_t cap, struct fl_err *err);
+fl_read_file fl__read_system_file;
 /* feed.c */
 void fl__feed_init(const struct fl_ingest *g, struct fl_feed *f, const struct fl_cfg_feed *cfg);
 void fl__feed_done(struct fl_ingest *g, struct fl_feed *f);

@@ -11,12 +11,14 @@
 #include "normalize/normalize.h"
 #include "sets/sets.h"
 
+/* A local file: mtime, size and inode as a validator text, and the content unless out is NULL. FL_ENOTFOUND, FL_EIO, FL_ELIMIT. */
+typedef int fl_read_file(void *ctx, const char *path, uint64_t max, struct fl_buf *out, char *validator, size_t cap, struct fl_err *err);
+
 struct fl_ingest_config {
 	const struct fl_config *cfg;
 	struct fl_sets *sets;
 	struct fl_http *http;
-	/* A local file feed: mtime, size and inode as a validator text, and the content unless out is NULL. FL_ENOTFOUND, FL_EIO, FL_ELIMIT. NULL: the system's files. */
-	int (*read_file)(void *ctx, const char *path, uint64_t max, struct fl_buf *out, char *validator, size_t cap, struct fl_err *err);
+	fl_read_file *read_file; /* NULL: the system's files */
 	void *file_ctx;
 	struct fl_clock *clock;
 	struct fl_random *random;
@@ -70,12 +72,16 @@ void fl_ingest_status(struct fl_ingest *g, struct fl_arena *arena, struct fl_fee
 const char *fl_ingest_problem(const struct fl_ingest *g);
 void fl_ingest_metrics(struct fl_ingest *g, struct fl_buf *out);
 
+/** A feed's request headers as "Name: value", ended by NULL, in arena: the values are read from their files now (read_file NULL: the system's). FL_ENOTFOUND, FL_EIO, FL_ELIMIT, FL_EFORMAT: more than
+ * one line; FL_ENOMEM. They are secrets: not to be logged, and for the feed's own URL only. */
+int fl_feed_headers(const struct fl_cfg_feed *f, fl_read_file *read_file, void *file_ctx, struct fl_arena *arena, const char *const **out, struct fl_err *err);
+
 /* What no feed may block, by a configuration (protected.c). */
 enum { FL_PROTECT_PROBLEM = 256, FL_GUARD_MIN_SIDE = 1000 /* smaller sets are not held by ratio */ };
 struct fl_protected_from {
 	const struct fl_config *cfg; /* NULL: the shipped names alone */
 	const struct fl_names *names;
-	int (*read_file)(void *ctx, const char *path, uint64_t max, struct fl_buf *out, char *validator, size_t cap, struct fl_err *err); /* NULL: the system's files */
+	fl_read_file *read_file; /* NULL: the system's files */
 	void *file_ctx;
 };
 /** Replaces what out has. A file that cannot be read, or a line that is no name, is said in problem ("" none) and keeps nothing else out. 0 or FL_ENOMEM. */

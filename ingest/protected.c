@@ -7,7 +7,7 @@ struct loading {
 	const struct fl_protected_from *from;
 	struct fl_protected *out;
 	char *problem;
-	int (*read_file)(void *ctx, const char *path, uint64_t max, struct fl_buf *out, char *validator, size_t cap, struct fl_err *err);
+	fl_read_file *read_file;
 };
 
 /* The host of "scheme://user@host:port/..." or "host:port". */

@@ -209,7 +209,10 @@ def lists_world(shared):
     w = World(shared, "feeds", kafka=False, upstream=False)
     w.config["domain_lists"].append({"name": "other"})
     w.config["protected"] = {"names": ["*.bank.example"]}
-    w.feed("a", format="domains", scope="exact", licence="CC0-1.0", min_names=2)
+    key = os.path.join(w.folder, "key")
+    with open(key, "w") as f:
+        f.write("hunter2\n")
+    w.feed("a", format="domains", scope="exact", licence="CC0-1.0", min_names=2, headers_file={"Auth-Key": key})
     w.feed("b", format="hosts")
     w.feed("c", format="domains", scope="subtree", into="other")
     w.write_config()
@@ -270,6 +273,9 @@ def test_feed_test(shared):
         # the URL of a configured feed, or --feed: judged as its next version, by its own settings
         w.http.put("/a", b"one.example\ntwo.example\nnine.example\n")
         o = w.json("feed", "test", w.http.url("/a"))
+        assert w.http.headers["/a"].get("Auth-Key") == "hunter2"
+        w.cli(*new, "--feed", "a")
+        assert "Auth-Key" not in w.http.headers["/new"], "a feed's key goes to its own URL alone"
         assert o["feed"] == "a" and o["licence"] == "CC0-1.0" and o["scope"] == "exact", o
         assert (o["guard"]["verdict"], o["guard"]["before"], o["guard"]["added"], o["guard"]["removed"]) == ("take", 4, 1, 2), o["guard"]
         assert {f["feed"] for f in o["overlap"]["feeds"]} == {"b", "c"}, "not against itself"
