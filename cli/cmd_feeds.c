@@ -1,4 +1,4 @@
-/* feed ls|add|test|refresh|purge, finding inject. */
+/* feed ls|refresh|approve|reject|purge, finding inject. */
 #include "cli/cmd.h"
 
 #include <errno.h>
@@ -30,18 +30,24 @@ int fl_cmd_feed_ls(struct fl_cli *c)
 	return 0;
 }
 
+json_t *fl_feed_row(const json_t *feeds, const char *feed)
+{
+	json_t *row;
+	size_t i;
+
+	json_array_foreach (json_object_get(feeds, "items"), i, row)
+		if (strcmp(fl_str(row, "feed"), feed) == 0)
+			return row;
+	return NULL;
+}
+
 /* The row of one feed, a new reference; NULL when it cannot be had. */
 static json_t *feed_row(struct fl_cli *c, const char *feed)
 {
-	json_t *o = NULL, *row, *found = NULL;
-	size_t i;
+	json_t *o = NULL, *row = fl_client_call(c, "ingest", "GET", "/v1/feeds", NULL, &o) == 0 ? json_incref(fl_feed_row(o, feed)) : NULL;
 
-	if (fl_client_call(c, "ingest", "GET", "/v1/feeds", NULL, &o) == 0)
-		json_array_foreach (json_object_get(o, "items"), i, row)
-			if (strcmp(fl_str(row, "feed"), feed) == 0)
-				found = json_incref(row);
 	json_decref(o);
-	return found;
+	return row;
 }
 
 static bool under_way(const json_t *row, const char *last_try)
@@ -79,7 +85,7 @@ static int wait_feed(struct fl_cli *c, const char *feed, const char *last_try)
 
 static int refresh_one(struct fl_cli *c, const char *feed)
 {
-	const char *accept = fl_cli_opt(c, "accept") ? "1" : NULL, *last_try = "";
+	const char *last_try = "";
 	bool wait = fl_cli_opt(c, "wait") && strcmp(feed, "-") != 0;
 	json_t *o, *row = wait ? feed_row(c, feed) : NULL;
 	int ret;
@@ -87,7 +93,7 @@ static int refresh_one(struct fl_cli *c, const char *feed)
 	if (row)
 		last_try = fl_arena_str(&c->arena, fl_str(row, "last_try"));
 	json_decref(row);
-	ret = fl_client_call(c, "ingest", "POST", fl_client_target(c, fl_arena_printf(&c->arena, "/v1/feeds/%s/fetches", feed), "accept", accept, NULL), NULL, &o);
+	ret = fl_client_call(c, "ingest", "POST", fl_arena_printf(&c->arena, "/v1/feeds/%s/fetches", feed), NULL, &o);
 	if (ret)
 		return ret;
 	if (wait)
@@ -107,6 +113,37 @@ int fl_cmd_feed_refresh(struct fl_cli *c)
 	return ret;
 }
 
+/* --- what is held, and what is quarantined --- */
+
+static int word(struct fl_cli *c, const char *verb)
+{
+	json_t *body = json_object(), *names = json_array(), *o;
+	const char *reason = fl_cli_opt(c, "reason");
+	int ret;
+
+	for (int i = 1; i < c->n_args; i++)
+		json_array_append_new(names, json_string(c->args[i]));
+	json_object_set_new(body, "names", names);
+	json_object_set_new(body, "reason", json_string(reason ? reason : ""));
+	ret = fl_client_call(c, "ingest", "POST", fl_arena_printf(&c->arena, "/v1/feeds/%s/%s", c->args[0], verb), body, &o);
+	if (ret)
+		return ret;
+	if (!fl_client_print(c, "FeedWord", o))
+		printf("%s: %sed; fetching now; fireline feed show %s\n", c->args[0], strcmp(verb, "approve") == 0 ? "approv" : "reject", c->args[0]);
+	json_decref(o);
+	return 0;
+}
+
+int fl_cmd_feed_approve(struct fl_cli *c)
+{
+	return word(c, "approve");
+}
+
+int fl_cmd_feed_reject(struct fl_cli *c)
+{
+	return word(c, "reject");
+}
+
 int fl_cmd_feed_purge(struct fl_cli *c)
 {
 	json_t *o;
@@ -124,198 +161,6 @@ int fl_cmd_feed_purge(struct fl_cli *c)
 	return 0;
 }
 
-/* --- feed add: prints the YAML; fireline never rewrites a configuration --- */
-
-int fl_cmd_feed_add(struct fl_cli *c)
-{
-	const char *name = c->args[0], *url = fl_cli_opt(c, "url"), *path = fl_cli_opt(c, "path"), *into = fl_cli_opt(c, "into"), *write = fl_cli_opt(c, "write");
-	const char *format = fl_cli_opt(c, "format"), *scope = fl_cli_opt(c, "scope"), *every = fl_cli_opt(c, "every");
-	enum fl_format f;
-	struct fl_buf b = { 0 };
-	FILE *out;
-
-	if (!fl_set_name_valid(name) || strchr(name, '.'))
-		return fl_cli_fail(FL_EXIT_USAGE, "FL2001", NULL, "'%s' is no feed name: letters a-z, digits, hyphen, underscore", name);
-	if (!url == !path || !into)
-		return fl_cli_fail(FL_EXIT_USAGE, "FL2001", NULL, "one of --url and --path, and --into LIST, must be given");
-	if (!fl_format_parse(format ? format : "auto", &f))
-		return fl_cli_fail(FL_EXIT_USAGE, "FL2001", NULL, "unknown format '%s'", format);
-	fl_buf_printf(&b, "feeds:\n  - name: %s\n    %s: ", name, url ? "url" : "path");
-	fl_json_string(&b, fl_span_str(url ? url : path));
-	fl_buf_printf(&b, "\n    format: %s\n    scope: %s\n    into: %s\n    every: %s\n", format ? format : "auto", scope ? scope : "as_written", into,
-		      every ? every : "1h");
-	if (!write) {
-		fwrite(b.p, 1, b.n, stdout);
-		fl_buf_done(&b);
-		return 0;
-	}
-	out = fopen(fl_arena_printf(&c->arena, "%s/feed-%s.yaml", write, name), "wxe");
-	if (!out || fwrite(b.p, 1, b.n, out) != b.n || fclose(out) != 0) {
-		fl_buf_done(&b);
-		return fl_cli_fail(FL_EXIT_CANNOT_CREATE, "FL2106", NULL, "%s/feed-%s.yaml: %s", write, name, strerror(errno));
-	}
-	printf("%s/feed-%s.yaml written; reload to use it\n", write, name);
-	fl_buf_done(&b);
-	return 0;
-}
-
-/* --- feed test: without a daemon --- */
-
-struct rejects {
-	bool list;
-	uint64_t n;
-};
-
-static void on_reject(void *ctx, uint32_t line, struct fl_span text, enum fl_drop why)
-{
-	struct rejects *r = ctx;
-
-	if (why == FL_DROP_COMMENT)
-		return;
-	r->n++;
-	if (r->list)
-		printf("%u\t%s\t%.*s\n", line, fl_drop_word(why), (int)(text.n < 200 ? text.n : 200), (const char *)text.p);
-}
-
-static int fetch(struct fl_cli *c, const char *url, struct fl_buf *body, struct fl_err *err)
-{
-	struct fl_http_request req = { .url = url, .max_bytes = 256u << 20, .connect_timeout_ms = 10000, .timeout_ms = c->timeout_ms, .low_speed_s = 20,
-				       .max_redirects = 5, .allow_private = fl_cli_opt(c, "allow-private") != NULL };
-	struct fl_http_response r;
-	struct fl_http *h = NULL;
-	uint64_t id;
-	int ret = fl_http_curl_open("fireline/" FL_VERSION, &h, err);
-
-	if (ret == 0)
-		ret = h->ops->start(h, &req, &id, err);
-	while (ret == 0 && h->ops->poll(h, 1000, &r) == 0)
-		;
-	if (ret == 0 && (r.code < 0 || r.status != 200))
-		ret = fl_err_set(err, FL_EUNAVAIL, "%s%s (status %ld)", r.reason, r.reason[0] ? "" : "the server did not give the list", r.status);
-	if (ret == 0) {
-		*body = r.body;
-		r.body = (struct fl_buf){ 0 };
-		fl_http_response_done(&r);
-	}
-	if (h)
-		h->ops->close(h);
-	return ret;
-}
-
-static int read_path(const char *path, struct fl_buf *out, struct fl_err *err)
-{
-	FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
-	size_t n = 1;
-
-	if (!f)
-		return fl_err_set(err, FL_ENOTFOUND, "%s: %s", path, strerror(errno));
-	while (n && fl_buf_reserve(out, 65536)) {
-		n = fread(out->p + out->n, 1, 65536, f);
-		out->n += n;
-	}
-	if (f != stdin)
-		fclose(f);
-	return out->failed ? FL_ENOMEM : 0;
-}
-
-/* Which fields hold what, as in the configuration: columns for csv, else pointers. */
-static bool parse_fields(struct fl_cli *c, struct fl_feed_options *opt)
-{
-	const char *urls = fl_cli_opt(c, "urls"), *delimiter = fl_cli_opt(c, "delimiter"), *pointers[] = { NULL, NULL, NULL, NULL };
-	size_t at;
-
-	opt->fields.value = pointers[0] = fl_cli_opt(c, "value");
-	opt->fields.type = pointers[1] = fl_cli_opt(c, "type");
-	opt->items = pointers[2] = fl_cli_opt(c, "items");
-	opt->exceptions = pointers[3] = fl_cli_opt(c, "exceptions");
-	opt->urls = !urls || strcmp(urls, "auto") == 0 ? FL_URLS_AUTO : strcmp(urls, "host") == 0 ? FL_URLS_HOST : FL_URLS_SKIP;
-	opt->delimiter = delimiter && strcmp(delimiter, "tab") == 0 ? '\t' : delimiter ? delimiter[0] : ',';
-	for (size_t i = 0; i < sizeof(pointers) / sizeof(*pointers) && opt->format != FL_FORMAT_CSV; i++)
-		if (pointers[i] && strcmp(pointers[i], "#") != 0 && !fl_pointer_valid(pointers[i], &at))
-			return false;
-	return !urls || opt->urls != FL_URLS_SKIP || strcmp(urls, "skip") == 0;
-}
-
-static bool parse_options(struct fl_cli *c, struct fl_feed_options *opt)
-{
-	const char *format = fl_cli_opt(c, "format"), *scope = fl_cli_opt(c, "scope"), *text = fl_cli_opt(c, "at");
-	fl_unix_us at = (fl_unix_us)time(NULL) * FL_US_PER_S;
-
-	*opt = (struct fl_feed_options){ .format = FL_FORMAT_AUTO };
-	if (text && !fl_time_parse(text, strlen(text), &at))
-		return false;
-	opt->now_s = (uint32_t)(at / FL_US_PER_S);
-	if ((format && !fl_format_parse(format, &opt->format)) || !parse_fields(c, opt))
-		return false;
-	return !scope || strcmp(scope, "as_written") == 0 || fl_scope_parse(scope, &opt->scope);
-}
-
-static void print_trial(const struct fl_feed_trial *t, uint64_t bytes)
-{
-	char n[40];
-
-	printf("%s format   %s, %s octets\n", t->refused ? "!" : "ok", fl_format_word(t->parsed.format), fl_human_count(bytes, n));
-	printf("   names    %s kept", fl_human_count(t->names, n));
-	for (unsigned i = 0; i < FL_DROP_COUNT; i++)
-		if (t->claims.dropped[i] + t->parsed.lines.dropped[i])
-			printf(" · %llu %s", (unsigned long long)(t->claims.dropped[i] + t->parsed.lines.dropped[i]), fl_drop_word((enum fl_drop)i));
-	putchar('\n');
-	if (t->refused)
-		printf("   verdict  refused: %s\n", t->reason);
-}
-
-static void print_entries(const struct fl_set *set)
-{
-	char name[FL_NAME_TEXT], scope[FL_SCOPE_TEXT];
-
-	for (size_t i = 0; i < set->n; i++)
-		printf("%s\t%s\n", fl_scope_format(set->v[i].t.scope, scope), fl_rkey_to_text(fl_set_key(set, i), name));
-}
-
-int fl_cmd_feed_test(struct fl_cli *c)
-{
-	struct rejects rejects = { .list = fl_cli_opt(c, "rejects") != NULL };
-	bool entries = fl_cli_opt(c, "entries") != NULL;
-	struct fl_feed_options opt;
-	struct fl_feed_trial t;
-	struct fl_names *names = NULL;
-	struct fl_buf body = { 0 };
-	struct fl_set set = { 0 };
-	struct fl_err err = { 0 };
-	int ret;
-
-	if (!parse_options(c, &opt))
-		return fl_cli_fail(FL_EXIT_USAGE, "FL2001", NULL, "unknown --format, --scope or --urls, a pointer that does not begin with '/', or --at that is no RFC 3339 time");
-	ret = fl_names_open(NULL, &names, &err);
-	if (ret == 0)
-		ret = strstr(c->args[0], "://") ? fetch(c, c->args[0], &body, &err) : read_path(c->args[0], &body, &err);
-	if (ret == 0)
-		ret = fl_http_unpack(&body, 1u << 30, 0, &err);
-	if (ret == 0)
-		ret = fl_feed_try(names, &opt, fl_buf_span(&body), 0, on_reject, &rejects, &set, &t, &err);
-	if (ret < 0) {
-		ret = fl_cli_fail(ret == FL_EUNAVAIL ? FL_EXIT_UNREACHABLE : FL_EXIT_INPUT, "FL2104", NULL, "%s: %s", c->args[0], err.text);
-		goto out;
-	}
-	if (entries)
-		print_entries(&set);
-	else if (!rejects.list && c->out == FL_OUT_HUMAN)
-		print_trial(&t, body.n);
-	else if (!rejects.list) {
-		json_t *o = json_pack("{s:s, s:I, s:I, s:b, s:s}", "format", fl_format_word(t.parsed.format), "names", (json_int_t)t.names, "rejected",
-				      (json_int_t)rejects.n, "refused", t.refused, "reason", t.reason);
-
-		fl_client_print(c, "FeedTest", o);
-		json_decref(o);
-	}
-	ret = t.refused ? FL_EXIT_FAILED : 0;
-out:
-	fl_set_done(&set);
-	fl_buf_done(&body);
-	fl_names_close(names);
-	return ret;
-}
-
 /* --- finding inject --- */
 
 int fl_cmd_finding_inject(struct fl_cli *c)
@@ -324,7 +169,7 @@ int fl_cmd_finding_inject(struct fl_cli *c)
 	struct fl_buf body = { 0 };
 	struct fl_err err = { 0 };
 	json_t *o = NULL;
-	int ret = read_path(c->args[0], &body, &err);
+	int ret = fl_cli_read(c->args[0], &body, &err);
 
 	if (ret < 0)
 		return fl_cli_fail(FL_EXIT_INPUT, "FL2107", NULL, "%s", err.text);

@@ -1,4 +1,4 @@
-/* list ls|show|names|add|rm|purge, log, diff, rollback, hold, unhold, recover, block, allow. */
+/* list ls|show|names|add|rm|purge, log, diff, rollback, hold, unhold, recover, approve, block, allow. */
 #include "cli/cmd.h"
 
 #include <stdlib.h>
@@ -7,8 +7,7 @@
 
 #include "base/time.h"
 
-/* "malware@1842" -> list and version text; the version may be absent. */
-static const char *split_version(struct fl_cli *c, const char *arg, const char **version)
+const char *fl_cli_split_version(struct fl_cli *c, const char *arg, const char **version)
 {
 	const char *at = strchr(arg, '@');
 
@@ -59,7 +58,7 @@ static void print_version(const json_t *v)
 
 int fl_cmd_list_show(struct fl_cli *c)
 {
-	const char *version, *list = split_version(c, c->args[0], &version);
+	const char *version, *list = fl_cli_split_version(c, c->args[0], &version);
 	json_t *o;
 	int ret = fl_client_call(c, NULL, "GET", fl_client_target(c, list_path(c, list, ""), "at", version, NULL), NULL, &o);
 
@@ -117,7 +116,7 @@ static int finish(struct lines *l, const char *kind, int ret)
 
 int fl_cmd_list_names(struct fl_cli *c)
 {
-	const char *version, *list = split_version(c, c->args[0], &version);
+	const char *version, *list = fl_cli_split_version(c, c->args[0], &version);
 	struct lines l = { .c = c, .all = json_array() };
 	const char *target = fl_client_target(c, list_path(c, list, "/entries"), "at", version, "grep", fl_cli_opt(c, "grep"), NULL);
 
@@ -151,7 +150,7 @@ static int on_change(void *ctx, struct fl_span line)
 /* L, L@B, or L and A..B: the range of `diff`. */
 int fl_cmd_diff(struct fl_cli *c)
 {
-	const char *to, *list = split_version(c, c->args[0], &to), *from = NULL, *dots;
+	const char *to, *list = fl_cli_split_version(c, c->args[0], &to), *from = NULL, *dots;
 	struct lines l = { .c = c, .all = json_array(), .stat = fl_cli_opt(c, "stat") != NULL };
 	const char *range = c->n_args > 1 ? c->args[1] : to;
 	int ret;
@@ -173,7 +172,7 @@ int fl_cmd_diff(struct fl_cli *c)
 
 int fl_cmd_log(struct fl_cli *c)
 {
-	const char *version, *list = split_version(c, c->args[0], &version);
+	const char *version, *list = fl_cli_split_version(c, c->args[0], &version);
 	json_t *o, *row;
 	char n[40];
 	size_t i;
@@ -310,6 +309,20 @@ int fl_cmd_list_purge(struct fl_cli *c)
 	return ret ? ret : publication(c, "purge", json_object());
 }
 
+int fl_cmd_approve(struct fl_cli *c)
+{
+	json_t *body = json_pack("{s:s, s:s}", "list", c->args[0], "reason", fl_cli_opt(c, "reason") ? fl_cli_opt(c, "reason") : ""), *o;
+	int ret = fl_client_call(c, "ingest", "POST", "/v1/approvals", body, &o);
+
+	if (ret)
+		return ret;
+	if (!fl_client_print(c, "Approval", o))
+		printf("%s: %lld claims that were past their time have left\nundo: fireline rollback %s --include-findings\n", c->args[0], (long long)fl_int(o, "expired"),
+		       c->args[0]);
+	json_decref(o);
+	return 0;
+}
+
 /* --- operator entries --- */
 
 static int entries(struct fl_cli *c, const char *list, bool add, int first, int64_t for_ms)
@@ -322,12 +335,14 @@ static int entries(struct fl_cli *c, const char *list, bool add, int first, int6
 	body = json_pack("{s:s, s:b, s:o, s:s}", "list", list, "add", add, "names", names, "reason", fl_cli_opt(c, "reason") ? fl_cli_opt(c, "reason") : "");
 	if (for_ms)
 		json_object_set_new(body, "expires_at_us", json_integer((json_int_t)time(NULL) * FL_US_PER_S + for_ms * 1000));
+	else if (fl_cli_opt(c, "permanent"))
+		json_object_set_new(body, "permanent", json_true());
 	ret = fl_client_call(c, "ingest", "POST", "/v1/entries", body, &o);
 	if (ret)
 		return ret;
 	if (!fl_client_print(c, "Entries", o)) {
-		printf("%s: %lld added, %lld removed (%s.operator@%lld)\n", list, (long long)fl_int(o, "added"), (long long)fl_int(o, "removed"), list,
-		       (long long)fl_int(o, "source_version"));
+		printf("%s: %lld added, %lld removed (%s.operator@%lld)%s%.19s%s\n", list, (long long)fl_int(o, "added"), (long long)fl_int(o, "removed"), list,
+		       (long long)fl_int(o, "source_version"), fl_str(o, "expires_at")[0] ? ", until " : "", fl_str(o, "expires_at"), fl_str(o, "expires_at")[0] ? "Z" : "");
 		printf("undo: fireline list %s %s %s\n", add ? "rm" : "add", list, c->args[first]);
 	}
 	json_decref(o);

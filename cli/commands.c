@@ -1,6 +1,10 @@
 /* The table of commands: one row makes parsing, help, and tests. */
 #include "cli/cmd.h"
+#include "feeds/feeds.h"
 
+/* "auto domains hosts ..." */
+#define FL_X(name, word, text) word " "
+#define FORMAT_WORDS "one of " FL_FORMATS(FL_X)
 #define OPT_END { 0 }
 #define OPTS(...) .opts = (const struct fl_command_opt[]){ __VA_ARGS__, OPT_END }
 #define REASON { "reason", "TEXT", "why, for the log" }
@@ -18,20 +22,31 @@ static const struct fl_command table[] = {
 	  .run = fl_cmd_config_check },
 	{ .words = "config explain", .args = "[KEY]", .help = "What a key means, its default and its range.", .max_args = 1, .run = fl_cmd_config_explain },
 	{ .words = "feed ls", .args = "", .help = "Feeds with state, age and names.", .run = fl_cmd_feed_ls },
+	{ .words = "feed presets", .args = "", .help = "Public feeds that fireline knows: format, scope, interval, licence and terms.", .run = fl_cmd_feed_presets },
 	{ .words = "feed add", .args = "NAME", .help = "Print the YAML of a new feed, or write it to a conf.d folder.", .min_args = 1, .max_args = 1, .run = fl_cmd_feed_add,
-	  OPTS({ "url", "URL", "where it is" }, { "path", "FILE", "a local file" }, { "into", "LIST", "the list it feeds" },
-	       { "format", "F", "auto, or as in the configuration" }, { "scope", "S", "exact, subdomains, subtree, as_written" }, { "every", "DUR", "how often" },
-	       { "write", "DIR", "write DIR/feed-NAME.yaml" }) },
-	{ .words = "feed test", .args = "URL|FILE|-", .help = "What would come of a feed; needs no daemon.", .min_args = 1, .max_args = 1, .run = fl_cmd_feed_test,
-	  OPTS({ "format", "F", "auto, or as in the configuration" }, { "scope", "S", "of bare names: exact, subdomains, subtree" },
+	  OPTS({ "preset", "P", "a public feed (feed presets); what else is given stands above it" }, { "url", "URL", "where it is" }, { "path", "FILE", "a local file" }, { "into", "LIST", "the list it feeds" },
+	       { "format", "F", FORMAT_WORDS }, { "scope", "S", "exact, subdomains, subtree, as_written" }, { "every", "DUR", "how often" },
+	       { "write", "DIR", "write DIR/feed-NAME.yaml" }),
+	  .examples = "  fireline feed add urlhaus --preset urlhaus-filter --into malware\n  fireline feed add corp --path /etc/fireline/corp.txt --format domains --scope subtree --into malware\n" },
+	{ .words = "feed test", .args = "URL|FILE|-", .help = "What would come of a feed: names, refusals, overlap, protected names, the guard's verdict. Works without a daemon.", .min_args = 1, .max_args = 1, .run = fl_cmd_feed_test,
+	  OPTS({ "format", "F", FORMAT_WORDS }, { "scope", "S", "of bare names: exact, subdomains, subtree" },
+	       { "feed", "NAME", "judge it as the next version of this feed; default: the one with this URL" },
 	       { "value", "FIELD", "csv: the column, json: the pointer of the names" }, { "type", "FIELD", "the same of their type" },
 	       { "items", "POINTER", "json: the records" }, { "exceptions", "POINTER", "json: names that are exceptions" },
 	       { "delimiter", "C", "csv: a character, or tab" }, { "urls", "U", "what a URL claims: auto, host, skip" },
 	       { "at", "TIME", "judge expiry at this time (RFC 3339), not now" },
 	       { "entries", NULL, "print scope<TAB>name of each entry" }, { "rejects", NULL, "print line<TAB>reason<TAB>text of each refusal" },
-	       { "allow-private", NULL, "the server may have a private address" }) },
+	       { "allow-private", NULL, "the server may have a private address" }),
+	  .examples = "  fireline feed test https://feeds.example/list.txt --format domains --scope exact\n  fireline feed test ./new.txt --feed urlhaus        would it be held?\n"
+		      "  fireline feed test ./new.txt --entries | sort | diff - expected\n" },
 	{ .words = "feed refresh", .args = "[NAME...]", .help = "Fetch now.", .max_args = -1, .run = fl_cmd_feed_refresh,
-	  OPTS({ "accept", NULL, "take what the guard would hold, this once" }, { "wait", NULL, "until the fetch has ended; exit 1 when it failed" }) },
+	  OPTS({ "wait", NULL, "until the fetch has ended; exit 1 when it failed" }) },
+	{ .words = "feed show", .args = "NAME", .help = "One feed: state, age, what is held and quarantined, its versions, and what it has that no other has.", .min_args = 1,
+	  .max_args = 1, .run = fl_cmd_feed_show, OPTS({ "limit", "N", "so many versions (-n; default 10)" }) },
+	{ .words = "feed approve", .args = "FEED [NAME...]", .help = "Take what is held, this once; or let quarantined names in.", .min_args = 1, .max_args = -1,
+	  .run = fl_cmd_feed_approve, OPTS(REASON) },
+	{ .words = "feed reject", .args = "FEED [NAME...]", .help = "Refuse what is held, for good; or put names back into quarantine.", .min_args = 1, .max_args = -1,
+	  .run = fl_cmd_feed_reject, OPTS(REASON) },
 	{ .words = "feed purge", .args = "NAME", .help = "Delete the sets of a source that the configuration no longer names.", .min_args = 1, .max_args = 1,
 	  .run = fl_cmd_feed_purge },
 	{ .words = "list ls", .args = "", .help = "Lists with version and size.", .run = fl_cmd_list_ls },
@@ -39,7 +54,7 @@ static const struct fl_command table[] = {
 	{ .words = "list names", .args = "LIST[@V]", .help = "Its names with scope and source.", .min_args = 1, .max_args = 1, .run = fl_cmd_list_names,
 	  OPTS({ "grep", "TEXT", "only names that contain TEXT" }) },
 	{ .words = "list add", .args = "LIST NAME...", .help = "Add operator entries (name, *.name or *).", .min_args = 2, .max_args = -1, .run = fl_cmd_list_add,
-	  OPTS({ "for", "DUR", "until then; default: no end" }, REASON) },
+	  OPTS({ "for", "DUR", "until then; default: the list's default_ttl, else no end" }, { "permanent", NULL, "no end, whatever the list says" }, REASON) },
 	{ .words = "list rm", .args = "LIST NAME...", .help = "Remove operator entries.", .min_args = 2, .max_args = -1, .run = fl_cmd_list_rm, OPTS(REASON) },
 	{ .words = "list purge", .args = "LIST", .help = "Delete a list that the configuration no longer names, all versions.", .min_args = 1, .max_args = 1,
 	  .run = fl_cmd_list_purge, OPTS(REASON, DRY) },
@@ -48,6 +63,14 @@ static const struct fl_command table[] = {
 	{ .words = "diff", .args = "LIST [A..B]", .help = "What changed between two versions, by source.", .min_args = 1, .max_args = 2, .run = fl_cmd_diff,
 	  OPTS({ "stat", NULL, "only counts" }, { "grep", "TEXT", "only names that contain TEXT" }, { "exit-code", NULL, "20 when there are differences" }),
 	  .examples = "  fireline diff malware              the newest version against its parent\n  fireline diff malware 1836..1839\n" },
+	{ .words = "export", .args = "LIST[@V]", .help = "The list as text for another resolver; what the format cannot say is reported on stderr.", .min_args = 1, .max_args = 1,
+	  .run = fl_cmd_export,
+	  OPTS({ "format", "F", "domains, hosts, adblock, dnsmasq, unbound or rpz" }, { "file", "FILE", "write it there, whole or not at all; default: stdout" },
+	       { "zone", "NAME", "rpz: the zone it is for; longer owners than it leaves room for are dropped" },
+	       { "exit-code", NULL, "20 when something is lost" }),
+	  .examples = "  fireline export malware --format rpz --zone rpz.example --file malware.rpz\n"
+		      "  fireline export malware@1842 --format unbound > malware.conf\n"
+		      "  fireline export malware --format hosts --json      only the report\n" },
 	{ .words = "rollback", .args = "LIST", .help = "A new version with an older content; its feeds stay pinned until unhold.", .min_args = 1, .max_args = 1,
 	  .run = fl_cmd_rollback,
 	  OPTS({ "to", "V", "that version; default: the one before" }, { "include-findings", NULL, "findings and operator entries go back too" }, REASON, DRY) },
@@ -57,6 +80,8 @@ static const struct fl_command table[] = {
 	  OPTS({ "source", "NAME", "only this source" }, REASON, DRY) },
 	{ .words = "recover", .args = "LIST", .help = "After a store lost history: go on from what it has now. A version above all known ones.", .min_args = 1, .max_args = 1,
 	  .run = fl_cmd_recover, OPTS({ "without", "SOURCE", "leave this source out" }, REASON, DRY) },
+	{ .words = "approve", .args = "LIST", .help = "Let an expiry go that waits because much ended at once, unwatched.", .min_args = 1, .max_args = 1,
+	  .run = fl_cmd_approve, OPTS(REASON) },
 	{ .words = "block", .args = "NAME...", .help = "Block now, before all rules.", .min_args = 1, .max_args = -1, .run = fl_cmd_block,
 	  OPTS({ "for", "DUR", "until then" }, { "permanent", NULL, "no end" }, { "remove", NULL, "take it back" }, REASON) },
 	{ .words = "allow", .args = "NAME...", .help = "Allow now, before all rules.", .min_args = 1, .max_args = -1, .run = fl_cmd_allow,

@@ -64,8 +64,8 @@ static void check_feed_source(struct fl__load *l, const struct fl_cfg_feed *f)
 
 	if (f->url[0] && f->path[0])
 		fl__load_error(l, fl__load_node(l, &f->path), "leave one of them out", "feed '%s' has both url and path", f->name);
-	else if (name && !f->url[0] && !f->path[0])
-		fl__load_error(l, name, "where does it come from?", "feed '%s' has neither url nor path", f->name);
+	else if (name && !f->url[0] && !f->path[0] && !f->preset[0])
+		fl__load_error(l, name, "where does it come from? (or a preset: fireline feed presets)", "feed '%s' has neither url nor path", f->name);
 	if (f->watch && !f->path[0])
 		fl__load_error(l, fl__load_node(l, &f->watch), "only a path can be watched", "watch without path");
 	if (f->n_headers && !f->url[0])
@@ -108,6 +108,7 @@ static void check_feed(struct fl__load *l, struct fl_cfg_feed *f)
 {
 	const struct fl_cfg_list *list;
 
+	fl__preset_fill(l, f);
 	fl__check_list_exists(l, &f->into, "the feed");
 	list = fl_config_list(l->cfg, f->into);
 	if (list && list->builtin)
@@ -115,7 +116,7 @@ static void check_feed(struct fl__load *l, struct fl_cfg_feed *f)
 			       f->into);
 	check_feed_source(l, f);
 	check_fields(l, f);
-	if (f->format == FL_FORMAT_DOMAINS && !fl__load_node(l, &f->scope))
+	if (f->format == FL_FORMAT_DOMAINS && f->scope == 0 && !fl__load_node(l, &f->scope))
 		fl__load_error(l, fl__load_node(l, &f->format), "add scope: exact, subdomains, subtree or as_written",
 			       "format domains does not say whether a name covers what is below it");
 	if (!fl__load_node(l, &f->stale_after_ms))

@@ -97,7 +97,7 @@ const struct fl_key fl__keys[] = {
 	{ "domain_lists[].entries", FL_KEY_ENTRIES, ARRAY(fl_cfg_list, entries, n_entries),
 	  .help = "Names written here: \"x.example\" (exact), \"*.x.example\" (subdomains only), \"*\" (everything)." },
 	{ "domain_lists[].default_ttl", FL_KEY_DURATION, AT(fl_cfg_list, default_ttl_ms), .dflt = "0s", .min = "0s", .max = "400d",
-	  .help = "An entry no source renews leaves after this; 0s: never." },
+	  .help = "An entry that nothing renews, one added by hand without an end, leaves after this; 0s: never." },
 	{ "domain_lists[].publish_guard", FL_KEY_MAP, .help = "Limits for the sources of this list: a source version outside them is held." },
 	{ "domain_lists[].publish_guard.max_added_ratio", FL_KEY_REAL, AT(fl_cfg_list, guard.max_added_ratio), .dflt = "1.0", .min = "0", .max = "1000",
 	  .help = "Added names over the source's last accepted set." },
@@ -106,6 +106,8 @@ const struct fl_key fl__keys[] = {
 
 	{ "feeds", FL_KEY_LIST, LIST(fl_config, feeds, n_feeds, fl_cfg_feed), .help = "Where lists come from." },
 	{ "feeds[].name", FL_KEY_NAME, AT(fl_cfg_feed, name), .required = true, .help = "Name of the feed." },
+	{ "feeds[].preset", FL_KEY_STRING, AT(fl_cfg_feed, preset), .dflt = "",
+	  .help = "A public feed that fireline knows (`fireline feed presets`): gives url, format, scope, every, category, min_names and licence where they are not set here." },
 	{ "feeds[].url", FL_KEY_URL, AT(fl_cfg_feed, url), .dflt = "", .help = "http or https; this or path." },
 	{ "feeds[].path", FL_KEY_PATH, AT(fl_cfg_feed, path), .dflt = "", .help = "A local file; this or url." },
 	{ "feeds[].format", FL_KEY_WORD, AT(fl_cfg_feed, format), .words = formats, .dflt = "auto", .help = "Format of the body." },
@@ -158,6 +160,10 @@ const struct fl_key fl__keys[] = {
 	  .help = "As in domain_lists." },
 	{ "feeds[].publish_guard.max_removed_ratio", FL_KEY_REAL, AT(fl_cfg_feed, guard.max_removed_ratio), .dflt_text = "its list's", .min = "0", .max = "1",
 	  .help = "As in domain_lists." },
+
+	{ "protected", FL_KEY_MAP, .help = "Names that no feed may block, beside the shipped ones, the zones of upstreams, and the hosts of feeds, Redis and Kafka. What would is quarantined." },
+	{ "protected.names", FL_KEY_ENTRIES, ARRAY(fl_config, protected_names, n_protected_names), .help = "\"x.example\": that name; \"*.x.example\": x.example and all below it." },
+	{ "protected.files", FL_KEY_PATHS, ARRAY(fl_config, protected_files, n_protected_files), .help = "Files with one such name a line; # begins a comment." },
 
 	{ "findings", FL_KEY_MAP, .help = "Detections that become entries with an expiry." },
 	{ "findings.defaults", FL_KEY_MAP, .help = "For all findings." },
@@ -310,7 +316,6 @@ const char *fl__key_later(const char *prefix, const char *name)
 		{ "domain_lists[].publish_guard", "popular_rank", "max_added_ratio and max_removed_ratio are checked" },
 		{ "domain_lists[].publish_guard", "window", "max_added_ratio and max_removed_ratio are checked" },
 		{ "domain_lists[].publish_guard", "on_trip", "a source version outside the limits is held" },
-		{ "feeds[]", "preset", "give url, format and scope" },
 		{ "query_log", "privacy", "client addresses are logged in full" },
 		{ "query_log.sinks[]", "filter", "every record goes to every sink" },
 		{ "admin", "http", "use the Unix socket" },

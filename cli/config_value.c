@@ -490,6 +490,7 @@ static const struct {
 	[FL_KEY_WORD] = { "a word", read_word },
 	[FL_KEY_CATEGORY] = { "a category", read_category },
 	[FL_KEY_NAMES] = { "a list of names", fl__value_names },
+	[FL_KEY_PATHS] = { "a list of files", fl__value_names },
 	[FL_KEY_DOMAIN] = { "a domain name", fl__value_domain },
 	[FL_KEY_ENTRIES] = { "a list of domain names", fl__value_entries },
 	[FL_KEY_ZONES] = { "a list of domain names", fl__value_zones },

@@ -81,7 +81,6 @@ static void *feeds_thread(void *arg)
 struct refresh {
 	struct role *r;
 	const char *feed;
-	bool accept;
 	int ret;
 };
 
@@ -89,7 +88,22 @@ static void do_refresh(void *arg)
 {
 	struct refresh *f = arg;
 
-	f->ret = fl_ingest_refresh(f->r->feeds, f->feed, f->accept, fl_now_mono(fl_clock_sys()));
+	f->ret = fl_ingest_refresh(f->r->feeds, f->feed, fl_now_mono(fl_clock_sys()));
+}
+
+struct judge {
+	struct role *r;
+	const char *feed;
+	struct fl_feed_word word;
+	struct fl_err err;
+	int ret;
+};
+
+static void do_judge(void *arg)
+{
+	struct judge *j = arg;
+
+	j->ret = fl_ingest_judge(j->r->feeds, j->feed, &j->word, fl_now_mono(fl_clock_sys()), &j->err);
 }
 
 /* --- requests --- */
@@ -104,14 +118,41 @@ static json_t *tally(const struct fl_tally *t)
 	return json_pack("{s:I, s:I, s:I, s:o}", "in", (json_int_t)t->in, "out", (json_int_t)t->out, "narrowed", (json_int_t)t->narrowed, "dropped", dropped);
 }
 
+static json_t *held_json(const struct fl_feed_held *h)
+{
+	if (!h->digest[0])
+		return json_null();
+	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:o}", "digest", h->digest, "before", (json_int_t)h->before, "after", (json_int_t)h->after, "added",
+			 (json_int_t)h->added, "removed", (json_int_t)h->removed, "since", fl_json_time(h->since));
+}
+
+static json_t *quarantine_json(const struct fl_feed_status *s)
+{
+	json_t *v = json_array();
+	char scope[FL_SCOPE_TEXT];
+
+	for (size_t i = 0; i < s->n_quarantined; i++)
+		json_array_append_new(v, json_pack("{s:s, s:s, s:s, s:s}", "entry", s->quarantined[i].entry, "scope", fl_scope_format(s->quarantined[i].scope, scope),
+						   "protects", s->quarantined[i].name, "because", s->quarantined[i].why));
+	return v;
+}
+
 static json_t *feed_json(const struct fl_feed_status *s)
 {
-	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "feed", s->name, "into", s->into,
+	json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "feed", s->name, "into", s->into,
 			 "state", fl_feed_state_word(s->state), "reason", s->reason, "last_try", fl_json_time(s->last_try), "last_ok", fl_json_time(s->last_ok),
 			 "last_changed", fl_json_time(s->last_changed), "next_try", fl_json_time(s->next_try), "version", (json_int_t)s->version, "names",
 			 (json_int_t)s->names, "failures_in_row", (json_int_t)s->failures_in_row, "changed", (json_int_t)s->fetches_ok, "unchanged",
 			 (json_int_t)s->fetches_unchanged, "failed", (json_int_t)s->fetches_failed, "bytes", (json_int_t)s->bytes, "took_ms",
 			 (json_int_t)s->took_ms, "lines", tally(&s->lines), "claims", tally(&s->claims));
+
+	if (o) {
+		json_object_set_new(o, "stale_after_s", json_integer((json_int_t)(s->stale_after_ms / 1000)));
+		json_object_set_new(o, "held", held_json(&s->held));
+		json_object_set_new(o, "quarantined", json_integer((json_int_t)s->quarantined_total));
+		json_object_set_new(o, "quarantine", quarantine_json(s));
+	}
+	return o;
 }
 
 static json_t *feeds_json(struct role *r)
@@ -131,15 +172,44 @@ static void get_feeds(void *ctx, const struct fl_admin_request *req, struct fl_a
 	fl_json_answer(res, json_pack("{s:o}", "items", feeds_json(ctx)));
 }
 
-/* POST /v1/feeds/NAME/fetches, /v1/feeds/NAME/purge; NAME "-" is every feed. */
+/* {reason, names: [...]}; no names: of what is held. */
+static void post_word(struct role *r, const char *feed, bool approve, const struct fl_admin_request *req, struct fl_admin_response *res)
+{
+	json_t *body = fl_json_body(req, res), *names = body ? json_object_get(body, "names") : NULL, *e;
+	const char **v = body ? fl_arena_array(req->arena, json_array_size(names) + 1, sizeof(*v)) : NULL;
+	struct judge j = { r, feed, { .approve = approve, .names = v, .actor = fl_request_actor(req), .reason = body ? fl_json_get_str(body, "reason", "") : "" },
+			   { 0 }, 0 };
+	size_t i;
+
+	if (!body)
+		return;
+	json_array_foreach (names, i, e)
+		if (v && json_is_string(e))
+			v[j.word.n_names++] = json_string_value(e);
+	if (!v || !feed)
+		fl_json_problem(res, FL_ENOMEM, "out of memory");
+	else if (fl_loop_call(&r->feeds_loop, do_judge, &j, 30000) < 0)
+		fl_json_problem(res, FL_EUNAVAIL, "the feeds thread is busy; try again");
+	else if (j.ret < 0)
+		fl_json_problem(res, j.ret, j.err.text);
+	else
+		fl_json_answer(res, json_pack("{s:s, s:b, s:I}", "feed", feed, "approved", approve, "names", (json_int_t)j.word.n_names));
+	json_decref(body);
+}
+
+/* POST /v1/feeds/NAME/fetches, approve, reject, purge; NAME "-" is every feed. */
 static void do_purge(struct fl_call *c);
 static void post_feed(void *ctx, const struct fl_admin_request *req, struct fl_admin_response *res)
 {
 	const char *from = req->path + strlen("/v1/feeds/"), *end = strchr(from, '/');
-	struct refresh f = { ctx, NULL, req->query(req, "accept") != NULL, 0 };
+	struct refresh f = { ctx, NULL, 0 };
 
 	if (end && strcmp(end, "/purge") == 0) {
 		in_loop(ctx, req, res, do_purge);
+		return;
+	}
+	if (end && (strcmp(end, "/approve") == 0 || strcmp(end, "/reject") == 0)) {
+		post_word(ctx, fl_arena_strn(req->arena, from, (size_t)(end - from)), end[1] == 'a', req, res);
 		return;
 	}
 	if (!end || strcmp(end, "/fetches") != 0) {
@@ -190,11 +260,12 @@ static void post_finding(void *ctx, const struct fl_admin_request *req, struct f
 	in_loop(ctx, req, res, do_finding);
 }
 
-/* {list, add: bool, names: [...], expires_at_us, reason}: entries of LIST.operator. */
+/* {list, add: bool, names: [...], expires_at_us or permanent: true, reason}: entries of LIST.operator. */
 static void do_entries(struct fl_call *c)
 {
 	json_t *body = fl_json_body(c->req, c->res), *names = body ? json_object_get(body, "names") : NULL, *e;
-	struct fl_operator_entry *v = body ? fl_arena_array(c->req->arena, json_array_size(names) + 1, sizeof(*v)) : NULL;
+	const char *list = body ? fl_json_get_str(body, "list", "") : "";
+	struct fl_operator_entry like = { 0 }, *v = body ? fl_arena_array(c->req->arena, json_array_size(names) + 1, sizeof(*v)) : NULL;
 	struct fl_source_version version;
 	struct fl_err err = { 0 };
 	size_t i, n = 0;
@@ -202,25 +273,55 @@ static void do_entries(struct fl_call *c)
 
 	if (!body)
 		return;
+	like.permanent = fl_json_get_bool(body, "permanent");
+	like.expires_at = fl_json_get_int(body, "expires_at_us", 0);
+	like.expires_at = fl_operator_end(c->r->findings, list, &like);
 	json_array_foreach (names, i, e)
-		if (v && json_is_string(e))
-			v[n++] = (struct fl_operator_entry){ .name = json_string_value(e), .expires_at = fl_json_get_int(body, "expires_at_us", 0) };
+		if (v && json_is_string(e)) {
+			v[n] = like;
+			v[n++].name = json_string_value(e);
+		}
 	if (!v || n == 0)
 		ret = fl_err_set(&err, FL_EUSAGE, "names must be a list of one name or more");
 	else
-		ret = fl_operator_change(c->r->findings, fl_json_get_str(body, "list", ""), fl_json_get_bool(body, "add"), v, n, fl_request_actor(c->req),
-					 fl_json_get_str(body, "reason", ""), &version, &err);
+		ret = fl_operator_change(c->r->findings, list, fl_json_get_bool(body, "add"), v, n, fl_request_actor(c->req), fl_json_get_str(body, "reason", ""),
+					 &version, &err);
 	if (ret < 0)
 		fl_json_problem(c->res, ret, err.text);
 	else
-		fl_json_answer(c->res, json_pack("{s:s, s:I, s:I, s:I}", "list", fl_json_get_str(body, "list", ""), "source_version",
-						 (json_int_t)version.id.number, "added", (json_int_t)version.added, "removed", (json_int_t)version.removed));
+		fl_json_answer(c->res, json_pack("{s:s, s:I, s:I, s:I, s:o}", "list", list, "source_version", (json_int_t)version.id.number, "added",
+						 (json_int_t)version.added, "removed", (json_int_t)version.removed, "expires_at",
+						 fl_json_time(fl_json_get_bool(body, "add") ? like.expires_at : 0)));
 	json_decref(body);
 }
 
 static void post_entries(void *ctx, const struct fl_admin_request *req, struct fl_admin_response *res)
 {
 	in_loop(ctx, req, res, do_entries);
+}
+
+/* {list, reason}: what waits of the list's expiry leaves. */
+static void do_approval(struct fl_call *c)
+{
+	json_t *body = fl_json_body(c->req, c->res);
+	const char *list = body ? fl_json_get_str(body, "list", "") : "";
+	struct fl_err err = { 0 };
+	uint64_t expired;
+	int ret;
+
+	if (!body)
+		return;
+	ret = fl_expiry_approve(c->r->findings, list, fl_request_actor(c->req), fl_json_get_str(body, "reason", ""), &expired, &err);
+	if (ret < 0)
+		fl_json_problem(c->res, ret, err.text);
+	else
+		fl_json_answer(c->res, json_pack("{s:s, s:I}", "list", list, "expired", (json_int_t)expired));
+	json_decref(body);
+}
+
+static void post_approval(void *ctx, const struct fl_admin_request *req, struct fl_admin_response *res)
+{
+	in_loop(ctx, req, res, do_approval);
 }
 
 static void do_status(struct fl_call *c)
@@ -233,11 +334,12 @@ static void do_status(struct fl_call *c)
 	pthread_mutex_unlock(&c->r->lock);
 	fl_findings_status(c->r->findings, &s);
 	fl_json_answer(c->res,
-		       json_pack("{s:s, s:s, s:o, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:s}}", "role", "ingest", "entries_problem", entries, "feeds", feeds_json(c->r), "findings",
+		       json_pack("{s:s, s:s, s:o, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:I, s:I, s:s, s:s, s:s}}", "role", "ingest", "entries_problem", entries, "feeds", feeds_json(c->r), "findings",
 				 "accepted", (json_int_t)s.accepted, "duplicate", (json_int_t)s.duplicate, "sample", (json_int_t)s.sample, "low_severity",
 				 (json_int_t)s.low_severity, "no_domain", (json_int_t)s.no_domain, "ignored", (json_int_t)s.ignored, "malformed",
 				 (json_int_t)s.malformed, "withdrawn", (json_int_t)s.withdrawn, "expired", (json_int_t)s.expired, "clock_skewed",
-				 s.clock_skewed, "problem", s.problem));
+				 s.clock_skewed, "expiry_waits", (json_int_t)s.expiry_waits, "unreadable", (json_int_t)s.unreadable, "waits_list", s.waits_list,
+				 "waits", s.waits, "problem", s.problem));
 }
 
 static void get_status(void *ctx, const struct fl_admin_request *req, struct fl_admin_response *res)
@@ -263,7 +365,8 @@ static void get_metrics(void *ctx, const struct fl_admin_request *req, struct fl
 static const struct fl_admin_route routes[] = {
 	{ "GET", "/v1/status", false, get_status },	{ "GET", "/v1/feeds", false, get_feeds },
 	{ "POST", "/v1/feeds/*", true, post_feed },	{ "POST", "/v1/findings", true, post_finding },
-	{ "POST", "/v1/entries", true, post_entries }, { "GET", "/metrics", false, get_metrics },
+	{ "POST", "/v1/entries", true, post_entries },	{ "POST", "/v1/approvals", true, post_approval },
+	{ "GET", "/metrics", false, get_metrics },
 };
 
 /* --- life --- */

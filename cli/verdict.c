@@ -23,25 +23,29 @@ static void problem(json_t *problems, const char *what, const char *hint, const 
 
 static void judge_feeds(json_t *problems, const json_t *ingest)
 {
-	const json_t *feeds = json_object_get(ingest, "feeds"), *f;
+	const json_t *feeds = json_object_get(ingest, "feeds"), *findings = json_object_get(ingest, "findings"), *f;
 	char hint[160];
 	size_t i;
 
 	json_array_foreach (feeds, i, f) {
 		const char *state = fl_str(f, "state");
 
-		snprintf(hint, sizeof(hint), "fireline feed ls; fireline feed refresh %.60s", fl_str(f, "feed"));
+		snprintf(hint, sizeof(hint), strcmp(state, "held") == 0 ? "fireline feed show %.60s; fireline feed approve or reject" : "fireline feed show %.60s; fireline feed refresh", fl_str(f, "feed"));
 		if (strcmp(state, "degraded") == 0 || strcmp(state, "held") == 0 || strcmp(state, "stale") == 0)
 			problem(problems, "feed", hint, "%s %s: %s; the last good copy stays in force", fl_str(f, "feed"), state, fl_str(f, "reason"));
 		else if (fl_str(f, "reason")[0])
 			problem(problems, "feed", hint, "%s: %s", fl_str(f, "feed"), fl_str(f, "reason"));
 	}
-	if (json_is_true(json_object_get(json_object_get(ingest, "findings"), "clock_skewed")))
+	if (json_is_true(json_object_get(findings, "clock_skewed")))
 		problem(problems, "clock", "set the clocks", "this host's clock and the store's are more than 60 s apart: nothing expires");
+	if (fl_str(findings, "waits")[0]) {
+		snprintf(hint, sizeof(hint), "are the clocks right? fireline approve %.100s", fl_str(findings, "waits_list"));
+		problem(problems, "expiry", hint, "%s", fl_str(findings, "waits"));
+	}
 	if (fl_str(ingest, "entries_problem")[0])
 		problem(problems, "entries", "", "what a list's entries: say is not in force: %s", fl_str(ingest, "entries_problem"));
-	if (fl_str(json_object_get(ingest, "findings"), "problem")[0])
-		problem(problems, "findings", "", "%s", fl_str(json_object_get(ingest, "findings"), "problem"));
+	if (fl_str(findings, "problem")[0])
+		problem(problems, "findings", "", "%s", fl_str(findings, "problem"));
 }
 
 static void judge_publish(json_t *problems, const json_t *publish)

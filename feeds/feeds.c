@@ -18,6 +18,13 @@ static fl__read *const readers[FL_FORMAT_COUNT] = {
 	[FL_FORMAT_NDJSON] = fl__ndjson_read,
 	[FL_FORMAT_STIX2] = fl__stix_read,
 	[FL_FORMAT_MISP] = fl__misp_read,
+	[FL_FORMAT_DNSMASQ] = fl__dnsmasq_read,
+	[FL_FORMAT_UNBOUND] = fl__unbound_read,
+	[FL_FORMAT_URLS] = fl__urls_read,
+	[FL_FORMAT_MALTRAIL] = fl__maltrail_read,
+	[FL_FORMAT_ZEEK] = fl__zeek_read,
+	[FL_FORMAT_RPZ] = fl__rpz_read,
+	[FL_FORMAT_BIND] = fl__bind_read,
 };
 
 const char *fl_format_word(enum fl_format f)
@@ -69,6 +76,8 @@ bool fl__drop_is_harmless(enum fl_drop why)
 	case FL_DROP_EXPIRED:
 	case FL_DROP_REVOKED:
 	case FL_DROP_NOT_YET:
+	case FL_DROP_SHARED_HOST:
+	case FL_DROP_TRIGGER:
 		return true;
 	default:
 		return false;
@@ -78,6 +87,8 @@ bool fl__drop_is_harmless(enum fl_drop why)
 void fl__reader_drop(struct fl__reader *r, uint32_t line, struct fl_span text, enum fl_drop why)
 {
 	r->result->lines.dropped[why]++;
+	if (why == FL_DROP_ADDRESS && !r->records)
+		r->result->addresses++;
 	r->result->refused += !fl__drop_is_harmless(why) && !(r->records && why == FL_DROP_ADDRESS);
 	if (r->reject && why != FL_DROP_COMMENT)
 		r->reject(r->ctx, line, text, why);

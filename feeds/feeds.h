@@ -14,11 +14,18 @@
 	X(FL_FORMAT_AUTO, "auto", "found out from the content; refused unless sure")         \
 	X(FL_FORMAT_DOMAINS, "domains", "one name a line; *.x is below x, .x is x and below") \
 	X(FL_FORMAT_HOSTS, "hosts", "hosts(5): a sinkhole address and names")                \
-	X(FL_FORMAT_ADBLOCK, "adblock", "the DNS part of adblock filters, with exceptions")  \
+	X(FL_FORMAT_ADBLOCK, "adblock", "the DNS part of adblock filters, with exceptions") \
+	X(FL_FORMAT_DNSMASQ, "dnsmasq", "address=, local= and server= of a dnsmasq configuration") \
+	X(FL_FORMAT_UNBOUND, "unbound", "local-zone and local-data of an unbound configuration") \
+	X(FL_FORMAT_URLS, "urls", "one URL a line: its host, unless many share it") \
+	X(FL_FORMAT_MALTRAIL, "maltrail", "trails: a name itself, .x is x and below") \
+	X(FL_FORMAT_ZEEK, "zeek", "Zeek intelligence: domains and the hosts of URLs") \
+	X(FL_FORMAT_RPZ, "rpz", "a response policy zone: what it says of the name asked for") \
+	X(FL_FORMAT_BIND, "bind", "zones of a BIND configuration that answer themselves") \
 	X(FL_FORMAT_CSV, "csv", "comma-separated values (RFC 4180); columns by name or number") \
 	X(FL_FORMAT_JSON, "json", "one JSON document; records and their fields by pointer (RFC 6901)") \
-	X(FL_FORMAT_NDJSON, "ndjson", "JSON, one object a line")                             \
-	X(FL_FORMAT_STIX2, "stix2", "a STIX 2 bundle or TAXII envelope: its indicators")     \
+	X(FL_FORMAT_NDJSON, "ndjson", "JSON, one object a line") \
+	X(FL_FORMAT_STIX2, "stix2", "a STIX 2 bundle or TAXII envelope: its indicators") \
 	X(FL_FORMAT_MISP, "misp", "a MISP event or warning list")
 enum fl_format {
 #define FL_X(name, word, text) name,
@@ -78,6 +85,7 @@ struct fl_feed_result {
 	struct fl_tally lines; /* in: lines, or records where the format has them; out: those that made at least one claim */
 	uint64_t claims;
 	uint64_t refused; /* lines the grammar or the name rules refused (not comments, blanks, not-applicable) */
+	uint64_t addresses; /* of those: lines with an address in place of a name, of which real lists are full */
 };
 
 /**

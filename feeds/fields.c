@@ -105,7 +105,8 @@ uint8_t fl__confidence(struct fl_span text)
 	return v <= 100 ? (uint8_t)v : 0;
 }
 
-enum fl_drop fl__url_host(struct fl_span url, struct fl_span *host)
+/* The text is refanged already, and stands where it is: fl__url_host would need a buffer. */
+static enum fl_drop host_of(struct fl_span url, struct fl_span *host)
 {
 	const uint8_t *mark = memmem(url.p, url.n, "://", 3), *at;
 	size_t n = 0;
@@ -205,10 +206,12 @@ static enum fl_drop claim_name(struct fl_span s, struct fl_feed_claim *c)
 /* A URL says where one page was: its host alone, whatever the feed says of bare names. */
 static enum fl_drop claim_url(struct fl_span s, struct fl_feed_claim *c)
 {
-	enum fl_drop why = fl__url_host(s, &c->name);
+	enum fl_drop why = host_of(s, &c->name);
 
 	c->scope = FL_SCOPE_EXACT;
-	return why == FL_DROP_COUNT ? fl__token_judge(c->name) : why;
+	if (why == FL_DROP_COUNT)
+		why = fl__token_judge(c->name);
+	return why == FL_DROP_COUNT && fl__host_is_shared(c->name) ? FL_DROP_SHARED_HOST : why;
 }
 
 static bool looks_like_url(struct fl_span s)

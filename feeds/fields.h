@@ -40,8 +40,6 @@ void fl__record_end(struct fl__reader *r, const struct fl__record *rec);
 
 
 
-/** The host of a URL, with or without scheme; FL_DROP_COUNT, or FL_DROP_ADDRESS or FL_DROP_SYNTAX. */
-enum fl_drop fl__url_host(struct fl_span url, struct fl_span *host);
 /** Unix seconds of a date as feeds write them: RFC 3339, "2026-08-22 02:53:35[ UTC]", "2026-08-22", "22-08-2026" (day first), seconds or
  * milliseconds since 1970. Without a zone it is UTC. False for anything else. Before 1970 is 1; after 2106 the last second there is. */
 bool fl__date(struct fl_span text, uint32_t *out);

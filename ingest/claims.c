@@ -4,21 +4,28 @@
 
 #include <stdlib.h>
 
-enum { RACES_MAX = 8, DUE_MAX = 1000 };
+enum { RACES_MAX = 8 };
 
-struct fl_claim_set *fl__claim_set(struct fl_findings_stage *f, const char *source, const char *list)
+static struct fl_claim_set *set_by_name(struct fl_findings_stage *f, const char *source)
 {
-	struct fl_claim_set *s;
-
 	for (size_t i = 0; i < f->n_sets; i++)
 		if (strcmp(f->sets[i].source, source) == 0)
 			return &f->sets[i];
-	if (f->n_sets == FL_CLAIM_SETS_MAX || strlen(source) >= FL_SET_NAME || strlen(list) >= FL_SET_NAME)
+	return NULL;
+}
+
+struct fl_claim_set *fl__claim_set(struct fl_findings_stage *f, const char *source, const char *list)
+{
+	struct fl_claim_set *s = set_by_name(f, source);
+
+	if (strlen(source) >= FL_SET_NAME || strlen(list) >= FL_SET_NAME || (!s && f->n_sets == FL_CLAIM_SETS_MAX))
 		return NULL;
-	s = &f->sets[f->n_sets++];
-	memset(s, 0, sizeof(*s));
-	memcpy(s->source, source, strlen(source) + 1);
-	memcpy(s->list, list, strlen(list) + 1);
+	if (!s) {
+		s = &f->sets[f->n_sets++];
+		memset(s, 0, sizeof(*s));
+		memcpy(s->source, source, strlen(source) + 1);
+	}
+	memcpy(s->list, list, strlen(list) + 1); /* a reload may have given it another */
 	return s;
 }
 
@@ -205,66 +212,4 @@ int fl__claims_commit(struct fl_findings_stage *f, const struct fl_claim_batch *
 	if (ret < 0)
 		b->set->head_known = b->set->leased = false;
 	return ret;
-}
-
-/* --- expiry --- */
-
-/* A claim expires when both the local clock and the store's are past it; clocks far apart expire nothing, and status says so. */
-static bool both_clocks(struct fl_findings_stage *f, fl_unix_us *until)
-{
-	fl_unix_us here = fl_now_unix(f->c.clock), there, apart;
-
-	if (fl_store_time(f->c.sets->store, &there, NULL) < 0)
-		return false;
-	apart = here > there ? here - there : there - here;
-	f->s.clock_skewed = apart > FL_CLOCK_APART_S * FL_US_PER_S;
-	*until = here < there ? here : there;
-	return !f->s.clock_skewed;
-}
-
-/* Old versions leave under the same lease, now and then. */
-static void retain(struct fl_findings_stage *f, struct fl_claim_set *s, fl_mono_ns now)
-{
-	struct fl_retention_report gone;
-
-	if (!s->leased || !s->head_known || !s->head.id.number || now < s->retain_at)
-		return;
-	s->retain_at = now + 600 * FL_NS_PER_S;
-	fl_source_retain(f->c.sets, &s->lease, &gone, NULL);
-}
-
-static void expire_set(struct fl_findings_stage *f, struct fl_claim_set *s, fl_unix_us until)
-{
-	struct fl_arena arena = { 0 };
-	struct fl_claim_batch b = { .set = s, .cause = FL_CAUSE_EXPIRY, .actor = "ingest", .reason = "past its time", .seen_at = until };
-	struct fl_source_version v;
-	struct fl_claim *due = NULL;
-	struct fl_err err = { 0 };
-
-	if (fl_claims_due(f->c.sets, s->source, until, DUE_MAX, &arena, &due, &b.n, &err) == 0 && b.n) {
-		for (size_t i = 0; i < b.n; i++)
-			due[i].state = FL_CLAIM_EXPIRED;
-		b.claims = due;
-		if (fl__claims_commit(f, &b, &v, &err) == 0)
-			f->s.expired += b.n;
-		else
-			snprintf(f->expiry_trouble, sizeof(f->expiry_trouble), "expiry in '%.60s': %.110s", s->source, err.text);
-	}
-	fl_arena_done(&arena);
-}
-
-void fl__claims_expire(struct fl_findings_stage *f, fl_mono_ns now)
-{
-	fl_unix_us until;
-
-	if (now < f->expiry_at)
-		return;
-	f->expiry_at = now + FL_EXPIRY_TICK_MS * FL_NS_PER_MS;
-	if (!both_clocks(f, &until))
-		return;
-	f->expiry_trouble[0] = '\0';
-	for (size_t i = 0; i < f->n_sets; i++) {
-		expire_set(f, &f->sets[i], until);
-		retain(f, &f->sets[i], now);
-	}
 }

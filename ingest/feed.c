@@ -42,12 +42,12 @@ static void hash_fields(struct fl_buf *b, const struct fl_cfg_fields *f)
 }
 
 /* Of all that decides what a body says. */
-static void settings_hash(const struct fl_cfg_feed *cfg, char out[17])
+static void settings_hash(const struct fl_ingest *g, const struct fl_cfg_feed *cfg, char out[17])
 {
 	struct fl_buf b = { 0 };
 	uint64_t h;
 
-	fl_buf_printf(&b, "2 %d %u %u %u %u %llu %d %d\n%s\n%s", cfg->format, cfg->scope, cfg->confidence, (unsigned)cfg->category, cfg->remove_after_absent,
+	fl_buf_printf(&b, "3 %llx %d %u %u %u %u %llu %d %d\n%s\n%s", (unsigned long long)g->protect_mark, cfg->format, cfg->scope, cfg->confidence, (unsigned)cfg->category, cfg->remove_after_absent,
 		      (unsigned long long)cfg->min_names, cfg->delimiter, cfg->urls, cfg->items ? cfg->items : "", cfg->exceptions ? cfg->exceptions : "");
 	hash_fields(&b, &cfg->columns);
 	hash_fields(&b, &cfg->pointers);
@@ -56,10 +56,10 @@ static void settings_hash(const struct fl_cfg_feed *cfg, char out[17])
 	fl_buf_done(&b);
 }
 
-void fl__feed_init(struct fl_feed *f, const struct fl_cfg_feed *cfg)
+void fl__feed_init(const struct fl_ingest *g, struct fl_feed *f, const struct fl_cfg_feed *cfg)
 {
 	f->cfg = cfg;
-	settings_hash(cfg, f->settings);
+	settings_hash(g, cfg, f->settings);
 	memcpy(f->s.name, cfg->name, strnlen(cfg->name, sizeof(f->s.name) - 1));
 	memset(f->s.into, 0, sizeof(f->s.into));
 	memcpy(f->s.into, cfg->into, strnlen(cfg->into, sizeof(f->s.into) - 1));
@@ -83,6 +83,10 @@ void fl__feed_done(struct fl_ingest *g, struct fl_feed *f)
 		g->c.http->ops->cancel(g->c.http, f->transfer);
 	release(g, f);
 	fl_set_done(&f->set);
+	fl_arena_done(&f->guard_arena);
+	f->s.quarantined = NULL;
+	f->s.n_quarantined = f->s.quarantined_total = 0;
+	f->recalled = false;
 	f->phase = FL_PHASE_IDLE;
 }
 
@@ -102,7 +106,6 @@ static void schedule(struct fl_ingest *g, struct fl_feed *f, fl_mono_ns now, int
 	f->s.took_ms = f->started ? (fl_now_mono(g->c.clock) - f->started) / FL_NS_PER_MS : 0;
 	f->phase = FL_PHASE_IDLE;
 	f->transfer = 0;
-	f->accept = f->again && f->accept;
 	f->again = false;
 	fl_set_done(&f->set);
 	release(g, f);
@@ -193,6 +196,9 @@ static int commit(struct fl_ingest *g, struct fl_feed *f, struct fl_err *err)
 	ret = fl_source_commit(g->c.sets, &c, it, &v, err);
 	if (ret == 0) {
 		f->s.state = f->head.id.number == v.id.number ? FL_FEED_UNCHANGED : FL_FEED_OK;
+		f->seen = f->next;
+		f->seen_id = v.id;
+		f->reread = false;
 		f->head.id = v.id;
 		f->head.entries = v.digests.entries;
 		f->version_seen = true;
@@ -214,7 +220,7 @@ int fl__feed_read_head(struct fl_ingest *g, struct fl_feed *f, struct fl_err *er
 		f->version_seen = true;
 		ret = fl_source_version_get(g->c.sets, f->cfg->name, f->head.id.number, &v, err);
 		if (ret == 0) {
-			f->known = v.fetch;
+			f->known = fl_version_id_eq(&f->seen_id, &v.id) ? f->seen : v.fetch;
 			f->s.version = v.id.number;
 			f->s.names = v.digests.entries;
 			if (!f->s.last_changed)
@@ -231,7 +237,7 @@ static void store_away(struct fl_feed *f, fl_mono_ns now, const struct fl_err *e
 
 	f->store_tries++;
 	f->due = now + ms * FL_NS_PER_MS;
-	snprintf(f->s.reason, sizeof(f->s.reason), "%s%.200s", f->phase == FL_PHASE_COMMITTING ? "a new set is in hand, waiting for the store: " : "", err->text);
+	snprintf(f->s.reason, sizeof(f->s.reason), "%s%.200s", f->phase == FL_PHASE_COMMITTING || f->phase == FL_PHASE_JUDGING ? "a new set is in hand, waiting for the store: " : "", err->text);
 }
 
 static void try_commit(struct fl_ingest *g, struct fl_feed *f, fl_mono_ns now)
@@ -278,10 +284,31 @@ static void sha_of(struct fl_span body, char out[65])
 
 static bool known_body(const struct fl_feed *f)
 {
-	return f->head.id.number && strcmp(f->known.body_sha256, f->next.body_sha256) == 0 && strcmp(f->known.settings, f->settings) == 0;
+	return f->head.id.number && !f->reread && strcmp(f->known.body_sha256, f->next.body_sha256) == 0 && strcmp(f->known.settings, f->settings) == 0;
 }
 
-static struct fl_feed_options options_of(const struct fl_cfg_feed *cfg, uint32_t now_s)
+/* The guard asks the store; while that is away the set stays in hand. */
+static void judge(struct fl_ingest *g, struct fl_feed *f, fl_mono_ns now)
+{
+	static const enum fl_feed_state states[] = { [FL_GUARD_HELD] = FL_FEED_HELD, [FL_GUARD_REJECTED] = FL_FEED_DEGRADED };
+	enum fl_guard_verdict verdict;
+	struct fl_err err = { 0 };
+	char why[256];
+	int ret = fl__guard_judge(g, f, why, sizeof(why), &verdict, &err);
+
+	if (ret == FL_ENOMEM)
+		fail(g, f, FL_FEED_DEGRADED, now, -1, "out of memory");
+	else if (ret < 0)
+		store_away(f, now, &err);
+	else if (verdict != FL_GUARD_TAKE)
+		fail(g, f, states[verdict], now, -1, why);
+	else {
+		f->phase = FL_PHASE_COMMITTING;
+		try_commit(g, f, now);
+	}
+}
+
+struct fl_feed_options fl_feed_options_of(const struct fl_cfg_feed *cfg, uint32_t now_s)
 {
 	const struct fl_cfg_fields *v = cfg->format == FL_FORMAT_CSV ? &cfg->columns : &cfg->pointers;
 
@@ -299,14 +326,11 @@ static struct fl_feed_options options_of(const struct fl_cfg_feed *cfg, uint32_t
 
 static void take_body(struct fl_ingest *g, struct fl_feed *f, struct fl_buf *body, fl_mono_ns now)
 {
-	struct fl_feed_options opt = options_of(f->cfg, fl__feed_states_times(f->cfg) ? fl__feed_now_s(g) : 0);
+	struct fl_feed_options opt = fl_feed_options_of(f->cfg, fl__feed_states_times(f->cfg) ? fl__feed_now_s(g) : 0);
 	struct fl_tuple attrs = { .confidence = f->cfg->confidence, .category = (uint8_t)f->cfg->category,
 				  .first_seen_s = (uint32_t)(fl_now_unix(g->c.clock) / FL_US_PER_S) };
-	struct fl_guard_limits limits = { .max_removed_ratio = f->cfg->guard.max_removed_ratio, .max_added_ratio = f->cfg->guard.max_added_ratio,
-					  .min_side = 1000, .min_names = f->cfg->min_names };
 	struct fl_feed_trial trial;
 	struct fl_err err = { 0 };
-	char why[256];
 	int ret;
 
 	sha_of(fl_buf_span(body), f->next.body_sha256);
@@ -325,22 +349,13 @@ static void take_body(struct fl_ingest *g, struct fl_feed *f, struct fl_buf *bod
 	}
 	f->s.lines = trial.parsed.lines;
 	f->s.claims = trial.claims;
-	if (trial.refused && !(f->accept && trial.names == 0)) {
-		fail(g, f, trial.names == 0 && trial.parsed.refused == 0 ? FL_FEED_HELD : FL_FEED_DEGRADED, now, -1, trial.reason);
+	if (trial.no_list) {
+		fail(g, f, FL_FEED_DEGRADED, now, -1, trial.reason);
 		return;
 	}
-	if (!f->accept) {
-		uint64_t before = f->head.entries, after = trial.names;
-		const char *held = fl_guard_judge(&limits, f->head.id.number == 0, before, after, after > before ? after - before : 0,
-						  before > after ? before - after : 0, why, sizeof(why));
-
-		if (held) {
-			fail(g, f, FL_FEED_HELD, now, -1, held);
-			return;
-		}
-	}
-	f->phase = FL_PHASE_COMMITTING;
-	try_commit(g, f, now);
+	f->filtered = false;
+	f->phase = FL_PHASE_JUDGING;
+	judge(g, f, now);
 }
 
 /* --- fetching --- */
@@ -373,7 +388,7 @@ static void fetch_file(struct fl_ingest *g, struct fl_feed *f, fl_mono_ns now)
 	struct fl_buf body = { 0 };
 	struct fl_err err = { 0 };
 	char validator[FL_ETAG] = "";
-	bool same = f->head.id.number && strcmp(f->known.settings, f->settings) == 0;
+	bool same = f->head.id.number && strcmp(f->known.settings, f->settings) == 0 && !f->reread;
 	int ret = g->c.read_file(g->c.file_ctx, f->cfg->path, f->cfg->max_bytes, NULL, validator, sizeof(validator), &err);
 
 	if (ret == 0 && same && strcmp(validator, f->known.etag) == 0) {
@@ -395,22 +410,24 @@ static void fetch_file(struct fl_ingest *g, struct fl_feed *f, fl_mono_ns now)
 }
 
 /* Header values come from files, read at each fetch, and go nowhere else. */
-static int secret_headers(struct fl_ingest *g, const struct fl_feed *f, struct fl_arena *arena, const char *const **out, struct fl_err *err)
+int fl_feed_headers(const struct fl_cfg_feed *f, fl_read_file *read_file, void *file_ctx, struct fl_arena *arena, const char *const **out, struct fl_err *err)
 {
-	const char **v = fl_arena_array(arena, f->cfg->n_headers + 1, sizeof(*v));
+	const char **v = fl_arena_array(arena, f->n_headers + 1, sizeof(*v));
 	char validator[FL_ETAG];
 	int ret = v ? 0 : FL_ENOMEM;
 
-	for (size_t i = 0; ret == 0 && i < f->cfg->n_headers; i++) {
+	if (!read_file)
+		read_file = fl__read_system_file;
+	for (size_t i = 0; ret == 0 && i < f->n_headers; i++) {
 		struct fl_buf b = { 0 };
 		struct fl_span value;
 
-		ret = g->c.read_file(g->c.file_ctx, f->cfg->headers[i].file, 4096, &b, validator, sizeof(validator), err);
+		ret = read_file(file_ctx, f->headers[i].file, 4096, &b, validator, sizeof(validator), err);
 		value = fl_span_trim(fl_buf_span(&b));
 		if (ret == 0 && (memchr(value.p ? value.p : (const uint8_t *)"", '\n', value.n) || memchr(value.p ? value.p : (const uint8_t *)"", '\r', value.n)))
-			ret = fl_err_set(err, FL_EFORMAT, "header file '%s' has more than one line", f->cfg->headers[i].file);
+			ret = fl_err_set(err, FL_EFORMAT, "header file '%s' has more than one line", f->headers[i].file);
 		if (ret == 0)
-			v[i] = fl_arena_printf(arena, "%s: %.*s", f->cfg->headers[i].name, (int)value.n, (const char *)value.p);
+			v[i] = fl_arena_printf(arena, "%s: %.*s", f->headers[i].name, (int)value.n, (const char *)value.p);
 		fl_buf_done(&b);
 	}
 	*out = v;
@@ -419,12 +436,12 @@ static int secret_headers(struct fl_ingest *g, const struct fl_feed *f, struct f
 
 static void fetch_url(struct fl_ingest *g, struct fl_feed *f, fl_mono_ns now)
 {
-	bool conditional = f->head.id.number && strcmp(f->known.settings, f->settings) == 0 && !f->accept;
+	bool conditional = f->head.id.number && strcmp(f->known.settings, f->settings) == 0 && !f->reread;
 	struct fl_http_request req = { .url = f->cfg->url, .max_bytes = f->cfg->max_bytes, .connect_timeout_ms = 10000, .timeout_ms = (int)f->cfg->timeout_ms,
 				       .low_speed_s = 20, .max_redirects = REDIRECTS_MAX, .allow_private = f->cfg->allow_private };
 	struct fl_arena arena = { 0 };
 	struct fl_err err = { 0 };
-	int ret = secret_headers(g, f, &arena, &req.headers, &err);
+	int ret = fl_feed_headers(f->cfg, g->c.read_file, g->c.file_ctx, &arena, &req.headers, &err);
 
 	if (conditional) {
 		req.etag = f->known.etag;
@@ -457,6 +474,8 @@ static void start(struct fl_ingest *g, struct fl_feed *f, fl_mono_ns now)
 		store_away(f, now, &err);
 		return;
 	}
+	if (!f->recalled)
+		fl__guard_recall(g, f);
 	f->store_tries = 0;
 	f->started = now;
 	f->s.last_try = fl_now_unix(g->c.clock);
@@ -491,6 +510,8 @@ void fl__feed_step(struct fl_ingest *g, struct fl_feed *f, bool may_start, fl_mo
 		return;
 	if (f->phase == FL_PHASE_COMMITTING)
 		try_commit(g, f, now);
+	else if (f->phase == FL_PHASE_JUDGING)
+		judge(g, f, now);
 	else if (f->phase == FL_PHASE_IDLE && may_start)
 		start(g, f, now);
 }

@@ -101,11 +101,12 @@ static int count_ended(struct fl_ingest *g, struct fl_feed *f, uint32_t now_s, u
 	return ret;
 }
 
-/* So many at once look like a broken clock or a broken feed: people decide (feed refresh --accept). */
-static bool held(struct fl_feed *f, uint64_t ended, fl_mono_ns now)
+/* So many at once look like a broken clock or a broken feed: people decide (feed approve). */
+static bool held(struct fl_ingest *g, struct fl_feed *f, uint64_t ended, fl_mono_ns now)
 {
-	if (f->accept || ended <= EXPIRY_MIN || ended * 100 <= f->head.entries * EXPIRY_PERCENT)
+	if (ended <= EXPIRY_MIN || ended * 100 <= f->head.entries * EXPIRY_PERCENT || fl__guard_expiry_approved(g, f))
 		return false;
+	fl__guard_hold_expiry(f, ended, fl_now_unix(g->c.clock));
 	f->s.state = FL_FEED_HELD;
 	snprintf(f->s.reason, sizeof(f->s.reason), "%llu of %llu names would expire at once, more than %d %%", (unsigned long long)ended,
 		 (unsigned long long)f->head.entries, (int)EXPIRY_PERCENT);
@@ -157,8 +158,10 @@ static void end_entries(struct fl_ingest *g, struct fl_feed *f, uint32_t keep_s,
 		return;
 	}
 	ret = count_ended(g, f, now_s, keep_s, &ended, &err);
-	if (ret == 0 && ended && !held(f, ended, now))
+	if (ret == 0 && ended && !held(g, f, ended, now))
 		ret = commit_rest(g, f, now_s, keep_s, &err);
+	if (ret == 0 && f->s.held.removed && f->s.state != FL_FEED_HELD)
+		f->s.held = (struct fl_feed_held){ 0 };
 	if (ret < 0)
 		snprintf(f->s.reason, sizeof(f->s.reason), "names past their time are still in force: %.180s", err.text[0] ? err.text : fl_code_text(ret));
 }
@@ -195,6 +198,6 @@ void fl__feed_end_absent(struct fl_ingest *g, struct fl_feed *f, fl_mono_ns now)
 	bool absent = keep_s && (f->ends.version != f->head.id.number ||
 				 (f->ends.first_absent_s && now_s >= f->ends.first_absent_s && now_s - f->ends.first_absent_s >= keep_s));
 
-	if (f->leased && (absent || something_ends(g, f))) /* what was held is judged anew, with `accept` by a person */
+	if (f->leased && (absent || something_ends(g, f))) /* what was held is judged anew */
 		end_entries(g, f, keep_s, now);
 }

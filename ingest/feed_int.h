@@ -6,7 +6,7 @@
 #pragma once
 #include "ingest/ingest.h"
 
-enum fl_feed_phase { FL_PHASE_IDLE, FL_PHASE_FETCHING, FL_PHASE_COMMITTING };
+enum fl_feed_phase { FL_PHASE_IDLE, FL_PHASE_FETCHING, FL_PHASE_JUDGING, FL_PHASE_COMMITTING };
 
 /* What time alone will take from a version: known once all of its entries were seen. */
 struct fl_feed_ends {
@@ -23,7 +23,7 @@ struct fl_feed {
 	uint64_t transfer;
 	char host[256];
 	char settings[17];
-	bool accept;	   /* this once the guard is passed over */
+	bool reread;	   /* a person spoke: read the body again, though it be the same */
 	bool again;	   /* asked for while one was under way: its body may be older than the question */
 	bool version_seen; /* the store had a version of it: when it is gone, fetch at once */
 	struct fl_lease lease;
@@ -31,6 +31,12 @@ struct fl_feed {
 	/* what the last good version says of its fetch */
 	struct fl_head head;
 	struct fl_fetch_state known;
+	/* a later fetch than that of `seen_id`, whose content was the same and made no version */
+	struct fl_fetch_state seen;
+	struct fl_version_id seen_id;
+	struct fl_arena guard_arena; /* of s.quarantined */
+	bool recalled;		     /* what is quarantined is known */
+	bool filtered;		     /* the set in hand is without it */
 	/* set in hand, while the store is away */
 	struct fl_set set;
 	struct fl_fetch_state next;
@@ -46,12 +52,18 @@ struct fl_ingest {
 	fl_mono_ns heads_at, config_at;
 	uint64_t config_failures;
 	char config_problem[200];
+	struct fl_protected protected;
+	uint64_t protect_mark; /* another mark: bodies are read anew */
+	char protect_problem[FL_PROTECT_PROBLEM];
 };
 
 enum { FL_TRANSFERS_MAX = 4, FL_FEED_LEASE_MS = 15000, FL_HEADS_MS = 10000 };
 
+/* ingest.c */
+/** As fl_ingest_config.read_file, of the system's files. */
+fl_read_file fl__read_system_file;
 /* feed.c */
-void fl__feed_init(struct fl_feed *f, const struct fl_cfg_feed *cfg);
+void fl__feed_init(const struct fl_ingest *g, struct fl_feed *f, const struct fl_cfg_feed *cfg);
 void fl__feed_done(struct fl_ingest *g, struct fl_feed *f);
 /** Move one feed on. Starts a transfer only when `may_start`. */
 void fl__feed_step(struct fl_ingest *g, struct fl_feed *f, bool may_start, fl_mono_ns now);
@@ -71,6 +83,17 @@ struct fl_entry_iter *fl__feed_watch(struct fl_entry_iter *take, struct fl_feed_
 void fl__feed_expire(struct fl_ingest *g, struct fl_feed *f, fl_mono_ns now);
 /** After a fetch that brought nothing new: what it lacks as the ones before it did is absent once more. */
 void fl__feed_end_absent(struct fl_ingest *g, struct fl_feed *f, fl_mono_ns now);
+/* guard.c */
+enum fl_guard_verdict { FL_GUARD_TAKE, FL_GUARD_HELD, FL_GUARD_REJECTED };
+/** What no feed may block, from the configuration. 0 or FL_ENOMEM. */
+int fl__protected_load(struct fl_ingest *g);
+/** Takes quarantined names out of f->set and judges the rest; why: one sentence unless it is taken. An error of the store: nothing is decided. */
+int fl__guard_judge(struct fl_ingest *g, struct fl_feed *f, char *why, size_t cap, enum fl_guard_verdict *out, struct fl_err *err);
+/** An expiry of much at once waits for a person, as a content does. */
+void fl__guard_hold_expiry(struct fl_feed *f, uint64_t ended, fl_unix_us now);
+bool fl__guard_expiry_approved(struct fl_ingest *g, const struct fl_feed *f);
+/** What is quarantined of a feed whose body is not read again. */
+void fl__guard_recall(struct fl_ingest *g, struct fl_feed *f);
 /* config_entries.c */
 /** `entries:` of the configuration as source LIST.config; one commit a list when they differ. */
 int fl__config_entries_commit(struct fl_ingest *g, struct fl_err *err);

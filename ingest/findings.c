@@ -7,25 +7,39 @@
 
 enum { DOCUMENT_MAX = 16 << 20, SETTLE_US = 2000000, FILES_A_STEP = 64 };
 
+/* Findings of a detector that was given one of our lists say its name: the list's own, or with ours before it. */
+static const char *const *own_lists(struct fl_arena *arena, const struct fl_config *cfg)
+{
+	const char **v = fl_arena_array(arena, cfg->n_lists * 2 + 1, sizeof(*v));
+
+	for (size_t i = 0; v && i < cfg->n_lists; i++) {
+		v[2 * i] = fl_arena_str(arena, cfg->lists[i].name);
+		v[2 * i + 1] = fl_arena_printf(arena, "fireline-%s", cfg->lists[i].name);
+		if (!v[2 * i] || !v[2 * i + 1])
+			return NULL;
+	}
+	return v;
+}
+
 static int load_policy(struct fl_findings_stage *f, const struct fl_config *cfg)
 {
 	const struct fl_cfg_findings *p = &cfg->findings;
-	struct fl_finding_rule *rules = calloc(p->n_rules + 1, sizeof(*rules));
-	struct fl_drop_place *places = calloc(p->n_sources + 1, sizeof(*places));
+	struct fl_arena arena = { 0 };
+	struct fl_finding_rule *rules = fl_arena_array(&arena, p->n_rules + 1, sizeof(*rules));
+	struct fl_drop_place *places = fl_arena_array(&arena, p->n_sources + 1, sizeof(*places));
+	const char *const *own = own_lists(&arena, cfg);
 
-	if (!rules || !places) {
-		free(rules);
-		free(places);
+	if (!rules || !places || !own) {
+		fl_arena_done(&arena);
 		return FL_ENOMEM;
 	}
 	for (size_t i = 0; i < p->n_rules; i++)
 		rules[i] = (struct fl_finding_rule){ p->rules[i].type, (enum fl_finding_action)p->rules[i].action, p->rules[i].scope, p->rules[i].ttl_ms };
-	free(f->rules);
-	free(f->places);
-	f->rules = rules;
+	fl_arena_done(&f->arena);
+	f->arena = arena;
 	f->places = places;
 	f->policy = (struct fl_finding_policy){ .rules = rules, .n_rules = p->n_rules, .min_severity = p->min_severity, .ttl_ms = p->ttl_ms,
-						.ignore_samples = p->ignore_samples };
+						.ignore_samples = p->ignore_samples, .own_lists = own, .n_own_lists = cfg->n_lists * 2 };
 	f->c.cfg = cfg;
 	return 0;
 }
@@ -89,25 +103,46 @@ void fl_findings_close(struct fl_findings_stage *f)
 	for (size_t i = 0; i < f->n_sets; i++)
 		if (f->sets[i].leased)
 			fl_lease_release(f->c.sets, &f->sets[i].lease, NULL);
-	free(f->rules);
-	free(f->places);
+	fl_arena_done(&f->arena);
 	free(f->sets);
 	free(f);
 }
 
 /* --- one document --- */
 
-/* Is the stored claim at least as new, or beyond change? Then this one says nothing new. */
+/* Takes back more than is known to be taken back? A withdrawal without a date is taken as said now. */
+static bool withdraws_nothing(const struct fl_claim *stored, const struct fl_claim *c)
+{
+	if (stored->state == FL_CLAIM_WITHDRAWN)
+		return stored->updated_at >= c->updated_at;
+	return c->updated_at && stored->updated_at > c->updated_at;
+}
+
+/* Is the stored claim at least as new, or beyond change? Then this one says nothing new. A withdrawn claim is revived by the source's own later word alone: one with a date after the
+ * withdrawal's. A repeat, one that arrives late, and one without a date leave it withdrawn (docs/decisions/withdrawn.md). */
 static bool nothing_new(const struct fl_claim *stored, const struct fl_claim *c)
 {
 	if (stored->state == FL_CLAIM_DISMISSED)
 		return true;
-	if (stored->updated_at > c->updated_at)
+	if (c->state == FL_CLAIM_WITHDRAWN)
+		return withdraws_nothing(stored, c);
+	if (stored->state == FL_CLAIM_WITHDRAWN && !stored->updated_at)
 		return true;
-	return stored->updated_at == c->updated_at && stored->state == c->state && c->updated_at != 0;
+	if (stored->updated_at != c->updated_at)
+		return stored->updated_at > c->updated_at;
+	return stored->state == FL_CLAIM_WITHDRAWN || (stored->state == c->state && c->updated_at != 0);
 }
 
-/* Sorts the claims of one finding: those that change something stay in v (to the front). */
+static void say_known(struct fl_findings_stage *f, const struct fl_claim *stored, const struct fl_claim *c, struct fl_finding_outcome *out)
+{
+	out->duplicate++;
+	f->s.duplicate++;
+	if (c->state == FL_CLAIM_ACTIVE && (stored->state == FL_CLAIM_WITHDRAWN || stored->state == FL_CLAIM_DISMISSED))
+		snprintf(out->reason, sizeof(out->reason), "%s: it is %s, and this is no later word of it", c->type[0] ? c->type : "finding",
+			 fl_claim_state_word(stored->state));
+}
+
+/* Sorts the claims of one finding: those that change something stay in v (to the front). A withdrawal of what was never claimed here is one of them: what it takes back may yet arrive. */
 static int keep_new(struct fl_findings_stage *f, struct fl_claim *v, size_t *n, struct fl_finding_outcome *out, struct fl_err *err)
 {
 	size_t k = 0;
@@ -119,12 +154,7 @@ static int keep_new(struct fl_findings_stage *f, struct fl_claim *v, size_t *n, 
 		if (ret < 0 && ret != FL_ENOTFOUND)
 			return ret;
 		if (ret == 0 && nothing_new(&stored, &v[i])) {
-			out->duplicate++;
-			f->s.duplicate++;
-			continue;
-		}
-		if (ret == FL_ENOTFOUND && v[i].state == FL_CLAIM_WITHDRAWN) {
-			out->duplicate++; /* withdrawn before it was ever claimed here: nothing to take away */
+			say_known(f, &stored, &v[i], out);
 			continue;
 		}
 		if (ret == 0 && stored.seen_at && stored.seen_at < v[i].seen_at && v[i].state != FL_CLAIM_ACTIVE)
@@ -252,7 +282,7 @@ int fl_findings_inject(struct fl_findings_stage *f, const char *source, struct f
 
 static void trouble(struct fl_drop_place *p, const struct fl_cfg_findings_source *s, const char *name, const char *what, const struct fl_err *err)
 {
-	snprintf(p->trouble, sizeof(p->trouble), "%.50s/%.50s %s: %.70s", s->name, name, what, err->text);
+	snprintf(p->trouble, sizeof(p->trouble), "%.50s/%.50s %s: %.55s", s->name, name, what, err->text);
 }
 
 /* False: the pass over the folder ends here. */

@@ -8,6 +8,16 @@
 
 enum { FL_CLAIM_SETS_MAX = 256, FL_FINDINGS_LEASE_MS = 10000, FL_EXPIRY_TICK_MS = 500, FL_CLOCK_APART_S = 60 };
 
+/* How far the ends of a set's claims were watched, and what of them waits for a person (expiry.c). */
+struct fl_expiry_watch {
+	bool looked;
+	fl_unix_us until; /* wall clock of the last look that came through */
+	fl_mono_ns at;	  /* and the monotonic one */
+	fl_unix_us waits_until; /* claims that end up to here wait; 0: none do */
+	uint64_t waits, entries; /* so many, of a set of so many names */
+	uint64_t unreadable;	 /* past their time, and not to be read: they stay */
+};
+
 /* One source set that this stage writes. */
 struct fl_claim_set {
 	char source[FL_SET_NAME], list[FL_SET_NAME];
@@ -15,6 +25,7 @@ struct fl_claim_set {
 	bool leased, head_known;
 	struct fl_head head;
 	fl_mono_ns retain_at;
+	struct fl_expiry_watch expiry;
 };
 
 /* Where the reading of one findings folder is, file by file in the order of their names, and what stood in the way. */
@@ -26,7 +37,7 @@ struct fl_drop_place {
 
 struct fl_findings_stage {
 	struct fl_findings_config c;
-	struct fl_finding_rule *rules; /* of the configuration, in policy's form */
+	struct fl_arena arena; /* policy and places: as long as the configuration */
 	struct fl_finding_policy policy;
 	struct fl_claim_set *sets;
 	size_t n_sets;
@@ -51,7 +62,7 @@ struct fl_claim_set *fl__claim_set(struct fl_findings_stage *f, const char *sour
 int fl__claim_set_ready(struct fl_findings_stage *f, struct fl_claim_set *s, struct fl_err *err);
 /** Commit a batch: for each name the tuple that all its active claims give. Retries a lost race. 0 also when nothing changes. */
 int fl__claims_commit(struct fl_findings_stage *f, const struct fl_claim_batch *b, struct fl_source_version *out, struct fl_err *err);
-/** Claims past their time, in every set; a version each. */
+/** Claims past their time, in every set; a version each. What ends in numbers while nobody looked waits. */
 void fl__claims_expire(struct fl_findings_stage *f, fl_mono_ns now);
 /** Directory sources. Returns true when there was a file. */
 bool fl__findings_directories(struct fl_findings_stage *f);

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 /* The system's files, when no other reader is given. */
-static int read_system_file(void *ctx, const char *path, uint64_t max, struct fl_buf *out, char *validator, size_t cap, struct fl_err *err)
+int fl__read_system_file(void *ctx, const char *path, uint64_t max, struct fl_buf *out, char *validator, size_t cap, struct fl_err *err)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), ret = 0;
 	struct stat st;
@@ -43,6 +43,7 @@ out:
 static int load_feeds(struct fl_ingest *g, const struct fl_config *cfg, fl_mono_ns now)
 {
 	struct fl_feed *v = calloc(cfg->n_feeds + 1, sizeof(*v));
+	int ret;
 
 	if (!v)
 		return FL_ENOMEM;
@@ -58,7 +59,6 @@ static int load_feeds(struct fl_ingest *g, const struct fl_config *cfg, fl_mono_
 			old->cfg = NULL; /* moved */
 		}
 		v[i].due = v[i].phase == FL_PHASE_IDLE ? now : v[i].due;
-		fl__feed_init(&v[i], &cfg->feeds[i]);
 	}
 	for (size_t k = 0; k < g->n_feeds; k++)
 		if (g->feeds[k].cfg)
@@ -68,7 +68,10 @@ static int load_feeds(struct fl_ingest *g, const struct fl_config *cfg, fl_mono_
 	g->n_feeds = cfg->n_feeds;
 	g->c.cfg = cfg;
 	g->config_at = 0;
-	return 0;
+	ret = fl__protected_load(g);
+	for (size_t i = 0; i < cfg->n_feeds; i++)
+		fl__feed_init(g, &v[i], &cfg->feeds[i]);
+	return ret;
 }
 
 int fl_ingest_open(const struct fl_ingest_config *c, struct fl_ingest **out, struct fl_err *err)
@@ -79,9 +82,9 @@ int fl_ingest_open(const struct fl_ingest_config *c, struct fl_ingest **out, str
 		return fl_err_set(err, FL_ENOMEM, "ingest: out of memory");
 	g->c = *c;
 	if (!g->c.read_file)
-		g->c.read_file = read_system_file;
+		g->c.read_file = fl__read_system_file;
 	if (load_feeds(g, c->cfg, fl_now_mono(c->clock)) < 0) {
-		free(g);
+		fl_ingest_close(g);
 		return fl_err_set(err, FL_ENOMEM, "ingest: out of memory");
 	}
 	*out = g;
@@ -100,10 +103,11 @@ void fl_ingest_close(struct fl_ingest *g)
 	for (size_t i = 0; i < g->n_feeds; i++)
 		fl__feed_done(g, &g->feeds[i]);
 	free(g->feeds);
+	fl_protected_done(&g->protected);
 	free(g);
 }
 
-int fl_ingest_refresh(struct fl_ingest *g, const char *feed, bool accept, fl_mono_ns now)
+int fl_ingest_refresh(struct fl_ingest *g, const char *feed, fl_mono_ns now)
 {
 	bool found = feed == NULL;
 
@@ -113,7 +117,6 @@ int fl_ingest_refresh(struct fl_ingest *g, const char *feed, bool accept, fl_mon
 		if (feed && strcmp(f->s.name, feed) != 0)
 			continue;
 		found = true;
-		f->accept = accept;
 		f->again = f->phase != FL_PHASE_IDLE;
 		if (f->phase != FL_PHASE_FETCHING)
 			f->due = now;

@@ -11,12 +11,14 @@
 #include "normalize/normalize.h"
 #include "sets/sets.h"
 
+/* A local file: mtime, size and inode as a validator text, and the content unless out is NULL. FL_ENOTFOUND, FL_EIO, FL_ELIMIT. */
+typedef int fl_read_file(void *ctx, const char *path, uint64_t max, struct fl_buf *out, char *validator, size_t cap, struct fl_err *err);
+
 struct fl_ingest_config {
 	const struct fl_config *cfg;
 	struct fl_sets *sets;
 	struct fl_http *http;
-	/* A local file feed: mtime, size and inode as a validator text, and the content unless out is NULL. FL_ENOTFOUND, FL_EIO, FL_ELIMIT. NULL: the system's files. */
-	int (*read_file)(void *ctx, const char *path, uint64_t max, struct fl_buf *out, char *validator, size_t cap, struct fl_err *err);
+	fl_read_file *read_file; /* NULL: the system's files */
 	void *file_ctx;
 	struct fl_clock *clock;
 	struct fl_random *random;
@@ -26,12 +28,32 @@ struct fl_ingest;
 int fl_ingest_open(const struct fl_ingest_config *c, struct fl_ingest **out, struct fl_err *err);
 int fl_ingest_step(struct fl_ingest *g, fl_mono_ns now, fl_mono_ns *wake);
 int fl_ingest_reload(struct fl_ingest *g, const struct fl_config *cfg);
-/** Fetch now; NULL: all feeds. accept: what the guard would hold is taken this once. FL_ENOTFOUND. */
-int fl_ingest_refresh(struct fl_ingest *g, const char *feed, bool accept, fl_mono_ns now);
+/** Fetch now; NULL: all feeds. FL_ENOTFOUND. */
+int fl_ingest_refresh(struct fl_ingest *g, const char *feed, fl_mono_ns now);
+/* What a person says of what is held, or of quarantined names. */
+struct fl_feed_word {
+	bool approve; /* else reject */
+	const char *const *names; /* none: of the content that is held */
+	size_t n_names;
+	const char *actor, *reason;
+};
+/** Keeps it with the source and fetches. An approval holds for this content upon this version, a rejection for this content ever. FL_ENOTFOUND, FL_EREFUSED: nothing is held, FL_EFORMAT, FL_EUNAVAIL. */
+int fl_ingest_judge(struct fl_ingest *g, const char *feed, const struct fl_feed_word *w, fl_mono_ns now, struct fl_err *err);
 void fl_ingest_close(struct fl_ingest *g);
 
 enum fl_feed_state { FL_FEED_NEW, FL_FEED_OK, FL_FEED_UNCHANGED, FL_FEED_FETCHING, FL_FEED_DEGRADED, FL_FEED_HELD, FL_FEED_STALE, FL_FEED_DISABLED };
 const char *fl_feed_state_word(enum fl_feed_state s);
+enum { FL_QUARANTINE_LISTED = 200 };
+/* An entry that would block a protected name. */
+struct fl_quarantined {
+	const char *entry, *name, *why; /* why the name is protected: fl_protect_word */
+	uint8_t scope;
+};
+struct fl_feed_held {
+	char digest[33]; /* of the set; "" = nothing is held */
+	uint64_t before, after, added, removed;
+	fl_unix_us since;
+};
 struct fl_feed_status {
 	char name[FL_SET_NAME], into[FL_SET_NAME];
 	enum fl_feed_state state;
@@ -40,19 +62,42 @@ struct fl_feed_status {
 	uint64_t version, names, failures_in_row, fetches_ok, fetches_unchanged, fetches_failed;
 	struct fl_tally lines, claims; /* of the last accepted body */
 	uint64_t bytes;
-	int64_t took_ms;
+	int64_t took_ms, stale_after_ms;
+	struct fl_feed_held held;
+	const struct fl_quarantined *quarantined; /* at most FL_QUARANTINE_LISTED */
+	size_t n_quarantined, quarantined_total;
 };
 void fl_ingest_status(struct fl_ingest *g, struct fl_arena *arena, struct fl_feed_status **out, size_t *n);
-/** Why the `entries:` of a list are not committed; "" when they are. */
+/** Why the `entries:` of a list are not committed, or a name in `protected:` is not protected; "" when all is well. */
 const char *fl_ingest_problem(const struct fl_ingest *g);
 void fl_ingest_metrics(struct fl_ingest *g, struct fl_buf *out);
+
+/** How a feed's body is read, by its configuration, which it borrows. now_s as in fl_feed_options. */
+struct fl_feed_options fl_feed_options_of(const struct fl_cfg_feed *cfg, uint32_t now_s);
+/** A feed's request headers as "Name: value", ended by NULL, in arena: the values are read from their files now (read_file NULL: the system's). FL_ENOTFOUND, FL_EIO, FL_ELIMIT, FL_EFORMAT: more than
+ * one line; FL_ENOMEM. They are secrets: not to be logged, and for the feed's own URL only. */
+int fl_feed_headers(const struct fl_cfg_feed *f, fl_read_file *read_file, void *file_ctx, struct fl_arena *arena, const char *const **out, struct fl_err *err);
+
+/* What no feed may block, by a configuration (protected.c). */
+enum { FL_PROTECT_PROBLEM = 256, FL_GUARD_MIN_SIDE = 1000 /* smaller sets are not held by ratio */ };
+struct fl_protected_from {
+	const struct fl_config *cfg; /* NULL: the shipped names alone */
+	const struct fl_names *names;
+	fl_read_file *read_file; /* NULL: the system's files */
+	void *file_ctx;
+};
+/** Replaces what out has. A file that cannot be read, or a line that is no name, is said in problem ("" none) and keeps nothing else out. 0 or FL_ENOMEM. */
+int fl_protected_from(const struct fl_protected_from *from, struct fl_protected *out, char problem[FL_PROTECT_PROBLEM]);
+/** Is the list used, and by ALLOW rules alone? What such a list holds blocks nothing, and no name is kept out of it. */
+bool fl_list_only_allows(const struct fl_config *cfg, const char *list);
 
 /* What `feed test` says of a body, without any set: format, tallies, rejects. Pure. */
 struct fl_feed_trial {
 	struct fl_feed_result parsed;
 	struct fl_tally claims;
 	uint64_t names;
-	bool refused;	   /* it would not become a version: no list, more refused than accepted lines, too few names, empty */
+	bool no_list;	   /* more refused than accepted */
+	bool refused;	   /* it would not become a version by itself: no list, too few names, empty */
 	char reason[256];
 };
 int fl_feed_try(const struct fl_names *names, const struct fl_feed_options *opt, struct fl_span body, uint64_t min_names, fl_feed_reject *reject, void *ctx,
@@ -93,17 +138,29 @@ int fl_findings_inject(struct fl_findings_stage *f, const char *source, struct f
 struct fl_operator_entry {
 	const char *name; /* "x", "*.x", "*" */
 	uint8_t scope;	  /* 0: by the name's form */
-	fl_unix_us expires_at; /* 0: permanent */
+	fl_unix_us expires_at; /* 0: by the list's default_ttl, else never */
+	bool permanent;	       /* never, whatever the list says */
 };
+/** When an entry that is added now would end, unix us; 0: never. */
+fl_unix_us fl_operator_end(const struct fl_findings_stage *f, const char *list, const struct fl_operator_entry *e);
 /** Add (or renew) or remove entries; one version. Durable when it returns 0. refused entries are listed in reason; any refused: nothing is committed. */
 int fl_operator_change(struct fl_findings_stage *f, const char *list, bool add, const struct fl_operator_entry *v, size_t n, const char *actor,
 		       const char *reason, struct fl_source_version *out, struct fl_err *err);
-/** The deleting version of a source, then its keys. */
+/** The deleting version of a source, then its keys. FL_EREFUSED, and nothing is done: the configuration names it, or the newest version of a list is made of it (which, in err).
+ * Older versions of lists keep their manifests, but what they had of the source cannot be read any more. */
 int fl_source_purge(struct fl_findings_stage *f, const char *source, const char *actor, const char *reason, struct fl_err *err);
+
+/** A person's word that what waits in the sets of a list is past its time (docs/decisions/expiry.md): it leaves now, by versions with this actor and reason; *expired claims. Durable when it
+ * returns 0. FL_ENOTFOUND: nothing of this list waits. FL_EUNAVAIL: the store is away, or the clocks are apart; what has not left waits on. */
+int fl_expiry_approve(struct fl_findings_stage *f, const char *list, const char *actor, const char *reason, uint64_t *expired, struct fl_err *err);
 
 struct fl_findings_status {
 	uint64_t accepted, duplicate, sample, low_severity, no_domain, ignored, malformed, withdrawn, expired;
 	bool clock_skewed;	 /* local and store clock more than 60 s apart: nothing expires */
+	uint64_t expiry_waits;	 /* claims past their time that wait for fl_expiry_approve */
+	uint64_t unreadable;	 /* claims past their time that cannot be read: they stay */
+	char waits_list[FL_SET_NAME]; /* the first list of which some wait, and why; "" none */
+	char waits[200];
 	char problem[200];
 };
 void fl_findings_status(struct fl_findings_stage *f, struct fl_findings_status *out);

@@ -2,7 +2,16 @@
 #include "ingest/findings_int.h"
 #include "model/scope.h"
 
-static int as_claim(struct fl_findings_stage *f, const struct fl_operator_entry *e, const char *source, bool add, const char *actor, const char *reason,
+fl_unix_us fl_operator_end(const struct fl_findings_stage *f, const char *list, const struct fl_operator_entry *e)
+{
+	const struct fl_cfg_list *l = fl_config_list(f->c.cfg, list);
+
+	if (e->expires_at || e->permanent || !l || !l->default_ttl_ms)
+		return e->expires_at;
+	return fl_now_unix(f->c.clock) + l->default_ttl_ms * 1000;
+}
+
+static int as_claim(struct fl_findings_stage *f, const struct fl_operator_entry *e, const struct fl_claim_set *set, bool add, const char *actor, const char *reason,
 		    struct fl_claim *c, struct fl_err *err)
 {
 	char word[FL_SCOPE_TEXT];
@@ -11,7 +20,7 @@ static int as_claim(struct fl_findings_stage *f, const struct fl_operator_entry 
 
 	if (why != FL_DROP_COUNT)
 		return fl_err_set(err, FL_EFORMAT, "'%.200s': %s", e->name, fl_drop_text(why));
-	snprintf(c->source, sizeof(c->source), "%s", source);
+	snprintf(c->source, sizeof(c->source), "%s", set->source);
 	/* the scope is part of what was said: "x" and "*.x" are two entries, each taken back alone, and of two in one batch neither replaces the other */
 	snprintf(c->finding, sizeof(c->finding), "operator %s", fl_scope_format(scope, word));
 	snprintf(c->type, sizeof(c->type), "operator");
@@ -20,7 +29,7 @@ static int as_claim(struct fl_findings_stage *f, const struct fl_operator_entry 
 	c->scope = scope;
 	c->state = add ? FL_CLAIM_ACTIVE : FL_CLAIM_WITHDRAWN;
 	c->seen_at = c->updated_at = fl_now_unix(f->c.clock);
-	c->expires_at = e->expires_at;
+	c->expires_at = fl_operator_end(f, set->list, e);
 	fl_claim_id(c);
 	return 0;
 }
@@ -59,7 +68,7 @@ int fl_operator_change(struct fl_findings_stage *f, const char *list, bool add, 
 	if (!b.set || !claims)
 		ret = fl_err_set(err, FL_ENOMEM, "out of memory");
 	for (size_t i = 0; ret == 0 && i < n; i++)
-		ret = as_claim(f, &v[i], source, add, actor, reason, &claims[i], err);
+		ret = as_claim(f, &v[i], b.set, add, actor, reason, &claims[i], err);
 	b.claims = claims;
 	if (ret == 0 && !add)
 		ret = must_be_there(f, b.set, v, claims, n, err);
@@ -86,6 +95,29 @@ static bool in_use(const struct fl_config *cfg, const char *source)
 	return used;
 }
 
+/* What a list is made of now is not taken from under it: a reader that comes later could not load the list. Older versions of lists do not hold a purge up; that part of their history
+ * cannot be read any more then. */
+static int not_used(struct fl_findings_stage *f, const char *source, struct fl_err *err)
+{
+	struct fl_source_user *v = NULL;
+	struct fl_arena arena = { 0 };
+	struct fl_buf names = { 0 };
+	bool configured = false;
+	size_t n = 0;
+	int ret = fl_source_users(f->c.sets, source, &arena, &v, &n, err);
+
+	for (size_t i = 0; ret == 0 && i < n; i++) {
+		fl_buf_printf(&names, "%s'%s' (version %llu)", i ? ", " : "", v[i].list, (unsigned long long)v[i].version);
+		configured = configured || fl_config_list(f->c.cfg, v[i].list);
+	}
+	if (ret == 0 && n)
+		ret = fl_err_set(err, FL_EREFUSED, "source '%s' is still part of list %.120s: %s", source, fl_buf_cstr(&names),
+				 configured ? "it leaves when the publisher has taken the configuration; then purge it" : "purge the list first");
+	fl_buf_done(&names);
+	fl_arena_done(&arena);
+	return ret;
+}
+
 int fl_source_purge(struct fl_findings_stage *f, const char *source, const char *actor, const char *reason, struct fl_err *err)
 {
 	struct fl_lease lease = { 0 };
@@ -103,11 +135,15 @@ int fl_source_purge(struct fl_findings_stage *f, const char *source, const char 
 		return fl_err_set(err, FL_EREFUSED, "'%s' is in use: a list of the configuration is made of it", source);
 	ret = fl_set_head(f->c.sets, FL_SOURCE, source, &head, err);
 	if (ret == 0)
+		ret = not_used(f, source, err);
+	if (ret == 0)
 		ret = fl_lease_take(f->c.sets, FL_SOURCE, source, FL_FINDINGS_LEASE_MS, &lease, err);
 	if (ret < 0)
 		return ret;
-	none = fl_entries_empty();
-	ret = none ? fl_source_commit(f->c.sets, &c, none, &v, err) : FL_ENOMEM;
+	if (strcmp(head.state, "deleted") != 0) { /* else a purge that was cut off goes on */
+		none = fl_entries_empty();
+		ret = none ? fl_source_commit(f->c.sets, &c, none, &v, err) : FL_ENOMEM;
+	}
 	if (ret == 0)
 		ret = fl_set_purge(f->c.sets, &lease, &gone, err);
 	fl_lease_release(f->c.sets, &lease, NULL);

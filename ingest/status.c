@@ -1,19 +1,34 @@
 #include "ingest/feed_int.h"
 #include "ingest/findings_int.h"
 
+/* The stage's own goes with the next body. */
+static void copy_quarantine(struct fl_arena *arena, struct fl_feed_status *s)
+{
+	struct fl_quarantined *q = s->n_quarantined ? fl_arena_array(arena, s->n_quarantined, sizeof(*q)) : NULL;
+
+	for (size_t i = 0; q && i < s->n_quarantined; i++)
+		q[i] = (struct fl_quarantined){ fl_arena_str(arena, s->quarantined[i].entry), fl_arena_str(arena, s->quarantined[i].name),
+						fl_arena_str(arena, s->quarantined[i].why), s->quarantined[i].scope };
+	s->quarantined = q;
+	s->n_quarantined = q ? s->n_quarantined : 0;
+}
+
 void fl_ingest_status(struct fl_ingest *g, struct fl_arena *arena, struct fl_feed_status **out, size_t *n)
 {
 	struct fl_feed_status *v = fl_arena_array(arena, g->n_feeds + 1, sizeof(*v));
 
 	*out = v;
 	*n = v ? g->n_feeds : 0;
-	for (size_t i = 0; i < *n; i++)
+	for (size_t i = 0; i < *n; i++) {
 		v[i] = g->feeds[i].s;
+		v[i].stale_after_ms = g->feeds[i].cfg->stale_after_ms;
+		copy_quarantine(arena, &v[i]);
+	}
 }
 
 const char *fl_ingest_problem(const struct fl_ingest *g)
 {
-	return g->config_problem;
+	return g->config_problem[0] ? g->config_problem : g->protect_problem;
 }
 
 void fl_ingest_metrics(struct fl_ingest *g, struct fl_buf *out)
@@ -37,6 +52,12 @@ void fl_ingest_metrics(struct fl_ingest *g, struct fl_buf *out)
 		fl_metric_u64(out, "fireline_feed_fetches_total", "", FL_LABELS("feed", s->name, "result", "unchanged"), s->fetches_unchanged);
 		fl_metric_u64(out, "fireline_feed_fetches_total", "", FL_LABELS("feed", s->name, "result", "failed"), s->fetches_failed);
 	}
+	fl_metric_family(out, "fireline_feed_held", FL_GAUGE, "1 while a content waits for a person.");
+	for (size_t i = 0; i < g->n_feeds; i++)
+		fl_metric_u64(out, "fireline_feed_held", "", FL_LABELS("feed", g->feeds[i].s.name), g->feeds[i].s.held.digest[0] != '\0');
+	fl_metric_family(out, "fireline_feed_quarantined_entries", FL_GAUGE, "Entries kept out because they would block a protected name.");
+	for (size_t i = 0; i < g->n_feeds; i++)
+		fl_metric_u64(out, "fireline_feed_quarantined_entries", "", FL_LABELS("feed", g->feeds[i].s.name), g->feeds[i].s.quarantined_total);
 	fl_metric_family(out, "fireline_feed_rejected_entries", FL_GAUGE, "Entries of the last body refused by format or normalisation, by reason.");
 	for (size_t i = 0; i < g->n_feeds; i++)
 		for (unsigned d = 0; d < FL_DROP_COUNT; d++) {
@@ -48,9 +69,34 @@ void fl_ingest_metrics(struct fl_ingest *g, struct fl_buf *out)
 		}
 }
 
+static void say_waits(const struct fl_claim_set *s, struct fl_findings_status *out)
+{
+	const struct fl_expiry_watch *x = &s->expiry;
+
+	memcpy(out->waits_list, s->list, sizeof(out->waits_list));
+	snprintf(out->waits, sizeof(out->waits), "%.60s: %llu claims on a set of %llu names ended while nobody looked, or when a clock jumped; they stay until approved", s->source,
+		 (unsigned long long)x->waits, (unsigned long long)x->entries);
+}
+
 void fl_findings_status(struct fl_findings_stage *f, struct fl_findings_status *out)
 {
 	*out = f->s;
+	for (size_t i = 0; i < f->n_sets; i++) {
+		const struct fl_expiry_watch *x = &f->sets[i].expiry;
+
+		out->unreadable += x->unreadable;
+		if (x->waits && !out->expiry_waits)
+			say_waits(&f->sets[i], out);
+		out->expiry_waits += x->waits;
+	}
+}
+
+static bool list_held(const struct fl_findings_stage *f, const char *list)
+{
+	for (size_t i = 0; i < f->n_sets; i++)
+		if (f->sets[i].expiry.waits && strcmp(f->sets[i].list, list) == 0)
+			return true;
+	return false;
 }
 
 void fl_findings_metrics(struct fl_findings_stage *f, struct fl_buf *out)
@@ -67,4 +113,7 @@ void fl_findings_metrics(struct fl_findings_stage *f, struct fl_buf *out)
 	fl_metric_family(out, "fireline_findings_total", FL_COUNTER, "Findings by result.");
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		fl_metric_u64(out, "fireline_findings_total", "", FL_LABELS("result", rows[i].result), rows[i].v);
+	fl_metric_family(out, "fireline_list_held", FL_GAUGE, "1 while an expiry of the list waits for approval.");
+	for (size_t i = 0; i < f->c.cfg->n_lists; i++)
+		fl_metric_u64(out, "fireline_list_held", "", FL_LABELS("domain_list", f->c.cfg->lists[i].name), list_held(f, f->c.cfg->lists[i].name));
 }

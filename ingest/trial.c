@@ -58,10 +58,11 @@ static uint64_t refused_names(const struct fl_tally *t)
 
 static void judge(struct fl_feed_trial *t, uint64_t min_names)
 {
-	uint64_t refused = t->parsed.refused + refused_names(&t->claims);
+	uint64_t refused = t->parsed.refused - t->parsed.addresses + refused_names(&t->claims);
 
 	t->refused = true;
-	if (refused > t->names && t->parsed.claims + t->parsed.refused > 0)
+	t->no_list = refused > t->names && t->parsed.claims + t->parsed.refused > 0;
+	if (t->no_list)
 		snprintf(t->reason, sizeof(t->reason), "not a list in format %s: %llu lines refused, %llu names accepted", fl_format_word(t->parsed.format),
 			 (unsigned long long)refused, (unsigned long long)t->names);
 	else if (t->names == 0)

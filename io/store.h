@@ -89,9 +89,9 @@ typedef enum fl_fault fl_fault_plan(void *ctx, const char *what);
 void fl_store_mem_faults(struct fl_store_mem *w, fl_fault_plan *plan, void *ctx);
 /** The server forgets everything (FLUSHALL). */
 void fl_store_mem_flush(struct fl_store_mem *w);
-/** Keep a copy of the whole content, and put it back: a failover that loses the last writes. Scripts survive. restore needs a snapshot. */
+/** Keep a copy of the whole content, and put back of it the keys that begin with prefix ("": all, a failover that loses the last writes). Scripts survive. restore needs a snapshot. */
 void fl_store_mem_snapshot(struct fl_store_mem *w);
-void fl_store_mem_restore(struct fl_store_mem *w);
+void fl_store_mem_restore(struct fl_store_mem *w, const char *prefix);
 /** Number of keys with this prefix, and total bytes of keys and values: for tests of retention. */
 size_t fl_store_mem_keys(const struct fl_store_mem *w, const char *prefix);
 size_t fl_store_mem_bytes(const struct fl_store_mem *w);

@@ -154,13 +154,16 @@ void fl__mem_db_tick(struct fl_store_mem *w)
 	w->next_expire = next;
 }
 
-void fl__mem_db_copy(struct fl__mem_map *to, const struct fl__mem_map *from)
+void fl__mem_db_copy(struct fl__mem_map *to, const struct fl__mem_map *from, struct fl_span prefix, bool begins)
 {
 	bool added;
 
-	for (size_t i = 0; i < from->n; i++)
-		if (from->v[i])
-			fl__mem_map_put(to, fl__mem_item_key(from->v[i]), &added)->obj = obj_copy(from->v[i]->obj);
+	for (size_t i = 0; i < from->n; i++) {
+		const struct fl__mem_item *it = from->v[i];
+
+		if (it && (it->n >= prefix.n && (!prefix.n || memcmp(it->key, prefix.p, prefix.n) == 0)) == begins)
+			fl__mem_map_put(to, fl__mem_item_key(it), &added)->obj = obj_copy(it->obj);
+	}
 }
 
 void fl__mem_db_clear(struct fl__mem_map *keys)

@@ -237,17 +237,22 @@ void fl_store_mem_snapshot(struct fl_store_mem *w)
 {
 	pthread_mutex_lock(&w->lock);
 	fl__mem_db_clear(&w->saved);
-	fl__mem_db_copy(&w->saved, &w->keys);
+	fl__mem_db_copy(&w->saved, &w->keys, fl_span(NULL, 0), true);
 	w->has_saved = true;
 	pthread_mutex_unlock(&w->lock);
 }
 
-void fl_store_mem_restore(struct fl_store_mem *w)
+void fl_store_mem_restore(struct fl_store_mem *w, const char *prefix)
 {
+	struct fl_span front = fl_span_str(prefix);
+	struct fl__mem_map next = { 0 };
+
 	pthread_mutex_lock(&w->lock);
 	assert(w->has_saved);
+	fl__mem_db_copy(&next, &w->keys, front, false);
+	fl__mem_db_copy(&next, &w->saved, front, true);
 	fl__mem_db_clear(&w->keys);
-	fl__mem_db_copy(&w->keys, &w->saved);
+	w->keys = next;
 	w->next_expire = -1; /* sweep at the next call */
 	pthread_mutex_unlock(&w->lock);
 }

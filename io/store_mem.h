@@ -117,7 +117,8 @@ bool fl__mem_db_del(struct fl_store_mem *w, struct fl_span key);
 void fl__mem_db_expire(struct fl_store_mem *w, struct fl__mem_obj *o, int64_t ms);
 /** Set now_ms and drop what has expired. */
 void fl__mem_db_tick(struct fl_store_mem *w);
-void fl__mem_db_copy(struct fl__mem_map *to, const struct fl__mem_map *from);
+/* Those keys that begin with prefix, or (begins false) those that do not. */
+void fl__mem_db_copy(struct fl__mem_map *to, const struct fl__mem_map *from, struct fl_span prefix, bool begins);
 void fl__mem_db_clear(struct fl__mem_map *keys);
 size_t fl__mem_obj_bytes(const struct fl__mem_obj *o);
 void fl__mem_stream_trim(struct fl__mem_stream *st, size_t from, size_t n);

@@ -342,6 +342,19 @@ static void cmd_zremrangebyscore(struct fl__mem_call *c)
 	fl__mem_int(c, (int64_t)(to - from));
 }
 
+static void cmd_zcount(struct fl__mem_call *c)
+{
+	struct range r = { .by_score = true };
+	struct fl__mem_obj *o;
+	size_t from = 0, to = 0;
+
+	if (!range_ends(c, &r) || !fl__mem_want(c, 1, FL__MEM_ZSET, &o))
+		return;
+	if (o)
+		range_span(o, &r, &from, &to);
+	fl__mem_int(c, (int64_t)(to - from));
+}
+
 static void cmd_zcard(struct fl__mem_call *c)
 {
 	struct fl__mem_obj *o;
@@ -369,6 +382,7 @@ const struct fl__mem_cmd fl__mem_zset_cmds[] = {
 	{ "zrangebyscore", -4, cmd_zrangebyscore, 0 },
 	{ "zrevrangebyscore", -4, cmd_zrevrangebyscore, 0 },
 	{ "zremrangebyscore", 4, cmd_zremrangebyscore, 0 },
+	{ "zcount", 4, cmd_zcount, 0 },
 	{ "zcard", 2, cmd_zcard, 0 },
 	{ "zscore", 3, cmd_zscore, 0 },
 	{ NULL, 0, NULL, 0 },

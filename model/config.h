@@ -56,6 +56,7 @@ struct fl_cfg_fields {
 };
 struct fl_cfg_feed {
 	const char *name, *url, *path; /* one of url and path */
+	const char *preset;	       /* "" or a name of feeds/catalog.h, whose values stand where the feed has none of its own */
 	int format;		       /* enum fl_format of feeds/feeds.h */
 	uint8_t scope;		       /* FL_SCOPE_*; 0: as_written */
 	const char *into;
@@ -153,6 +154,8 @@ struct fl_config {
 	size_t n_lists;
 	const struct fl_cfg_feed *feeds;
 	size_t n_feeds;
+	const char *const *protected_names, *const *protected_files; /* "x", "*.x"; files hold one a line */
+	size_t n_protected_names, n_protected_files;
 	struct fl_cfg_findings findings;
 	const struct fl_cfg_rule_group *rule_groups;
 	size_t n_rule_groups;

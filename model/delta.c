@@ -161,12 +161,6 @@ static int corrupt(struct fl_err *err, const char *what)
 	return fl_err_set(err, FL_ECORRUPT, "delta: %s", what);
 }
 
-static bool tuple_read(struct fl_rd *r, uint8_t scope, struct fl_tuple *t)
-{
-	*t = (struct fl_tuple){ .scope = scope };
-	return scope == 0 || (fl_attrs_get(r, t) && fl__tuple_valid(t));
-}
-
 static bool record_read(struct delta_iter *it, struct fl_change *c)
 {
 	uint8_t old, new;
@@ -176,7 +170,7 @@ static bool record_read(struct delta_iter *it, struct fl_change *c)
 	old = fl_rd_u8(&it->rd);
 	new = fl_rd_u8(&it->rd);
 	c->key = fl_rkey_span(&it->key);
-	return !it->rd.bad && tuple_read(&it->rd, old, &c->old) && tuple_read(&it->rd, new, &c->new) && change_valid(c);
+	return !it->rd.bad && fl__tuple_read(&it->rd, old, &c->old) && fl__tuple_read(&it->rd, new, &c->new) && change_valid(c);
 }
 
 static int delta_next(struct fl_change_iter *base, struct fl_change *out, struct fl_err *err)

@@ -36,6 +36,12 @@ bool fl_attrs_get(struct fl_rd *r, struct fl_tuple *t)
 	return t->confidence <= 100;
 }
 
+bool fl__tuple_read(struct fl_rd *r, uint8_t scope, struct fl_tuple *t)
+{
+	*t = (struct fl_tuple){ .scope = scope };
+	return scope == 0 || (fl_attrs_get(r, t) && fl__tuple_valid(t));
+}
+
 static void tuple_put(struct fl_buf *out, const struct fl_tuple *t)
 {
 	fl_buf_u8(out, t->scope);

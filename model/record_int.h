@@ -28,6 +28,8 @@ static inline bool fl__tuple_valid(const struct fl_tuple *t)
 {
 	return t->scope >= 1 && t->scope <= FL_SCOPE_ALL && t->confidence <= 100;
 }
+/** The attributes behind a scope; scope 0 has none. False: none that a stored entry may have. */
+bool fl__tuple_read(struct fl_rd *r, uint8_t scope, struct fl_tuple *t);
 
 /** Octets that `key` shares with `prev`, at its start. */
 static inline size_t fl__shared(struct fl_span prev, struct fl_span key)

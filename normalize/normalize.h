@@ -1,6 +1,7 @@
 /* Which names are the same name: canonical form, IDNA, public suffixes; and which claims policy makes of a finding.
  * Pure: no clock, no socket, no state between calls beyond the suffix list. Start reading at canon.c. */
 #pragma once
+#include "base/arena.h"
 #include "base/tally.h"
 #include "model/entry.h"
 #include "model/finding.h"
@@ -93,6 +94,32 @@ struct fl_guard_limits {
 	uint64_t min_side;			   /* 1000: smaller sets are not held by ratio */
 	uint64_t min_names;			   /* 0: none */
 };
+/* Protected names (protect.c): no feed may block them, nor, of a zone, anything in it. What would is quarantined alone, and the rest goes on. */
+enum fl_protect_why { FL_PROTECT_SHIPPED, FL_PROTECT_OPERATOR, FL_PROTECT_ZONE, FL_PROTECT_FEED, FL_PROTECT_PIPELINE };
+/** "shipped", "operator", "own-zone", "feed-host", "pipeline-host". */
+const char *fl_protect_word(enum fl_protect_why w);
+struct fl_protected {
+	struct fl_protected_name {
+		struct fl_rkey key;
+		bool zone; /* all below it too */
+		enum fl_protect_why why;
+	} *v;
+	size_t n, cap;
+};
+/** 0 or FL_ENOMEM. */
+int fl_protect_add(struct fl_protected *p, struct fl_span key, bool zone, enum fl_protect_why why);
+/** "x": that name. "*.x" and ".x": x and all below. FL_DROP_COUNT, or why it is none; *ret FL_ENOMEM. */
+enum fl_drop fl_protect_add_text(struct fl_protected *p, const struct fl_names *n, struct fl_span text, enum fl_protect_why why, int *ret);
+/** The names that are shipped: certificate status, time, connectivity checks, control planes of clouds (protect_names.c). */
+int fl_protect_add_shipped(struct fl_protected *p, const struct fl_names *n);
+void fl_protected_done(struct fl_protected *p);
+struct fl_protect_hit {
+	size_t entry; /* index in the set, rising, each once */
+	const struct fl_protected_name *name;
+};
+/** The entries of a sorted set that would block what is protected. In arena. O(names x labels x log entries), and what is in the zones. 0 or FL_ENOMEM. */
+int fl_protect_find(const struct fl_protected *p, const struct fl_set *set, struct fl_arena *arena, struct fl_protect_hit **out, size_t *n);
+
 /** NULL when accepted; else one sentence in buf. before 0 and first: the first load. */
 const char *fl_guard_judge(const struct fl_guard_limits *l, bool first, uint64_t before, uint64_t after, uint64_t added, uint64_t removed,
 			   char *buf, size_t cap);

@@ -120,16 +120,42 @@ void fl__pub_problem(struct fl_pub_list *l, const struct fl_err *err)
 	snprintf(l->problem, sizeof(l->problem), "%.*s", (int)sizeof(l->problem) - 1, err->text);
 }
 
-int fl__pub_lease(struct fl_publisher *p, struct fl_pub_list *l, fl_mono_ns now, struct fl_err *err)
+int fl__pub_lease(struct fl_publisher *p, struct fl_pub_list *l, fl_mono_ns now, int64_t ttl_ms, struct fl_err *err)
 {
 	int ret;
 
-	if (l->leased && l->lease.until - now > FL_LEASE_MS * FL_NS_PER_MS / 2)
+	if (l->leased && l->lease.until - now > ttl_ms * FL_NS_PER_MS / 2)
 		return 0;
-	ret = fl_lease_take(p->c.sets, FL_LIST, l->name, FL_LEASE_MS, &l->lease, err);
+	ret = fl_lease_take(p->c.sets, FL_LIST, l->name, ttl_ms, &l->lease, err);
 	if (ret == 0 && !l->leased)
 		l->head_known = false; /* another may have written meanwhile */
 	l->leased = ret == 0;
+	return ret;
+}
+
+/* Are the versions that the heads and the newest manifest name in the store? A store that was put back or lost keys has some of them and not the others. */
+static int look_for_versions(struct fl_publisher *p, struct fl_pub_list *l, struct fl_arena *arena, struct fl_err *err)
+{
+	size_t n = 2 * l->n_sources;
+	const char **names = fl_arena_array(arena, n + 1, sizeof(*names));
+	struct fl_version_id *ids = fl_arena_array(arena, n + 1, sizeof(*ids));
+	bool *there = fl_arena_array(arena, n + 1, sizeof(*there));
+	int ret = names && ids && there ? 0 : FL_ENOMEM;
+
+	for (size_t i = 0; ret == 0 && i < l->n_sources; i++) {
+		const struct fl_pub_source *s = &l->sources[i];
+		const struct fl_list_input *in = fl_list_input_find(l->current.inputs, l->current.n_inputs, s->cfg.source);
+
+		names[2 * i] = names[2 * i + 1] = s->cfg.source;
+		ids[2 * i] = s->head.id;
+		ids[2 * i + 1] = in ? in->id : (struct fl_version_id){ 0 };
+	}
+	if (ret == 0)
+		ret = fl_set_versions_there(p->c.sets, FL_SOURCE, names, ids, n, there, err);
+	for (size_t i = 0; ret == 0 && i < l->n_sources; i++) {
+		l->sources[i].head_lost = !there[2 * i];
+		l->sources[i].input_lost = !there[2 * i + 1];
+	}
 	return ret;
 }
 
@@ -146,6 +172,8 @@ int fl__pub_read_sources(struct fl_publisher *p, struct fl_pub_list *l, struct f
 		ret = fl_set_heads(p->c.sets, FL_SOURCE, names, l->n_sources, heads, err);
 	for (size_t i = 0; ret == 0 && i < l->n_sources; i++)
 		l->sources[i].head = heads[i];
+	if (ret == 0)
+		ret = look_for_versions(p, l, &arena, err);
 	fl_arena_done(&arena);
 	return ret;
 }
@@ -200,15 +228,18 @@ void fl__pub_committed(struct fl_publisher *p, struct fl_pub_list *l, const stru
 		l->head_known = false;
 }
 
-static void note_gone(struct fl_pub_list *l, const struct fl_list_input *in, uint32_t n)
+/* What the store lost of the sources, in the list's line of `status`. */
+static void note_lost(struct fl_pub_list *l, const struct fl_list_input *in, uint32_t n)
 {
-	for (uint32_t i = 0; i < n; i++)
-		if (in[i].gone) {
-			snprintf(l->problem, sizeof(l->problem), "source '%s': version %llu is gone from the store; readers keep it", in[i].source,
-				 (unsigned long long)in[i].id.number);
-			return;
-		}
 	l->problem[0] = '\0';
+	for (uint32_t i = 0; i < n && !l->problem[0]; i++)
+		if (in[i].gone)
+			snprintf(l->problem, sizeof(l->problem), "source '%.90s': version %llu is gone from the store; readers keep it", in[i].source,
+				 (unsigned long long)in[i].id.number);
+	for (size_t i = 0; i < l->n_sources && !l->problem[0]; i++)
+		if (l->sources[i].head_lost)
+			snprintf(l->problem, sizeof(l->problem), "source '%.90s': its newest version %llu is not in the store; the list stays at what it has of it",
+				 l->sources[i].cfg.source, (unsigned long long)l->sources[i].head.id.number);
 }
 
 /* A list without a head whose number is known from elsewhere: a person decides (`recover`). */
@@ -248,17 +279,21 @@ static int commit_next(struct fl_publisher *p, struct fl_pub_list *l, struct fl_
 	if (ret == 0 && !fl__next_inputs(&l->current, l->sources, l->n_sources, &guard, in, &c.n_inputs, &c.source_at) && !unborn(l)) {
 		l->unchanged++;
 		if (!head_lost(l))
-			note_gone(l, l->current.inputs, l->current.n_inputs);
+			note_lost(l, l->current.inputs, l->current.n_inputs);
 		goto out;
 	}
-	if (ret == 0 && (head_lost(l) || (c.n_inputs == 0 && l->head.id.number == 0 && waits_for_content(l))))
-		goto out; /* nothing to say yet: such a list is born with its first source version */
+	if (ret == 0 && head_lost(l))
+		goto out;
+	if (ret == 0 && c.n_inputs == 0 && l->head.id.number == 0 && waits_for_content(l)) {
+		note_lost(l, in, 0);
+		goto out; /* nothing to publish yet: such a list is born with its first source version */
+	}
 	c.inputs = in;
 	if (ret == 0)
 		ret = fl_list_commit(p->c.sets, &c, &arena, &v, err);
 	if (ret == 0) {
 		fl__pub_committed(p, l, &v);
-		note_gone(l, v.inputs, v.n_inputs);
+		note_lost(l, v.inputs, v.n_inputs);
 	}
 out:
 	fl_arena_done(&arena);
@@ -268,7 +303,7 @@ out:
 static int step_list(struct fl_publisher *p, struct fl_pub_list *l, fl_mono_ns now, struct fl_err *err)
 {
 	struct fl_retention_report gone;
-	int ret = fl__pub_lease(p, l, now, err);
+	int ret = fl__pub_lease(p, l, now, FL_LEASE_MS, err);
 
 	if (ret == FL_EFENCED) { /* another publisher writes it; look again at the next tick */
 		l->dirty = false;
@@ -283,10 +318,14 @@ static int step_list(struct fl_publisher *p, struct fl_pub_list *l, fl_mono_ns n
 	if (ret == FL_ESTALE || ret == FL_EFENCED || ret == FL_EUNKNOWN) {
 		l->head_known = false;
 		l->leased = l->leased && ret != FL_EFENCED;
-		return 0; /* still dirty: reread at once */
+		if (++l->stale < FL_STALE_TRIES)
+			return 0; /* still dirty: reread at once */
+		l->stale = 0;
+		return ret; /* what moves all the time is no race but damage: say it, and wait */
 	}
 	if (ret < 0)
 		return ret;
+	l->stale = 0;
 	l->dirty = false;
 	if (now >= l->retain_at) {
 		l->retain_at = now + FL_RETAIN_MS * FL_NS_PER_MS;
@@ -313,7 +352,7 @@ static void step_orphan(struct fl_publisher *p, struct fl_pub_list *l, fl_mono_n
 	if (!l->dirty && !l->outbox_due)
 		return;
 	l->dirty = false;
-	if (fl__pub_lease(p, l, now, &err) < 0)
+	if (fl__pub_lease(p, l, now, FL_LEASE_MS, &err) < 0)
 		return; /* again at the next tick */
 	fl__relay_list(p, l, now);
 	if (!l->outbox_due && l->outbox_length == 0 && !in_flight(l))

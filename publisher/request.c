@@ -40,8 +40,21 @@ static void to_head(struct fl_list_input *in, const struct fl_head *h)
 static void newest(const struct fl_pub_list *l, struct fl_list_input *in)
 {
 	for (size_t i = 0; i < l->n_sources; i++)
-		if (strcmp(l->sources[i].cfg.source, in->source) == 0 && l->sources[i].head.id.number)
+		if (strcmp(l->sources[i].cfg.source, in->source) == 0 && l->sources[i].head.id.number && !l->sources[i].head_lost)
 			to_head(in, &l->sources[i].head);
+}
+
+/* What V had of a source may be gone: purged, or lost. Asked before anything is written, so that a person reads which. */
+static int still_there(struct fl_publisher *p, const struct fl_list_version *target, const struct fl_list_input *in, struct fl_err *err)
+{
+	const char *name = in->source;
+	bool there = false;
+	int ret = fl_set_versions_there(p->c.sets, FL_SOURCE, &name, &in->id, 1, &there, err);
+
+	if (ret == 0 && !there)
+		ret = fl_err_set(err, FL_EREFUSED, "list '%s': version %llu is made of version %llu of source '%s', which the store has no more", target->list,
+				 (unsigned long long)target->id.number, (unsigned long long)in->id.number, in->source);
+	return ret;
 }
 
 /* Inputs are V's for the feeds, pinned until unhold, and the newest for findings and operator entries. */
@@ -60,7 +73,7 @@ static int plan_rollback(struct fl_publisher *p, struct fl_pub_list *l, const st
 		ret = copy_inputs(&l->current, arena, pl);
 	if (ret < 0)
 		return ret;
-	for (uint32_t i = 0; i < pl->n; i++) {
+	for (uint32_t i = 0; ret == 0 && i < pl->n; i++) {
 		struct fl_list_input *in = &pl->in[i], *was = fl_list_input_find(target.inputs, target.n_inputs, in->source);
 
 		if (!is_feed(l, in->source) && !r->include_findings) {
@@ -69,9 +82,11 @@ static int plan_rollback(struct fl_publisher *p, struct fl_pub_list *l, const st
 		}
 		if (was && fl_version_id_eq(&was->id, &in->id))
 			continue;
-		if (was)
+		if (was) {
 			*in = *was;
-		else { /* a feed that came after: it was no input then, and is an empty one now */
+			in->gone = false;
+			ret = still_there(p, &target, in, err);
+		} else { /* a feed that came after: it was no input then, and is an empty one now */
 			in->id = (struct fl_version_id){ 0 };
 			in->digest = (struct fl_u128){ 0 };
 			in->entries = 0;
@@ -80,7 +95,7 @@ static int plan_rollback(struct fl_publisher *p, struct fl_pub_list *l, const st
 		in->pinned = true;
 	}
 	pl->commit.cause = FL_CAUSE_ROLLBACK;
-	return 0;
+	return ret;
 }
 
 static int plan_pins(struct fl_pub_list *l, const struct fl_publish_request *r, struct fl_arena *arena, struct plan *pl, struct fl_err *err)
@@ -130,18 +145,18 @@ static int plan_recover(struct fl_pub_list *l, const struct fl_publish_request *
 
 		if (left_out(r->without, s->cfg.source))
 			continue;
-		if (s->head.id.number == 0) {
+		if (s->head.id.number == 0 || s->head_lost) {
 			if (s->cfg.kind != FL_SRC_FEED)
 				continue; /* findings and operator sets: nothing was entered, or it is lost; either way there is nothing to name */
 			return fl_err_set(err, FL_EREFUSED, "list '%s': source '%s' has no good version yet; wait for its feed, or leave it out with --without %s",
 					  l->name, s->cfg.source, s->cfg.source);
 		}
 		memcpy(in->source, s->cfg.source, strnlen(s->cfg.source, sizeof(in->source) - 1));
-		if (had && had->pinned && fl_epoch_eq(&had->id.epoch, &s->head.id.epoch))
+		if (had && had->pinned && (had->id.number == 0 || fl_epoch_eq(&had->id.epoch, &s->head.id.epoch)))
 			*in = *had;
 		else
 			to_head(in, &s->head);
-		in->gone = false;
+		in->gone = in->pinned && in->id.number && s->input_lost;
 		pl->n++;
 	}
 	pl->commit.cause = FL_CAUSE_RECOVER;
@@ -272,7 +287,7 @@ int fl_publisher_request(struct fl_publisher *p, const struct fl_publish_request
 		if (ret < 0)
 			return ret;
 	}
-	ret = fl__pub_lease(p, l, fl_now_mono(p->c.clock), err);
+	ret = fl__pub_lease(p, l, fl_now_mono(p->c.clock), FL_LEASE_REQUEST_MS, err);
 	if (ret == 0)
 		ret = fl__pub_reread(p, l, err);
 	if (ret == 0 && l->n_sources)
@@ -298,6 +313,7 @@ int fl_publisher_request(struct fl_publisher *p, const struct fl_publish_request
 	} else
 		ret = carry_out(p, l, r, &pl, arena, out, err);
 out:
+	l->lease.until = 0; /* the next step makes it short again */
 	if (l->orphan && (ret < 0 || r->dry_run))
 		fl__pub_let_go(p, l); /* else the step sends its last event, and lets it go then */
 	return ret;

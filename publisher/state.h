@@ -5,7 +5,8 @@
 #pragma once
 #include "publisher/publisher.h"
 
-enum { FL_RELAY_BATCH = 32, FL_LEASE_MS = 10000, FL_TICK_MS = 1000, FL_RESEND_GRACE_MS = 5000, FL_RESEND_MS = 3600000, FL_RETAIN_MS = 600000, FL_ORPHANS_MAX = 16 };
+/* A killed publisher's lists wait for its lease. It is renewed at half its time, so about every other tick; what lasts longer (a person's question about a large list) takes a longer one. */
+enum { FL_RELAY_BATCH = 32, FL_LEASE_MS = 3000, FL_LEASE_REQUEST_MS = 30000, FL_TICK_MS = 1000, FL_RESEND_GRACE_MS = 5000, FL_RESEND_MS = 3600000, FL_RETAIN_MS = 600000, FL_ORPHANS_MAX = 16, FL_STALE_TRIES = 4 };
 
 /* The guard by counts alone, where the old content is gone (DESIGN.md 3): at most this share of the entries may be missing. */
 struct fl_guard_counts {
@@ -16,6 +17,8 @@ struct fl_guard_counts {
 struct fl_pub_source {
 	struct fl_cfg_source cfg; /* strings in the publisher's arena */
 	struct fl_head head;
+	bool head_lost;	 /* the version that the head names is not in the store: nothing can be made of it */
+	bool input_lost; /* nor is the one that the list's newest version names, or another has its number */
 };
 
 /* One outbox entry on its way: handed to the bus, not yet reported. */
@@ -50,6 +53,7 @@ struct fl_pub_list {
 	struct fl_version_id sent; /* newest acknowledged by Kafka */
 	struct fl_seen seen;
 	fl_mono_ns retry_at, relay_at, resend_at, hourly_at, retain_at;
+	uint32_t stale; /* commits in a row that found something moved */
 	uint64_t published, unchanged, failed;
 	char problem[200];
 };
@@ -68,8 +72,8 @@ struct fl_publisher {
 
 /* next.c */
 /**
- * The inputs of the next version: for each source by configuration its head, or what the current version has where it is pinned, has not moved, or
- * is lost (then marked gone, unless the difference by counts is one the guard accepts). Pure.
+ * The inputs of the next version: for each source by configuration its head, or what the current version has where that is pinned, has not moved, or where the head cannot be had. An
+ * input that is not in the head's history (the source was lost, or went back) gives way to the head if the difference by counts is one the guard accepts, else it stays, marked gone. Pure.
  * @return true when they differ from the current version's.
  */
 bool fl__next_inputs(const struct fl_list_version *current, const struct fl_pub_source *sources, size_t n, const struct fl_guard_counts *guard,
@@ -79,7 +83,8 @@ struct fl_pub_list *fl__pub_list(struct fl_publisher *p, const char *name);
 /** A row for a list that the configuration dropped; at the end, so that it can leave. NULL: as many as there may be are under way. */
 struct fl_pub_list *fl__pub_adopt(struct fl_publisher *p, const char *name);
 void fl__pub_let_go(struct fl_publisher *p, struct fl_pub_list *l);
-int fl__pub_lease(struct fl_publisher *p, struct fl_pub_list *l, fl_mono_ns now, struct fl_err *err);
+/** Take the list's lease, or extend it when less than half of ttl_ms is left. FL_EFENCED: another has it. */
+int fl__pub_lease(struct fl_publisher *p, struct fl_pub_list *l, fl_mono_ns now, int64_t ttl_ms, struct fl_err *err);
 /** Read head and manifest of the list, and the heads of its sources. */
 int fl__pub_reread(struct fl_publisher *p, struct fl_pub_list *l, struct fl_err *err);
 int fl__pub_read_sources(struct fl_publisher *p, struct fl_pub_list *l, struct fl_err *err);

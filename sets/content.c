@@ -164,11 +164,8 @@ static int build(struct content *c, const struct fl_walked *w, size_t n, const s
 	struct fl_entry_iter *base = NULL;
 	int ret = bytes ? fl__deltas_get(c->s, c->name, w, deltas, &a, bytes, err) : FL_ENOMEM;
 
-	for (size_t i = 0; ret == 0 && i < deltas; i++)
-		if (!bytes[i].p)
-			ret = fl_err_set(err, FL_ENOTFOUND, "source '%s': the delta to version %llu is gone", c->name, (unsigned long long)w[i].number);
 	if (ret == 0)
-		ret = fl__deltas_compose(bytes, deltas, false, &changes, err);
+		ret = fl__deltas_compose(w, bytes, deltas, top, false, &changes, err);
 	if (ret == 0)
 		ret = open_base(c, &w[n - 1], top, &base, err);
 	if (ret == 0 && top) {
@@ -275,17 +272,10 @@ static int path_between(struct fl_sets *s, const char *name, const struct fl_ver
 	}
 	if (*n > max)
 		return fl_err_set(err, FL_ENOTFOUND, "source '%s': over %zu deltas on the path", name, max);
-	for (size_t i = 0; i < *n; i++)
-		if (!(*w)[i].has_delta)
-			return fl_err_set(err, FL_ENOTFOUND, "source '%s': version %llu has a keyframe and no delta", name, (unsigned long long)(*w)[i].number);
 	*bytes = fl_arena_array(a, *n + 1, sizeof(**bytes));
 	if (!*bytes)
 		return fl_err_set(err, FL_ENOMEM, "out of memory");
-	ret = fl__deltas_get(s, name, *w, *n, a, *bytes, err);
-	for (size_t i = 0; ret == 0 && i < *n; i++)
-		if (!(*bytes)[i].p)
-			ret = fl_err_set(err, FL_ENOTFOUND, "source '%s': the delta to version %llu is gone", name, (unsigned long long)(*w)[i].number);
-	return ret;
+	return fl__deltas_get(s, name, *w, *n, a, *bytes, err);
 }
 
 int fl_source_deltas(struct fl_sets *s, const char *name, const struct fl_version_id *from, const struct fl_version_id *to, struct fl_arena *arena,
@@ -301,6 +291,9 @@ int fl_source_deltas(struct fl_sets *s, const char *name, const struct fl_versio
 		return ret;
 	if (k && !fl_version_id_eq(&w[0].id, to))
 		return fl_err_set(err, FL_ESTALE, "source '%s': version %llu is another than the one asked for", name, (unsigned long long)to->number);
+	ret = fl__deltas_apart(w, bytes, k, arena, err);
+	if (ret < 0)
+		return ret;
 	v = fl_arena_array(arena, k + 1, sizeof(*v));
 	if (!v)
 		return fl_err_set(err, FL_ENOMEM, "out of memory");
@@ -336,7 +329,7 @@ static int diff_by_deltas(struct fl_sets *s, const char *name, uint64_t from, ui
 	if (ret == 0)
 		ret = path_between(s, name, &base, high, FL_WALK_MAX, &a, &w, &n, &bytes, err);
 	if (ret == 0)
-		ret = fl__deltas_compose(bytes, n, back, out, err);
+		ret = fl__deltas_compose(w, bytes, n, NULL, back, out, err);
 	fl_arena_done(&a);
 	return ret;
 }

@@ -155,6 +155,38 @@ int fl__hash_get(struct fl_sets *s, struct fl_span key, struct fl_arena *a, stru
 	return ret;
 }
 
+static bool is_version(const struct fl_reply *r, const struct fl_version_id *id)
+{
+	struct fl_version_id got = { .number = id->number };
+
+	return r->type == FL_REPLY_ARRAY && r->n == 2 && r->v[0].type == FL_REPLY_STRING && r->v[1].type == FL_REPLY_STRING &&
+	       fl_unhex(r->v[0].s, got.epoch.b, 16) && fl_unhex(r->v[1].s, got.chain, 32) && fl_version_id_eq(&got, id);
+}
+
+int fl_set_versions_there(struct fl_sets *s, enum fl_set_kind kind, const char *const *names, const struct fl_version_id *ids, size_t n, bool *there,
+			  struct fl_err *err)
+{
+	struct fl_arena a = { 0 };
+	struct fl_cmd *cmds = fl_arena_array(&a, n + 1, sizeof(*cmds));
+	struct fl_span(*argv)[4] = fl_arena_array(&a, n + 1, sizeof(*argv));
+	struct fl_reply *r = NULL;
+	int ret = cmds && argv ? 0 : FL_ENOMEM;
+
+	for (size_t i = 0; ret == 0 && i < n; i++) {
+		argv[i][0] = fl_span_str("HMGET");
+		argv[i][1] = fl__key(s, &a, kind, names[i], ":v:%llu", (unsigned long long)ids[i].number);
+		argv[i][2] = fl_span_str("epoch");
+		argv[i][3] = fl_span_str("chain");
+		cmds[i] = (struct fl_cmd){ argv[i], 4 };
+	}
+	if (ret == 0 && n)
+		ret = fl_store_call(s->store, cmds, n, &a, &r, err);
+	for (size_t i = 0; ret == 0 && i < n; i++)
+		there[i] = ids[i].number == 0 || is_version(&r[i], &ids[i]);
+	fl_arena_done(&a);
+	return ret;
+}
+
 int fl_source_version_get(struct fl_sets *s, const char *name, uint64_t number, struct fl_source_version *out, struct fl_err *err)
 {
 	struct fl_arena a = { 0 };

@@ -1,4 +1,6 @@
 /* Purge of a deleted set: head and deleting version stay, so that re-creation goes on above them in the same epoch; all else goes, and with a list what it needed of its sources. */
+#include <stdio.h>
+
 #include "sets/sets_int.h"
 
 /* Keys go in batches, each by a script that looks at head and fence again. */
@@ -67,6 +69,52 @@ static int scan(struct purge *p, char cursor[32], struct fl_err *err)
 		ret = purge_batch(p, &r.v[1], &a, err);
 	}
 	fl_arena_done(&a);
+	return ret;
+}
+
+/* Is the list's newest version made of the source? A source's deleting version stays through a purge, and may go on being named. */
+static int uses(struct fl_sets *s, const char *list, const char *source, const struct fl_head *deleted, struct fl_arena *arena, uint64_t *version, struct fl_err *err)
+{
+	struct fl_list_version v;
+	const struct fl_list_input *in;
+	struct fl_head head;
+	int ret = fl_set_head(s, FL_LIST, list, &head, err);
+
+	*version = 0;
+	if (ret == 0)
+		ret = fl_list_version_get(s, list, head.id.number, arena, &v, err);
+	if (ret < 0)
+		return ret == FL_ENOTFOUND ? 0 : ret; /* a list without a version needs nothing */
+	in = fl_list_input_find(v.inputs, v.n_inputs, source);
+	if (in && in->id.number && !(strcmp(deleted->state, "deleted") == 0 && fl_version_id_eq(&in->id, &deleted->id)))
+		*version = head.id.number;
+	return 0;
+}
+
+int fl_source_users(struct fl_sets *s, const char *source, struct fl_arena *arena, struct fl_source_user **out, size_t *n, struct fl_err *err)
+{
+	struct fl_span argv[] = { fl_span_str("HKEYS"), fl__key(s, arena, FL_SOURCE, source, ":needed") };
+	struct fl_reply *r = NULL;
+	struct fl_head head;
+	int ret = fl_set_head(s, FL_SOURCE, source, &head, err);
+
+	*n = 0;
+	if (ret == 0)
+		ret = fl_store_call(s->store, &(struct fl_cmd){ argv, 2 }, 1, arena, &r, err);
+	if (ret < 0)
+		return ret;
+	if (r->type != FL_REPLY_ARRAY)
+		return fl_err_set(err, FL_ECORRUPT, "source '%s': what lists need of it cannot be read", source);
+	*out = fl_arena_array(arena, r->n + 1, sizeof(**out));
+	if (!*out)
+		return fl_err_set(err, FL_ENOMEM, "out of memory");
+	for (size_t i = 0; ret == 0 && i < r->n; i++) {
+		struct fl_source_user *u = &(*out)[*n];
+
+		snprintf(u->list, sizeof(u->list), "%.*s", (int)(r->v[i].s.n < sizeof(u->list) ? r->v[i].s.n : 0), (const char *)r->v[i].s.p);
+		ret = uses(s, u->list, source, &head, arena, &u->version, err);
+		*n += u->version != 0;
+	}
 	return ret;
 }
 

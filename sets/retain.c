@@ -8,12 +8,12 @@
  * keyframe to keyframe, so that what is left can be read at every instant. */
 #include "sets/sets_int.h"
 
-enum { HOUR_MS = 3600000, AGED_MAX = 1200, RETAIN_KEYS = 4000, RETAIN_ROUNDS = 16, LINEAGE_DAYS = 400, LINEAGE_BATCH = 64 };
+enum { AGED_ROW = 9, HOUR_MS = 3600000, AGED_MAX = 1200, RETAIN_KEYS = 4000, RETAIN_ROUNDS = 16, LINEAGE_DAYS = 400, LINEAGE_BATCH = 64 };
 
 int fl__kept_read(struct fl_sets *s, enum fl_set_kind kind, const char *name, struct fl_kept *out, struct fl_err *err)
 {
-	static const char *const fields[] = { "oldest", "count", "bytes", "lineage_oldest" };
-	uint64_t *to[] = { &out->oldest, &out->count, &out->bytes, &out->lineage_oldest };
+	static const char *const fields[] = { "oldest", "count", "bytes", "lineage_oldest", "packed" };
+	uint64_t *to[] = { &out->oldest, &out->count, &out->bytes, &out->lineage_oldest, &out->packed };
 	struct fl_arena a = { 0 };
 	struct fl_kv *kv = NULL;
 	fl_unix_us there = 0;
@@ -28,8 +28,8 @@ int fl__kept_read(struct fl_sets *s, enum fl_set_kind kind, const char *name, st
 		ret = fl__no_head(kind, name, err);
 	if (ret == 0)
 		ret = fl_store_time(s->store, &there, err);
-	for (size_t i = 0; ret == 0 && i < 4; i++)
-		if (!fl_u64_parse(fl__value_of(kv, n, fields[i]), to[i]))
+	for (size_t i = 0; ret == 0 && i < 5; i++)
+		if (!fl_u64_parse(fl__value_of(kv, n, fields[i]), to[i]) && to[i] != &out->packed) /* a list packs nothing */
 			ret = fl_err_set(err, FL_ECORRUPT, "%s '%s': the head does not say what is kept", fl__kind_word(kind), name);
 	out->now = fl_now_unix(s->clock);
 	if (there < out->now)
@@ -43,11 +43,13 @@ static bool aged_row(const struct fl_reply *r, struct fl_aged *v)
 	uint64_t at, blocks = 0;
 
 	memset(v, 0, sizeof(*v));
-	for (int i = 0; i < 7; i++)
+	for (int i = 0; i < AGED_ROW; i++)
 		if (!fl__is_string(&r[i]))
 			return false;
-	if (!fl_u64_parse(r[0].s, &v->number) || !fl_u64_parse(r[2].s, &at) || !fl_u64_parse(r[6].s, &v->bytes) ||
+	if (!fl_u64_parse(r[0].s, &v->number) || !fl_u64_parse(r[2].s, &at) || !fl_u64_parse(r[8].s, &v->bytes) ||
 	    (r[1].s.n && !fl_u64_parse(r[1].s, &v->next)) || (r[4].s.n && !fl_u64_parse(r[4].s, &blocks)))
+		return false;
+	if ((r[6].s.n && !fl_u64_parse(r[6].s, &v->delta_bytes)) || (r[7].s.n && !fl__pack_name_parse(r[7].s, &v->pack_first, &v->pack_last)))
 		return false;
 	if ((r[3].s.n && r[3].s.n != 32) || blocks > FL_KEYFRAME_BLOCKS_MAX || (v->next && v->next <= v->number))
 		return false;
@@ -61,8 +63,8 @@ static bool aged_row(const struct fl_reply *r, struct fl_aged *v)
 	return true;
 }
 
-static int aged_read(struct fl_sets *s, enum fl_set_kind kind, const char *name, uint64_t from, size_t max, struct fl_arena *a, struct fl_aged **out, size_t *n,
-		     struct fl_err *err)
+int fl__aged_read(struct fl_sets *s, enum fl_set_kind kind, const char *name, uint64_t from, size_t max, struct fl_arena *a, struct fl_aged **out, size_t *n,
+		  struct fl_err *err)
 {
 	struct fl_span args[3] = { fl__key(s, a, kind, name, "%s", ""), fl__num(a, (int64_t)from), fl__num(a, (int64_t)max) };
 	struct fl_aged *v;
@@ -72,12 +74,12 @@ static int aged_read(struct fl_sets *s, enum fl_set_kind kind, const char *name,
 	*n = 0;
 	if (ret < 0)
 		return ret;
-	if (r.type != FL_REPLY_ARRAY || r.n % 7)
+	if (r.type != FL_REPLY_ARRAY || r.n % AGED_ROW)
 		return fl_err_set(err, FL_ECORRUPT, "%s '%s': no walk", fl__kind_word(kind), name);
-	v = fl_arena_array(a, r.n / 7 + 1, sizeof(*v));
+	v = fl_arena_array(a, r.n / AGED_ROW + 1, sizeof(*v));
 	if (!v)
 		return fl_err_set(err, FL_ENOMEM, "out of memory");
-	for (size_t i = 0; i < r.n; i += 7) {
+	for (size_t i = 0; i < r.n; i += AGED_ROW) {
 		if (!aged_row(&r.v[i], &v[*n]))
 			return fl_err_set(err, FL_ECORRUPT, "%s '%s': a version above %llu is malformed", fl__kind_word(kind), name, (unsigned long long)from);
 		(*n)++;
@@ -108,12 +110,12 @@ int fl__aged_due(struct fl_sets *s, enum fl_set_kind kind, const char *name, con
 		 struct fl_aged **out, size_t *due, struct fl_err *err)
 {
 	size_t n = 0;
-	int ret = aged_read(s, kind, name, k->oldest, 2, a, out, &n, err); /* mostly nothing is due */
+	int ret = fl__aged_read(s, kind, name, k->oldest, 2, a, out, &n, err); /* mostly nothing is due */
 
 	*due = ret == 0 ? aged_leave(s, k, *out, n, limit) : 0;
 	if (*due == 0)
 		return ret;
-	ret = aged_read(s, kind, name, k->oldest, max, a, out, &n, err);
+	ret = fl__aged_read(s, kind, name, k->oldest, max, a, out, &n, err);
 	*due = ret == 0 ? aged_leave(s, k, *out, n, limit) : 0;
 	return ret;
 }
@@ -174,7 +176,7 @@ static size_t cut_at(const struct fl_aged *v, size_t leave)
 	if (FL_MUTANT(FL_MUTANT_RETAIN_NEEDED))
 		return leave;
 	for (size_t i = 1; i <= leave; i++) {
-		keys += 2 + v[i - 1].blocks;
+		keys += 3 + v[i - 1].blocks;
 		if (cut && keys > RETAIN_KEYS)
 			break;
 		if (v[i].keyframe)
@@ -193,6 +195,8 @@ static uint64_t source_victims(struct fl_sets *s, const char *name, const struct
 		fl__args_add(out, fl__key(s, out->arena, FL_SOURCE, name, ":v:%llu", number));
 		if (v[i].has_delta)
 			fl__args_add(out, fl__key(s, out->arena, FL_SOURCE, name, ":d:%llu", number));
+		if (v[i].pack_last == v[i].number) /* a pack ends before the next keyframe, and so at no cut */
+			fl__args_add(out, fl__key(s, out->arena, FL_SOURCE, name, ":p:%llu-%llu", (unsigned long long)v[i].pack_first, number));
 		for (uint32_t k = 0; k < v[i].blocks; k++)
 			fl__args_add(out, fl__key(s, out->arena, FL_SOURCE, name, ":k:%llu:%s:%u", number, v[i].attempt, k));
 		bytes += v[i].bytes;
@@ -237,6 +241,7 @@ int fl_source_retain(struct fl_sets *s, const struct fl_lease *lease, struct fl_
 	int ret = 0;
 
 	memset(out, 0, sizeof(*out));
+	ret = fl__source_pack(s, lease, &out->deltas_packed, err);
 	for (int i = 0; ret == 0 && again && i < RETAIN_ROUNDS; i++)
 		ret = source_round(s, lease, out, &again, err);
 	return ret == FL_ENOTFOUND ? 0 : ret; /* no head: nothing is kept */

@@ -43,7 +43,7 @@ const struct fl_script fl__script_release = { "release",
 	"redis.call('HSET', KEYS[2], unpack(fields))\n"                                             \
 	"if ARGV[2] ~= ARGV[6] then\n"                                                              \
 	"  redis.call('DEL', KEYS[3])\n"                                                            \
-	"  redis.call('HSET', KEYS[1], 'oldest', ARGV[7], 'count', 1, 'bytes', ARGV[15], 'lineage_oldest', ARGV[7])\n" \
+	"  redis.call('HSET', KEYS[1], 'oldest', ARGV[7], 'count', 1, 'bytes', ARGV[15], 'lineage_oldest', ARGV[7], 'packed', 0)\n" \
 	"else\n"                                                                                    \
 	"  redis.call('HINCRBY', KEYS[1], 'count', 1)\n"                                            \
 	"  redis.call('HINCRBY', KEYS[1], 'bytes', ARGV[15])\n"                                     \
@@ -95,6 +95,7 @@ const struct fl_script fl__script_head_only = { "head_first", CHECK_DONE CHECK_C
 
 /* List: KEYS 5 outbox, 6 back, then for each input v:K of its source and needed of its source.
  * ARGV at base: +1 list name, +2 free ('1': the cause may move inputs back and pins), +3 inputs; then each: source, epoch, number, chain, flags.
+ * Without the cause an input goes back only to the source's present head: then it is the source that went back, and not a publisher that is late.
  * back: the versions in which an input went back or came, and those that had one that the next had no more. Only these, beside the oldest, say what a list needs of its sources. */
 #define LIST_CHECK                                                                                  \
 	"local b = 16 + tonumber(ARGV[16])\n"                                                       \
@@ -115,7 +116,10 @@ const struct fl_script fl__script_head_only = { "head_first", CHECK_DONE CHECK_C
 	"  if p and p[1] == e then left = left - 1 end\n"                                           \
 	"  if n ~= '0' and not (p and p[1] == e and tonumber(n) >= tonumber(p[2])) then back = true end\n" \
 	"  if ARGV[b + 2] ~= '1' and p then\n"                                                      \
-	"    if p[1] == e and tonumber(n) < tonumber(p[2]) then return 'back' end\n"                \
+	"    if p[1] == e and tonumber(n) < tonumber(p[2]) then\n"                                  \
+	"      local h = redis.call('HMGET', (string.gsub(KEYS[8 + i * 2], ':needed$', ':head')), 'epoch', 'version', 'chain')\n" \
+	"      if h[1] ~= e or h[2] ~= n or h[3] ~= c then return 'back' end\n"                     \
+	"    end\n"                                                                               \
 	"    if (string.find(p[4], 'p', 1, true) ~= nil) ~= (string.find(f, 'p', 1, true) ~= nil) then return 'pins' end\n" \
 	"  end\n"                                                                                   \
 	"end\n"
@@ -124,7 +128,7 @@ const struct fl_script fl__script_head_only = { "head_first", CHECK_DONE CHECK_C
 	"  local a = b + 3 + i * 5\n"                                                               \
 	"  local p, key = had[ARGV[a + 1]], KEYS[8 + i * 2]\n"                                      \
 	"  local cur = redis.call('HGET', key, ARGV[b + 1])\n"                                      \
-	"  local moved_epoch = p and p[1] ~= ARGV[a + 2]\n"                                         \
+	"  local moved_epoch = p and p[2] ~= '0' and p[1] ~= ARGV[a + 2]\n"                      \
 	"  if ARGV[a + 3] ~= '0' and (not cur or moved_epoch or tonumber(cur) > tonumber(ARGV[a + 3])) then\n" \
 	"    redis.call('HSET', key, ARGV[b + 1], ARGV[a + 3])\n"                                   \
 	"  end\n"                                                                                   \
@@ -137,28 +141,28 @@ const struct fl_script fl__script_head_only = { "head_first", CHECK_DONE CHECK_C
 const struct fl_script fl__script_commit_list = { "commit_list", CHECK_DONE CHECK_CAS LIST_CHECK WRITE_VERSION LIST_WRITE WRITE_HEAD };
 const struct fl_script fl__script_list_no_cas = { "commit_list", CHECK_DONE LIST_CHECK WRITE_VERSION LIST_WRITE WRITE_HEAD };
 
-/* ARGV base ('{fl}:source/X'), number, stop, to_keyframe, max: flat rows of 14 along parent links; ends at a missing version with the single value 'missing'. */
+/* ARGV base ('{fl}:source/X'), number, stop, to_keyframe, max: flat rows of 16 along parent links; ends at a missing version with the single value 'missing'. */
 const struct fl_script fl__script_walk = { "walk",
 	"local out, n = {}, ARGV[2]\n"
 	"for i = 1, tonumber(ARGV[5]) do\n"
 	"  local v = redis.call('HMGET', ARGV[1] .. ':v:' .. n, 'version', 'parent', 'epoch', 'chain', 'parent_chain', 'digest', 'attrs_digest', 'entries', 'delta_bytes',\n"
-	"    'attempt', 'blocks', 'at_us', 'has_delta', 'keyframe_bytes')\n"
+	"    'attempt', 'blocks', 'at_us', 'has_delta', 'keyframe_bytes', 'delta_sha256', 'pack')\n"
 	"  if not v[1] then out[#out + 1] = 'missing'; return out end\n"
-	"  for k = 1, 14 do out[#out + 1] = v[k] or '' end\n"
+	"  for k = 1, 16 do out[#out + 1] = v[k] or '' end\n"
 	"  if v[1] == ARGV[3] or v[2] == '0' or not v[2] then return out end\n"
 	"  if ARGV[4] == '1' and v[10] and v[10] ~= '' then return out end\n"
 	"  n = v[2]\n"
 	"end\n"
 	"return out\n" };
 
-/* ARGV base, number, max: flat rows of 7 along `next`, from the oldest version upwards; of a source or a list. */
+/* ARGV base, number, max: flat rows of 9 along `next`, from the oldest version upwards; of a source or a list. */
 const struct fl_script fl__script_walk_up = { "walk_up",
 	"local out, n = {}, ARGV[2]\n"
 	"for i = 1, tonumber(ARGV[3]) do\n"
-	"  local v = redis.call('HMGET', ARGV[1] .. ':v:' .. n, 'version', 'next', 'at_us', 'attempt', 'blocks', 'has_delta', 'delta_bytes', 'keyframe_bytes', 'inputs')\n"
+	"  local v = redis.call('HMGET', ARGV[1] .. ':v:' .. n, 'version', 'next', 'at_us', 'attempt', 'blocks', 'has_delta', 'delta_bytes', 'pack', 'keyframe_bytes', 'inputs')\n"
 	"  if not v[1] then return out end\n"
-	"  for k = 1, 6 do out[#out + 1] = v[k] or '' end\n"
-	"  out[#out + 1] = tostring((tonumber(v[7] or '') or 0) + (tonumber(v[8] or '') or 0) + #(v[9] or ''))\n"
+	"  for k = 1, 8 do out[#out + 1] = v[k] or '' end\n"
+	"  out[#out + 1] = tostring((tonumber(v[7] or '') or 0) + (tonumber(v[9] or '') or 0) + #(v[10] or ''))\n"
 	"  if not v[2] then return out end\n"
 	"  n = v[2]\n"
 	"end\n"
@@ -174,6 +178,24 @@ const struct fl_script fl__script_claims_of = { "claims_of",
 	"  if j then out[#out + 1] = j end\n"
 	"end\n"
 	"return out\n" };
+
+/* KEYS head, the pack, then v:N and d:N of each version in it. ARGV epoch, fence, `packed` as it was read, `packed` from now on, name of the pack ('' none: only `packed` moves), its
+ * bytes, expiry in ms of what it stands for, then the chain of each version. */
+const struct fl_script fl__script_pack = { "pack",
+	"local h = redis.call('HMGET', KEYS[1], 'epoch', 'fence', 'packed')\n"
+	"if h[1] ~= ARGV[1] or (h[3] or '0') ~= ARGV[3] then return 'stale' end\n"
+	"if h[2] ~= ARGV[2] then return 'fenced' end\n"
+	"for i = 3, #KEYS, 2 do\n"
+	"  local v = redis.call('HMGET', KEYS[i], 'chain', 'epoch', 'has_delta', 'pack')\n"
+	"  if v[1] ~= ARGV[8 + (i - 3) / 2] or v[2] ~= ARGV[1] or v[3] ~= '1' or v[4] then return 'stale' end\n"
+	"end\n"
+	"if ARGV[5] ~= '' then redis.call('SET', KEYS[2], ARGV[6]) end\n"
+	"for i = 3, #KEYS, 2 do\n"
+	"  redis.call('HSET', KEYS[i], 'pack', ARGV[5])\n"
+	"  redis.call('PEXPIRE', KEYS[i + 1], ARGV[7])\n"
+	"end\n"
+	"redis.call('HSET', KEYS[1], 'packed', ARGV[4])\n"
+	"return 'ok'\n" };
 
 /* KEYS head, needed, outbox, then keys to delete. ARGV epoch, fence, oldest as it was read, oldest from now on, versions and bytes that go. Decides and deletes on one state: what a
  * list needs, and what the relay has still to send, is not below the new oldest. */
@@ -202,7 +224,7 @@ const struct fl_script fl__script_purge = { "purge",
 	"if h[1] ~= ARGV[1] or h[2] ~= ARGV[2] then return 'stale' end\n"
 	"if h[3] ~= ARGV[3] then return 'fenced' end\n"
 	"for i = 2, #KEYS do redis.call('UNLINK', KEYS[i]) end\n"
-	"redis.call('HSET', KEYS[1], 'oldest', ARGV[2], 'count', 1, 'bytes', ARGV[4])\n"
+	"redis.call('HSET', KEYS[1], 'oldest', ARGV[2], 'count', 1, 'bytes', ARGV[4], 'packed', 0)\n"
 	"return 'ok'\n" };
 
 /* KEYS head, lineage. ARGV fence, oldest from now on, then the numbers that leave. */

@@ -22,7 +22,10 @@ struct fl_sets {
 	uint32_t small_bytes; /* 64 KiB: so much of deltas a small set may gather before a keyframe is cut */
 	uint32_t delta_max;   /* 1 MiB: a heavier delta is not kept */
 	uint32_t deltas_max;  /* 1,000: so many deltas, then a keyframe */
+	uint32_t pack_max;    /* 256: so many old deltas a pack; that is also the most */
 };
+
+enum { FL_JUDGED_TEXT = FL_NAME_TEXT + 8 };
 
 struct fl_head {
 	struct fl_version_id id; /* number 0: the set was never created, or its head is gone */
@@ -40,6 +43,9 @@ int fl_set_head(struct fl_sets *s, enum fl_set_kind kind, const char *name, stru
 int fl_set_heads(struct fl_sets *s, enum fl_set_kind kind, const char *const *names, size_t n, struct fl_head *out, struct fl_err *err);
 /** Names of all sets of this kind that the store knows, sorted, in arena. SCAN, not KEYS. */
 int fl_set_names(struct fl_sets *s, enum fl_set_kind kind, struct fl_arena *arena, const char *const **out, size_t *n, struct fl_err *err);
+/** Is each of these versions in the store, under its epoch and chain? One round trip; number 0 is there. */
+int fl_set_versions_there(struct fl_sets *s, enum fl_set_kind kind, const char *const *names, const struct fl_version_id *ids, size_t n, bool *there,
+			  struct fl_err *err);
 int fl_source_version_get(struct fl_sets *s, const char *name, uint64_t number, struct fl_source_version *out, struct fl_err *err);
 int fl_list_version_get(struct fl_sets *s, const char *name, uint64_t number, struct fl_arena *arena, struct fl_list_version *out, struct fl_err *err);
 /** number -> chain by `lineage`: FL_ENOTFOUND when it does not know that number, FL_EGAP when the set has no lineage at all. */
@@ -133,17 +139,48 @@ int fl_outbox_trim(struct fl_sets *s, const char *list, const struct fl_outbox_e
 int fl_event_load(struct fl_sets *s, const char *list, uint64_t number, struct fl_arena *arena, struct fl_event *out, struct fl_err *err);
 
 /* Claims. */
+/** FL_ENOTFOUND; FL_ECORRUPT: it cannot be read. */
 int fl_claim_get(struct fl_sets *s, const char *source, const char *id, struct fl_claim *out, struct fl_err *err);
-/** Claims of a source whose expiry is at or before `until`, at most max. */
-int fl_claims_due(struct fl_sets *s, const char *source, fl_unix_us until, size_t max, struct fl_arena *arena, struct fl_claim **out, size_t *n,
-		  struct fl_err *err);
+/** Claims of a source that end after `after` (0: from the first on) and at or before `until`, the earliest first, at most max, in arena. One that cannot be read or is not there is passed over,
+ * counted in *unreadable, and the next takes its place. */
+int fl_claims_due(struct fl_sets *s, const char *source, fl_unix_us after, fl_unix_us until, size_t max, struct fl_arena *arena, struct fl_claim **out, size_t *n,
+		  uint64_t *unreadable, struct fl_err *err);
+/** How many claims of a source end at or before `until`, readable or not. One round trip, O(log n). */
+int fl_claims_due_count(struct fl_sets *s, const char *source, fl_unix_us until, uint64_t *n, struct fl_err *err);
+/** The active claims on a name, in arena. FL_ECORRUPT when one of them cannot be read. */
 int fl_claims_of(struct fl_sets *s, const char *source, struct fl_span key, struct fl_arena *arena, struct fl_claim **out, size_t *n, struct fl_err *err);
+
+/* What people said of a source's content that the guard would not take by itself: of a whole set by its digest, of a name that is protected. */
+struct fl_judgement {
+	char what[FL_JUDGED_TEXT]; /* 32 hex digits of a set's digest, or "name:" and the name */
+	bool approved;		   /* else rejected */
+	fl_unix_us at;
+	char actor[FL_ACTOR], reason[FL_REASON];
+};
+enum { FL_JUDGEMENTS_MAX = 1000 };
+/** Kept with the source until its purge; a later word on the same replaces an earlier one, and past FL_JUDGEMENTS_MAX the oldest leave. Needs no lease: it is a person's. */
+int fl_source_judge(struct fl_sets *s, const char *source, const struct fl_judgement *j, struct fl_err *err);
+/** All of them, the newest first, in arena. What cannot be read is left out. */
+int fl_source_judgements(struct fl_sets *s, const char *source, struct fl_arena *arena, struct fl_judgement **out, size_t *n, struct fl_err *err);
+
+/** Names that a source's newest content would block and must not, as its writer lists them; replaced as a whole. Empty: the key goes. */
+int fl_source_quarantine_put(struct fl_sets *s, const char *source, struct fl_span text, struct fl_err *err);
+/** FL_ENOTFOUND: none. In arena. */
+int fl_source_quarantine_get(struct fl_sets *s, const char *source, struct fl_arena *arena, struct fl_span *text, struct fl_err *err);
 
 /* Retention and purge: fenced scripts, in bounded batches, each of which decides and deletes on the same state. */
 struct fl_retention_report {
-	uint64_t versions_removed, keys_removed, bytes_removed;
+	uint64_t versions_removed, keys_removed, bytes_removed, deltas_packed;
 };
+/** Packs small old deltas, then deletes what is past its time. */
 int fl_source_retain(struct fl_sets *s, const struct fl_lease *lease, struct fl_retention_report *out, struct fl_err *err);
 int fl_list_retain(struct fl_sets *s, const struct fl_lease *lease, struct fl_retention_report *out, struct fl_err *err);
+/* A list that is made of a source now. */
+struct fl_source_user {
+	char list[FL_SET_NAME];
+	uint64_t version; /* its newest */
+};
+/** The lists whose newest version has the source as an input, by another version than a deleting one that is its head; in arena. */
+int fl_source_users(struct fl_sets *s, const char *source, struct fl_arena *arena, struct fl_source_user **out, size_t *n, struct fl_err *err);
 /** After the deleting version (empty, cause delete): removes all older keys of the set, and what a list needed of its sources; head and that version stay. */
 int fl_set_purge(struct fl_sets *s, const struct fl_lease *lease, struct fl_retention_report *out, struct fl_err *err);

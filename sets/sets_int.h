@@ -2,6 +2,7 @@
 #pragma once
 #include "base/mutant.h"
 #include "base/text.h"
+#include "model/pack.h"
 #include "sets/sets.h"
 
 enum { FL_SMALL_BYTES = 64 * 1024, FL_DELTAS_MAX = 1000, FL_PIPELINE_BYTES = 4 << 20, FL_BLOB_TTL_MS = 3600000, FL_WALK_MAX = 4096, FL_REPLY_TRIES = 4,
@@ -36,7 +37,7 @@ static inline uint32_t fl__small(const struct fl_sets *s)
 
 /* scripts.c */
 extern const struct fl_script fl__script_lease, fl__script_release, fl__script_commit_source, fl__script_commit_list, fl__script_walk, fl__script_walk_up,
-	fl__script_claims_of, fl__script_retain, fl__script_purge, fl__script_needed, fl__script_lineage;
+	fl__script_claims_of, fl__script_pack, fl__script_retain, fl__script_purge, fl__script_needed, fl__script_lineage;
 /* deliberate bugs: see base/mutant.h */
 extern const struct fl_script fl__script_source_no_cas, fl__script_list_no_cas, fl__script_head_only, fl__script_lease_counter;
 
@@ -93,23 +94,31 @@ struct fl_walked {
 	struct fl_digests digests;
 	bool has_delta;
 	uint64_t delta_bytes, keyframe_bytes;
+	uint8_t delta_sha256[32];
+	uint64_t pack_first, pack_last; /* the pack that holds the delta; 0: it has a key of its own */
 	char attempt[33];
 	uint32_t blocks;
 	fl_unix_us at;
 };
+/** "A-B" as two numbers, A not above B. */
+bool fl__pack_name_parse(struct fl_span s, uint64_t *first, uint64_t *last);
 /** From `number` back along parents: at most `max`; ends after the version `stop` (0: none), after the first with a keyframe when to_keyframe, or at a missing one (*missing). */
 int fl__walk(struct fl_sets *s, const char *name, uint64_t number, uint64_t stop, bool to_keyframe, size_t max, struct fl_arena *a, struct fl_walked **out,
 	     size_t *n, bool *missing, struct fl_err *err);
-/** Bytes of d:N for each walked version with a delta, in arena; an empty span where it is gone. */
+/** What is stored of each walked version's delta: d:N, or the pack that holds it (the same bytes for all of a pack); in arena. FL_ENOTFOUND when one is gone. */
 int fl__deltas_get(struct fl_sets *s, const char *name, const struct fl_walked *w, size_t n, struct fl_arena *a, struct fl_span *out, struct fl_err *err);
-/** Deltas w[n-1] (oldest) .. w[0] (newest) as one stream, balanced; reversed: from newest back to oldest. */
-int fl__deltas_compose(const struct fl_span *bytes, size_t n, bool reversed, struct fl_change_iter **out, struct fl_err *err);
+/** Deltas w[n-1] (oldest) .. w[0] (newest) as one stream, balanced; reversed: from newest back to oldest. below: only names at or below it are asked for, more may come. */
+int fl__deltas_compose(const struct fl_walked *w, const struct fl_span *bytes, size_t n, const struct fl_span *below, bool reversed, struct fl_change_iter **out,
+		       struct fl_err *err);
+/** Each as a delta again: those of a pack are taken apart, into arena. */
+int fl__deltas_apart(const struct fl_walked *w, struct fl_span *bytes, size_t n, struct fl_arena *a, struct fl_err *err);
 
 /* What retention goes by, from the head (retain.c). */
 struct fl_kept {
 	struct fl_head head;
 	uint64_t oldest, count, bytes; /* the versions that are kept: the first, how many, what they weigh */
 	uint64_t lineage_oldest;
+	uint64_t packed; /* a source: up to this version deltas were looked at for packing */
 	fl_unix_us now; /* the earlier of the two clocks: a jump expires nothing */
 };
 int fl__kept_read(struct fl_sets *s, enum fl_set_kind kind, const char *name, struct fl_kept *out, struct fl_err *err);
@@ -119,10 +128,16 @@ struct fl_aged {
 	fl_unix_us at;
 	bool keyframe;
 	bool has_delta;
+	uint64_t delta_bytes, pack_first, pack_last; /* as in fl_walked */
 	char attempt[33];
 	uint32_t blocks;
 	uint64_t bytes; /* its weight */
 };
+/** The versions from `from` upwards, at most max; none when it is not there. */
+int fl__aged_read(struct fl_sets *s, enum fl_set_kind kind, const char *name, uint64_t from, size_t max, struct fl_arena *a, struct fl_aged **out, size_t *n,
+		  struct fl_err *err);
+/** Small deltas older than an hour go into packs; *packed: how many. What a reader walks towards stays for ten minutes. */
+int fl__source_pack(struct fl_sets *s, const struct fl_lease *lease, uint64_t *packed, struct fl_err *err);
 /** The versions from the oldest upwards, at most max, and how many of them may go by age, bytes and floor: never `limit` or one above it. */
 int fl__aged_due(struct fl_sets *s, enum fl_set_kind kind, const char *name, const struct fl_kept *k, uint64_t limit, size_t max, struct fl_arena *a,
 		 struct fl_aged **out, size_t *due, struct fl_err *err);

@@ -3,7 +3,15 @@
 
 #include "sets/sets_int.h"
 
-enum { ROW = 14 };
+enum { ROW = 16, FETCH = 128 };
+
+bool fl__pack_name_parse(struct fl_span s, uint64_t *first, uint64_t *last)
+{
+	const uint8_t *dash = s.n ? memchr(s.p, '-', s.n) : NULL;
+	size_t n = dash ? (size_t)(dash - s.p) : 0;
+
+	return dash && fl_u64_parse(fl_span(s.p, n), first) && fl_u64_parse(fl_span(dash + 1, s.n - n - 1), last) && *first && *first <= *last;
+}
 
 static bool row_read(const struct fl_reply *r, struct fl_walked *w)
 {
@@ -17,6 +25,8 @@ static bool row_read(const struct fl_reply *r, struct fl_walked *w)
 	    !fl_unhex(r[3].s, w->id.chain, 32) || !fl_unhex(r[4].s, w->parent_chain, 32) || !fl_u128_parse(r[5].s, &w->digests.scope) ||
 	    !fl_u128_parse(r[6].s, &w->digests.attrs) || !fl_u64_parse(r[7].s, &w->digests.entries) || !fl_u64_parse(r[8].s, &w->delta_bytes) ||
 	    !fl_u64_parse(r[10].s, &blocks) || !fl_u64_parse(r[11].s, &at) || !fl_u64_parse(r[13].s, &w->keyframe_bytes))
+		return false;
+	if (!fl_unhex(r[14].s, w->delta_sha256, 32) || (r[15].s.n && !fl__pack_name_parse(r[15].s, &w->pack_first, &w->pack_last)))
 		return false;
 	if ((r[9].s.n != 0 && r[9].s.n != 32) || blocks > FL_KEYFRAME_BLOCKS_MAX)
 		return false;
@@ -65,62 +75,121 @@ int fl__walk(struct fl_sets *s, const char *name, uint64_t number, uint64_t stop
 	return 0;
 }
 
-int fl__deltas_get(struct fl_sets *s, const char *name, const struct fl_walked *w, size_t n, struct fl_arena *a, struct fl_span *out, struct fl_err *err)
+static bool same_pack(const struct fl_walked *a, const struct fl_walked *b)
 {
-	size_t from = 0;
-
-	while (from < n) {
-		size_t k = n - from < 128 ? n - from : 128, live = 0;
-		struct fl_span(*argv)[2] = fl_arena_array(a, k, sizeof(*argv));
-		struct fl_cmd *cmds = fl_arena_array(a, k, sizeof(*cmds));
-		struct fl_reply *r = NULL;
-		int ret;
-
-		if (!argv || !cmds)
-			return fl_err_set(err, FL_ENOMEM, "out of memory");
-		for (size_t i = 0; i < k; i++) {
-			if (!w[from + i].has_delta)
-				continue;
-			argv[live][0] = fl_span_str("GET");
-			argv[live][1] = fl__key(s, a, FL_SOURCE, name, ":d:%llu", (unsigned long long)w[from + i].number);
-			cmds[live] = (struct fl_cmd){ argv[live], 2 };
-			live++;
-		}
-		ret = live ? fl_store_call(s->store, cmds, live, a, &r, err) : 0;
-		if (ret < 0)
-			return ret;
-		live = 0;
-		for (size_t i = 0; i < k; i++) {
-			out[from + i] = fl_span(NULL, 0);
-			if (w[from + i].has_delta && r[live++].type == FL_REPLY_STRING)
-				out[from + i] = r[live - 1].s;
-		}
-		from += k;
-	}
-	return 0;
+	return a->pack_last && a->pack_first == b->pack_first && a->pack_last == b->pack_last;
 }
 
-/* Composed as a balanced tree: a record passes log2(n) levels, not n. */
-int fl__deltas_compose(const struct fl_span *v, size_t n, bool reversed, struct fl_change_iter **out, struct fl_err *err)
+/* How many of w are of the pack of the first; 1 when it is in none. */
+static size_t stretch(const struct fl_walked *w, size_t n)
+{
+	size_t k = 1;
+
+	while (k < n && same_pack(&w[0], &w[k]))
+		k++;
+	return k;
+}
+
+/* One GET a stretch, at most FETCH in one trip; *upto: those of w that were asked for. */
+static int get_some(struct fl_sets *s, const char *name, const struct fl_walked *w, size_t n, struct fl_arena *a, struct fl_span *out, size_t *upto, struct fl_err *err)
+{
+	struct fl_span(*argv)[2] = fl_arena_array(a, FETCH, sizeof(*argv));
+	struct fl_cmd *cmds = fl_arena_array(a, FETCH, sizeof(*cmds));
+	struct fl_reply *r = NULL;
+	size_t trips = 0, i = 0;
+	int ret;
+
+	if (!argv || !cmds)
+		return fl_err_set(err, FL_ENOMEM, "out of memory");
+	for (; i < n && trips < FETCH; i += stretch(&w[i], n - i)) {
+		argv[trips][0] = fl_span_str("GET");
+		if (w[i].pack_last)
+			argv[trips][1] = fl__key(s, a, FL_SOURCE, name, ":p:%llu-%llu", (unsigned long long)w[i].pack_first, (unsigned long long)w[i].pack_last);
+		else
+			argv[trips][1] = fl__key(s, a, FL_SOURCE, name, ":d:%llu", (unsigned long long)w[i].number);
+		cmds[trips] = (struct fl_cmd){ argv[trips], 2 };
+		trips++;
+	}
+	*upto = i;
+	ret = fl_store_call(s->store, cmds, trips, a, &r, err);
+	for (size_t at = 0, k = 0; ret == 0 && at < *upto; k++) {
+		if (r[k].type != FL_REPLY_STRING)
+			return fl_err_set(err, FL_ENOTFOUND, "source '%s': the delta to version %llu is gone", name, (unsigned long long)w[at].number);
+		for (size_t left = stretch(&w[at], *upto - at); left; left--)
+			out[at++] = r[k].s;
+	}
+	return ret;
+}
+
+int fl__deltas_get(struct fl_sets *s, const char *name, const struct fl_walked *w, size_t n, struct fl_arena *a, struct fl_span *out, struct fl_err *err)
+{
+	size_t from = 0, some = 0;
+	int ret = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (!w[i].has_delta)
+			return fl_err_set(err, FL_ENOTFOUND, "source '%s': version %llu has a keyframe and no delta", name, (unsigned long long)w[i].number);
+	for (; ret == 0 && from < n; from += some)
+		ret = get_some(s, name, w + from, n - from, a, out + from, &some, err);
+	return ret;
+}
+
+/* Composed as a balanced tree: a record passes log2(n) levels, not n. A stretch within one pack is one stream by itself. */
+int fl__deltas_compose(const struct fl_walked *w, const struct fl_span *v, size_t n, const struct fl_span *below, bool reversed, struct fl_change_iter **out,
+		       struct fl_err *err)
 {
 	struct fl_change_iter *a = NULL, *b = NULL;
-	size_t half = n / 2;
+	size_t half, older, newer;
 	int ret;
 
 	if (n == 0) {
 		*out = fl_changes_empty();
 		return *out ? 0 : FL_ENOMEM;
 	}
+	half = stretch(w, n);
+	if (half == n && w[0].pack_last)
+		return fl_pack_open(v[0], (struct fl_pack_range){ w[n - 1].number, w[0].number, (uint32_t)n }, below, reversed, out, err);
 	if (n == 1)
 		return reversed ? fl_delta_open_reversed(v[0], out, err) : fl_delta_open(v[0], out, err);
-	/* v[0] is the newest; in time order the second half comes first */
-	ret = fl__deltas_compose(reversed ? v : v + half, reversed ? half : n - half, reversed, &a, err);
+	while (half < n / 2) /* not within a pack */
+		half += stretch(w + half, n - half);
+	half = half < n ? half : stretch(w, n);
+	/* w[0] is the newest; in time order the second half comes first */
+	older = reversed ? 0 : half;
+	newer = reversed ? half : 0;
+	ret = fl__deltas_compose(w + older, v + older, reversed ? half : n - half, below, reversed, &a, err);
 	if (ret == 0)
-		ret = fl__deltas_compose(reversed ? v + half : v, reversed ? n - half : half, reversed, &b, err);
+		ret = fl__deltas_compose(w + newer, v + newer, reversed ? n - half : half, below, reversed, &b, err);
 	if (ret < 0) {
 		fl_changes_close(a);
 		return ret;
 	}
 	*out = fl_compose_iter(a, b);
 	return *out ? 0 : FL_ENOMEM;
+}
+
+int fl__deltas_apart(const struct fl_walked *w, struct fl_span *v, size_t n, struct fl_arena *a, struct fl_err *err)
+{
+	size_t k;
+	int ret = 0;
+
+	for (size_t i = 0; ret == 0 && i < n; i += k) {
+		struct fl_pack_delta *d;
+
+		k = stretch(w + i, n - i);
+		if (!w[i].pack_last)
+			continue;
+		d = fl_arena_array(a, k, sizeof(*d));
+		ret = d ? fl_pack_split(v[i], (struct fl_pack_range){ w[i + k - 1].number, w[i].number, (uint32_t)k }, a, d, err)
+			: fl_err_set(err, FL_ENOMEM, "out of memory");
+		for (size_t j = 0; ret == 0 && j < k; j++) { /* w has the newest first */
+			const struct fl_walked *x = &w[i + k - 1 - j];
+
+			if (d[j].number != x->number || memcmp(d[j].meta.sha256, x->delta_sha256, 32) != 0)
+				return fl_err_set(err, FL_ECORRUPT, "pack %llu-%llu: version %llu in it is another", (unsigned long long)w[i].pack_first,
+						  (unsigned long long)w[i].pack_last, (unsigned long long)x->number);
+			v[i + k - 1 - j] = d[j].bytes;
+		}
+	}
+	return ret;
 }

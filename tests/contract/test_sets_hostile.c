@@ -172,6 +172,7 @@ static void test_claims(void **state)
 	struct fl_claim v[3] = { a_claim("one", "a.example", 1000), a_claim("two", "a.example", 2000), a_claim("one", "b.example", 0) }, got, *many;
 	struct fl_lease lease = { 0 };
 	char line[160];
+	uint64_t unreadable;
 	size_t n;
 
 	(void)state;
@@ -182,11 +183,11 @@ static void test_claims(void **state)
 	assert_string_equal(got.finding, "one");
 	assert_int_equal(fl_claims_of(&w.s, "f", fl_rkey_span(&v[0].key), &w.arena, &many, &n, NULL), 0);
 	assert_int_equal(n, 2);
-	assert_int_equal(fl_claims_due(&w.s, "f", 999, 10, &w.arena, &many, &n, NULL), 0);
+	assert_int_equal(fl_claims_due(&w.s, "f", 0, 999, 10, &w.arena, &many, &n, &unreadable, NULL), 0);
 	assert_int_equal(n, 0);
-	assert_int_equal(fl_claims_due(&w.s, "f", 1000, 10, &w.arena, &many, &n, NULL), 0);
+	assert_int_equal(fl_claims_due(&w.s, "f", 0, 1000, 10, &w.arena, &many, &n, &unreadable, NULL), 0);
 	assert_int_equal(n, 1);
-	assert_int_equal(fl_claims_due(&w.s, "f", 5000, 1, &w.arena, &many, &n, NULL), 0);
+	assert_int_equal(fl_claims_due(&w.s, "f", 0, 5000, 1, &w.arena, &many, &n, &unreadable, NULL), 0);
 	assert_int_equal(n, 1); /* at most */
 	/* an end takes it out of both indexes, and the claim itself stays 400 days */
 	v[0].state = FL_CLAIM_EXPIRED;
@@ -194,7 +195,7 @@ static void test_claims(void **state)
 	assert_int_equal(fl_claims_of(&w.s, "f", fl_rkey_span(&v[0].key), &w.arena, &many, &n, NULL), 0);
 	assert_int_equal(n, 1);
 	assert_string_equal(many[0].finding, "two");
-	assert_int_equal(fl_claims_due(&w.s, "f", 5000, 10, &w.arena, &many, &n, NULL), 0);
+	assert_int_equal(fl_claims_due(&w.s, "f", 0, 5000, 10, &w.arena, &many, &n, &unreadable, NULL), 0);
 	assert_int_equal(n, 1);
 	assert_int_equal(fl_claim_get(&w.s, "f", v[0].id, &got, NULL), 0);
 	assert_int_equal(got.state, FL_CLAIM_EXPIRED);
@@ -207,11 +208,45 @@ static void test_claims(void **state)
 	assert_int_equal(redis_int(&w, line), -1);
 	assert_int_equal(fl_claims_of(&w.s, "f", fl_rkey_span(&v[0].key), &w.arena, &many, &n, NULL), 0);
 	assert_int_equal(n, 2);
-	assert_int_equal(fl_claims_due(&w.s, "f", 5000, 10, &w.arena, &many, &n, NULL), 0);
+	assert_int_equal(fl_claims_due(&w.s, "f", 0, 5000, 10, &w.arena, &many, &n, &unreadable, NULL), 0);
 	assert_int_equal(n, 1);
 	/* of another source: nothing */
 	assert_int_equal(fl_claims_of(&w.s, "g", fl_rkey_span(&v[0].key), &w.arena, &many, &n, NULL), 0);
 	assert_int_equal(n, 0);
+}
+
+/* What is due is read past what is broken, and in the order of the ends. */
+static void test_claims_due(void **state)
+{
+	struct fl_claim v[5], *many;
+	struct fl_lease lease = { 0 };
+	uint64_t unreadable, count;
+	size_t n;
+
+	(void)state;
+	for (int i = 0; i < 5; i++)
+		v[i] = a_claim(fl_arena_printf(&w.arena, "id%d", i), "a.example", 1000 + i);
+	assert_int_equal(fl_lease_take(&w.s, FL_SOURCE, "f", 60000, &lease, NULL), 0);
+	assert_int_equal(commit_claims(&lease, v, 5), 0);
+	redis_int(&w, fl_arena_printf(&w.arena, "HSET {fl}:source/f:claim:%s json broken", v[0].id));
+	redis_int(&w, fl_arena_printf(&w.arena, "DEL {fl}:source/f:claim:%s", v[2].id));
+	assert_int_equal(fl_claims_due(&w.s, "f", 0, 1004, 2, &w.arena, &many, &n, &unreadable, NULL), 0);
+	assert_int_equal(n, 2);
+	assert_string_equal(many[0].finding, "id1");
+	assert_string_equal(many[1].finding, "id3");
+	assert_int_equal(unreadable, 2);
+	assert_int_equal(fl_claims_due(&w.s, "f", 1002, 1003, 10, &w.arena, &many, &n, &unreadable, NULL), 0); /* after the one, up to the other */
+	assert_int_equal(n, 1);
+	assert_string_equal(many[0].finding, "id3");
+	assert_int_equal(unreadable, 0);
+	assert_int_equal(fl_claims_due_count(&w.s, "f", 1003, &count, NULL), 0);
+	assert_int_equal(count, 4);
+	assert_int_equal(fl_claims_due_count(&w.s, "g", 1003, &count, NULL), 0);
+	assert_int_equal(count, 0);
+	redis_int(&w, "DEL {fl}:source/f:due");
+	redis_int(&w, "SADD {fl}:source/f:due x");
+	assert_int_equal(fl_claims_due(&w.s, "f", 0, 1004, 2, &w.arena, &many, &n, &unreadable, NULL), FL_ECORRUPT);
+	assert_int_equal(fl_claims_due_count(&w.s, "f", 1003, &count, NULL), FL_ECORRUPT);
 }
 
 /* Refused commits write no claim. */
@@ -232,7 +267,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		BOTH(test_lost_head_is_a_new_epoch), BOTH(test_garbled_fields), BOTH(test_flipped_bits),	      BOTH(test_missing_keys),
-		BOTH(test_next_commit_heals),	     BOTH(test_claims),		BOTH(test_claims_go_with_their_commit),
+		BOTH(test_next_commit_heals),	     BOTH(test_claims),		BOTH(test_claims_due), BOTH(test_claims_go_with_their_commit),
 	};
 
 	return world_run("sets_hostile", tests, sizeof(tests) / sizeof(tests[0]));

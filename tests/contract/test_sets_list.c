@@ -1,4 +1,5 @@
 /* Lists as manifests over both stores: what a commit checks of its inputs, numbers, pins, recovery, outbox and event. */
+#include "base/text.h"
 #include "tests/support/sets_help.h"
 
 static struct fl_lease la, lb, ll;
@@ -23,6 +24,16 @@ static int publish(uint64_t a, uint64_t b, struct fl_list_commit c, struct fl_li
 	if (!c.actor)
 		c.actor = "test";
 	return commit_inputs(&w.s, "l", &ll, in, 2, c, &w.arena, v, NULL);
+}
+
+/* What the list needs of a source, by the source's word. */
+static bool needs(const char *source, const char *number)
+{
+	char key[64];
+	struct fl_reply r;
+
+	snprintf(key, sizeof(key), "{fl}:source/%s:needed", source);
+	return fl_store_cmd(w.plain, &w.arena, &r, NULL, "HGET", key, "l", NULL) == 0 && r.type == FL_REPLY_STRING && fl_span_eqs(r.s, number);
 }
 
 #define SOURCES (struct fl_list_commit){ .cause = FL_CAUSE_SOURCES }
@@ -69,6 +80,96 @@ static void test_inputs_do_not_go_back(void **state)
 	assert_int_equal(v.id.number, 2);
 	assert_int_equal(publish(3, 2, SOURCES, &v), 0); /* forward from there */
 	assert_int_equal(publish(2, 1, BY(RECOVER), &v), 0);
+}
+
+/* Its head went back, so it is the source and no late publisher: the list may name that head, and no other version below. */
+static void test_a_source_that_went_back(void **state)
+{
+	struct fl_list_version v;
+	struct fl_event ev;
+	char line[300], chain[65];
+	struct fl_list_input in;
+
+	(void)state;
+	two_sources();
+	assert_int_equal(publish(3, 2, SOURCES, &v), 0);
+	in = input_at(&w.s, "a", 2);
+	snprintf(line, sizeof(line), "HSET {fl}:source/a:head version 2 entries 2 chain %s", fl_hex(in.id.chain, 32, chain));
+	assert_int_equal(redis_int(&w, line), 0);
+	assert_int_equal(publish(1, 2, SOURCES, &v), FL_EREFUSED);
+	assert_int_equal(publish(2, 1, SOURCES, &v), FL_EREFUSED); /* b did not */
+	assert_int_equal(publish(2, 2, SOURCES, &v), 0);
+	assert_int_equal(v.id.number, 2);
+	/* readers take its content: no delta leads there */
+	assert_int_equal(fl_event_load(&w.s, "l", 2, &w.arena, &ev, NULL), 0);
+	assert_true(ev.inputs[0].moved && ev.inputs[0].fetch);
+	assert_int_equal(redis_int(&w, "ZREVRANGEBYSCORE {fl}:list/l:back 2 2"), 1);
+}
+
+static void test_versions_there(void **state)
+{
+	static const char *const names[] = { "a", "a", "a", "b", "none", "none" };
+	struct fl_version_id ids[6] = { 0 };
+	bool there[6];
+
+	(void)state;
+	two_sources();
+	ids[0] = input_at(&w.s, "a", 3).id;
+	ids[1] = input_at(&w.s, "a", 2).id;
+	ids[1].chain[7] ^= 1;
+	ids[2] = input_at(&w.s, "a", 1).id;
+	ids[2].epoch.b[7] ^= 1;
+	ids[3] = input_at(&w.s, "b", 2).id;
+	ids[3].number = 7;
+	ids[4] = ids[0]; /* ids[5]: none is always there */
+	assert_int_equal(fl_set_versions_there(&w.s, FL_SOURCE, names, ids, 6, there, NULL), 0);
+	assert_true(there[0] && there[5]);
+	assert_false(there[1] || there[2] || there[3] || there[4]);
+	assert_int_equal(fl_set_versions_there(&w.s, FL_SOURCE, names, ids, 0, there, NULL), 0);
+}
+
+/* Rolled back to before b came: an input without a version, pinned. It is committed, read, sent and read again, and what b has is not lost for older versions by it. */
+static void test_an_input_without_a_version(void **state)
+{
+	struct fl_list_input in[2];
+	struct fl_list_version v, got;
+	struct fl_event ev, back;
+	struct fl_buf b = { 0 };
+
+	(void)state;
+	two_sources();
+	in[0] = input_at(&w.s, "a", 2);
+	in[1] = input_at(&w.s, "b", 0);
+	assert_int_equal(commit_inputs(&w.s, "l", &ll, in, 1, SOURCES, &w.arena, &v, NULL), 0);
+	assert_int_equal(publish(3, 1, SOURCES, &v), 0);
+	in[1].pinned = true;
+	assert_int_equal(commit_inputs(&w.s, "l", &ll, in, 2, BY(ROLLBACK), &w.arena, &v, NULL), 0);
+	assert_int_equal(v.names, 2);
+	assert_int_equal(v.removed, 1); /* b's name */
+	assert_int_equal(fl_list_version_get(&w.s, "l", 3, &w.arena, &got, NULL), 0);
+	assert_int_equal(got.n_inputs, 2);
+	assert_int_equal(got.inputs[1].id.number, 0);
+	assert_true(got.inputs[1].pinned);
+	assert_true(fl_version_id_eq(&got.inputs[1].id, &in[1].id));
+	assert_int_equal(fl_event_load(&w.s, "l", 3, &w.arena, &ev, NULL), 0);
+	assert_int_equal(fl_event_encode(&ev, &b, NULL), 0);
+	assert_int_equal(fl_event_decode(fl_buf_span(&b), &w.arena, &back, NULL), 0);
+	assert_true(fl_version_id_eq(&back.version.id, &v.id));
+	assert_true(back.inputs[1].moved && back.inputs[1].from.number == 1);
+	assert_int_equal(back.version.inputs[1].id.number, 0);
+	/* the older version still reads */
+	assert_int_equal(fl_list_version_get(&w.s, "l", 2, &w.arena, &got, NULL), 0);
+	assert_int_equal(got.inputs[1].id.number, 1);
+	assert_true(names_are(&w.s, "b", 1, "x.example"));
+	/* held there while a goes on; then let go: version 1 of b is still what the older list versions stand on */
+	in[0] = input_at(&w.s, "a", 3);
+	assert_int_equal(commit_inputs(&w.s, "l", &ll, in, 2, SOURCES, &w.arena, &v, NULL), 0);
+	assert_int_equal(redis_int(&w, "HLEN {fl}:source/b:needed"), 1);
+	assert_int_equal(publish(3, 2, BY(UNHOLD), &v), 0);
+	assert_true(needs("b", "1"));
+	assert_int_equal(fl_event_load(&w.s, "l", v.id.number, &w.arena, &ev, NULL), 0);
+	assert_true(ev.inputs[1].moved && ev.inputs[1].from.number == 0);
+	fl_buf_done(&b);
 }
 
 static void test_pins(void **state)
@@ -281,6 +382,7 @@ static void test_event_of_a_big_set(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		BOTH(test_a_source_that_went_back), BOTH(test_versions_there), BOTH(test_an_input_without_a_version),
 		BOTH(test_manifest),	    BOTH(test_inputs_do_not_go_back), BOTH(test_pins),			       BOTH(test_inputs_must_exist),
 		BOTH(test_who_may_write),   BOTH(test_numbers),		      BOTH(test_recovery_is_carried_on),       BOTH(test_recreation_in_the_same_epoch),
 		BOTH(test_outbox),	    BOTH(test_event),		      BOTH(test_event_of_a_big_set),

@@ -18,6 +18,7 @@ static void history(uint64_t n, int64_t minutes)
 
 	lease = list_lease = (struct fl_lease){ 0 };
 	w.s.deltas_max = w.f.deltas_max = 4;
+	w.s.pack_max = w.f.pack_max = 3;
 	for (uint64_t i = 1; i <= n; i++) {
 		if (commit_names(&w.s, "f", &lease, text_of(i, text), &v) < 0)
 			fail();
@@ -71,6 +72,8 @@ static void nothing_left_below(uint64_t oldest)
 		snprintf(key, sizeof(key), "%.*s", (int)r.v[i].s.n, (const char *)r.v[i].s.p);
 		if (key[15] == ':' && key[14] && strchr("vdk", key[14]))
 			n = strtoull(key + 16, NULL, 10);
+		if (key[14] == 'p')
+			n = strtoull(strchr(key + 16, '-') + 1, NULL, 10);
 		if (n && n < oldest)
 			fail_msg("%s is left, the oldest version is %d", key, (int)oldest);
 	}
@@ -202,6 +205,37 @@ static void test_needed_by_a_pin(void **state)
 	lease_again(&list_lease, FL_LIST, "l");
 	lease_again(&lease, FL_SOURCE, "f");
 	assert_int_equal(fl_list_retain(&w.s, &list_lease, &rep, NULL), 0);
+	assert_int_equal(fl_source_retain(&w.s, &lease, &rep, NULL), 0);
+	assert_true(readable(6));
+	assert_false(readable(2));
+}
+
+/* Rolled back to before the source came, and let go: what older list versions are made of stays until they leave; then it leaves. */
+static void test_needed_behind_an_input_without_a_version(void **state)
+{
+	struct fl_list_version v;
+
+	(void)state;
+	w.s.keep_age_ms = 3600000;
+	w.s.keep_floor = 1;
+	history(6, 120);
+	lease_again(&list_lease, FL_LIST, "l");
+	assert_int_equal(publish(2, FL_CAUSE_SOURCES, false), 0);
+	assert_int_equal(publish(0, FL_CAUSE_ROLLBACK, true), 0);
+	assert_int_equal(publish(6, FL_CAUSE_UNHOLD, false), 0);
+	world_hours(&w, 24);
+	lease_again(&list_lease, FL_LIST, "l");
+	lease_again(&lease, FL_SOURCE, "f");
+	assert_int_equal(fl_list_retain(&w.s, &list_lease, &rep, NULL), 0); /* all three are still to be sent */
+	assert_int_equal(fl_source_retain(&w.s, &lease, &rep, NULL), 0);
+	assert_int_equal(fl_list_version_get(&w.s, "l", 1, &w.arena, &v, NULL), 0);
+	assert_true(readable(2));
+	redis_int(&w, "XTRIM {fl}:list/l:outbox MAXLEN 0");
+	world_hours(&w, 24);
+	lease_again(&list_lease, FL_LIST, "l");
+	lease_again(&lease, FL_SOURCE, "f");
+	assert_int_equal(fl_list_retain(&w.s, &list_lease, &rep, NULL), 0);
+	assert_int_equal(fl_list_version_get(&w.s, "l", 2, &w.arena, &v, NULL), FL_ENOTFOUND);
 	assert_int_equal(fl_source_retain(&w.s, &lease, &rep, NULL), 0);
 	assert_true(readable(6));
 	assert_false(readable(2));
@@ -423,7 +457,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		BOTH(test_age),		     BOTH(test_floor),		BOTH(test_the_last_hour),	     BOTH(test_bytes),	     BOTH(test_needed_by_a_list),
-		BOTH(test_needed_by_a_pin),  BOTH(test_unsent_versions_stay), BOTH(test_fenced),	     BOTH(test_clock_jump),  BOTH(test_unreadable_versions_stay),
+		BOTH(test_needed_by_a_pin), BOTH(test_needed_behind_an_input_without_a_version),  BOTH(test_unsent_versions_stay), BOTH(test_fenced),	     BOTH(test_clock_jump),  BOTH(test_unreadable_versions_stay),
 		BOTH(test_long_history),     BOTH(test_lost_calls),	BOTH(test_purge),		     BOTH(test_purge_fenced), BOTH(test_purge_of_a_list),
 	};
 

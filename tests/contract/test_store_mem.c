@@ -103,7 +103,7 @@ static void test_snapshot(void **state)
 	for (int i = 0; i < 2; i++) { /* a snapshot can be put back more than once */
 		fl_store_mem_flush(f->w);
 		assert_int_equal(fl_store_mem_keys(f->w, ""), 0);
-		fl_store_mem_restore(f->w);
+		fl_store_mem_restore(f->w, "");
 		assert_int_equal(fl_store_mem_bytes(f->w), bytes);
 		assert_int_equal(CMD(f, "GET", "s"), 0);
 		assert_true(fl_span_eqs(f->r.s, "v"));

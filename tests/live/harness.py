@@ -41,11 +41,18 @@ class UnixConnection(http.client.HTTPConnection):
 
 
 class Shared:
-    """What a run of the tier shares: one broker. Made when first wanted."""
+    """What a run of the tier shares: one broker, and what tests of one file keep here. Made when first wanted, closed at the end."""
 
     def __init__(self):
         self.folder = tempfile.mkdtemp(prefix="fireline-live-")
         self._kafka, self._why = None, None
+        self._kept = {}
+
+    def once(self, name, make):
+        """make(), the first time this name is asked for; it is closed at the end of the run."""
+        if name not in self._kept:
+            self._kept[name] = make()
+        return self._kept[name]
 
     def kafka(self):
         if self._why:
@@ -61,6 +68,8 @@ class Shared:
         return self._kafka
 
     def close(self):
+        for kept in self._kept.values():
+            kept.close(False)
         if self._kafka:
             self._kafka.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -207,12 +216,15 @@ class World:
     def feed_status(self, name):
         return next(f for f in self.get("ingest", "/v1/feeds")["items"] if f["feed"] == name)
 
-    def refresh(self, name, seconds=120, accept=False):
-        """Fetch now; the feed's status once this fetch has ended, whatever came of it."""
+    def refresh(self, name, seconds=120, ask=None):
+        """Fetch now, or do what `ask` does to have it fetched; the feed's status once this fetch has ended, whatever came of it."""
         before = self.feed_status(name)
         n = before["changed"] + before["unchanged"] + before["failed"]
-        status, o = self.post("ingest", f"/v1/feeds/{name}/fetches" + ("?accept=1" if accept else ""))
-        assert status == 200, o
+        if ask:
+            ask()
+        else:
+            status, o = self.post("ingest", f"/v1/feeds/{name}/fetches")
+            assert status == 200, o
 
         def ended():
             s = self.feed_status(name)

@@ -77,9 +77,20 @@ def test_bad_feeds(shared):
         # what the guard holds, a person can take
         w.http.put("/feed", b"".join(GOOD.splitlines(True)[:2000]))
         assert w.refresh("feed")["state"].lower() == "held"
-        assert w.refresh("feed", accept=True)["state"] == "ok"
+        rc, out, _ = w.cli("feed", "show", "feed")
+        assert rc == 0 and "held" in out and "2001 removed" in out and "fireline feed approve feed" in out, out
+        rc, _, err = w.cli("feed", "approve", "other")
+        assert rc != 0 and "nothing of feed 'other' is held" in err, err
+        assert w.refresh("feed", ask=lambda: w.cli("feed", "approve", "feed", "--reason", "the provider told us"))["state"] == "ok"
         w.wait_blocked("n3999.listed.example", False)
         assert w.blocked("n0.listed.example")
+        # and what would block a protected name stays out alone, until a person lets it in
+        w.http.put("/other", b"o99.example\nocsp.digicert.com\n")
+        assert w.refresh("other")["quarantined"] == 1
+        w.wait_blocked("o99.example")
+        assert not w.blocked("ocsp.digicert.com")
+        assert w.refresh("other", ask=lambda: w.cli("feed", "approve", "other", "ocsp.digicert.com"))["quarantined"] == 0
+        w.wait_blocked("ocsp.digicert.com")
         ok = True
     finally:
         w.close(not ok)

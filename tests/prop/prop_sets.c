@@ -33,7 +33,7 @@ struct run {
 	struct fl_head list;
 	struct fl_lease list_lease;
 	struct fl_arena arena; /* of one step */
-	size_t removed;
+	size_t removed, packed;
 };
 
 #define MUST(call)                                                                                             \
@@ -55,7 +55,7 @@ static void open_run(struct run *r, uint64_t seed)
 	r->store = fl_store_mem_open(r->mem, "{fl}:");
 	r->s = (struct fl_sets){ .store = r->store, .clock = &r->clock.door, .random = &r->random.door, .keep_age_ms = 40 * 3600000LL,
 				 .keep_bytes = gen_below(&r->g, 2) ? 60000 : 0, .keep_floor = 4, .small_bytes = 200 + gen_below(&r->g, 1500), .delta_max = 2500,
-				 .deltas_max = 9 };
+				 .deltas_max = 9, .pack_max = 2 + gen_below(&r->g, 6) };
 	for (int i = 0; i < SOURCES; i++)
 		snprintf(r->src[i].name, sizeof(r->src[i].name), "s%d", i);
 }
@@ -265,6 +265,24 @@ static void check_deltas(struct run *r, const struct model *m, uint64_t from, ui
 	fl_set_done(&got);
 }
 
+/* Keys that hold the delta to version k: its own, and for the last of a pack that pack; a packed one's own key lives on for a while. */
+static uint64_t delta_keys(struct run *r, const struct model *m, uint64_t k)
+{
+	char number[24], own[96];
+	struct fl_reply pack, x;
+	const char *last;
+
+	snprintf(number, sizeof(number), "%llu", (unsigned long long)k);
+	snprintf(own, sizeof(own), "{fl}:source/%s:d:%s", m->name, number);
+	MUST(fl_store_cmd(r->store, &r->arena, &pack, &err, "HGET", fl_arena_printf(&r->arena, "{fl}:source/%s:v:%s", m->name, number), "pack", NULL));
+	if (pack.type != FL_REPLY_STRING)
+		return 1;
+	r->packed++;
+	MUST(fl_store_cmd(r->store, &r->arena, &x, &err, "EXISTS", own, NULL));
+	last = strchr(fl_arena_strn(&r->arena, (const char *)pack.s.p, pack.s.n), '-');
+	return (uint64_t)x.i + (strcmp(last + 1, number) == 0);
+}
+
 /* All that the kept versions need, and nothing else, stands under the set's name. */
 static void check_books(struct run *r, const struct model *m)
 {
@@ -279,7 +297,7 @@ static void check_books(struct run *r, const struct model *m)
 		MUST(fl_source_version_get(&r->s, m->name, k, &v, &err));
 		n++;
 		weight += v.delta_bytes + v.keyframe_bytes + 512;
-		keys += 1 + v.has_delta + v.blocks;
+		keys += 1 + v.blocks + (v.has_delta ? delta_keys(r, m, k) : 0);
 	}
 	assert_int_equal(count, n);
 	assert_int_equal(bytes, weight);
@@ -361,7 +379,7 @@ static void check(struct run *r, bool all)
 static void test_histories(void **state)
 {
 	uint64_t first = gen_first_seed();
-	size_t removed = 0;
+	size_t removed = 0, packed = 0;
 
 	(void)state;
 	for (uint64_t seed = first; seed < first + SEEDS; seed++) {
@@ -385,11 +403,12 @@ static void test_histories(void **state)
 		}
 		check(r, true);
 		removed += r->removed;
+		packed += r->packed;
 		close_run(r);
 		free(r);
 	}
-	printf("%zu versions removed\n", removed);
-	assert_true(removed > 100);
+	printf("%zu versions removed, %zu found in packs\n", removed, packed);
+	assert_true(removed > 100 && packed > 100);
 }
 
 int main(void)

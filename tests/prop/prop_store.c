@@ -82,6 +82,7 @@ static const char *const templates[] = {
 	"ZRANGE K P P ?WITHSCORES",
 	"ZRANGE K P P REV",
 	"ZCARD K",
+	"ZCOUNT K B B",
 	"ZRANGE K B B BYSCORE LIMIT I P",
 	"ZRANGEBYSCORE K B B ?WITHSCORES",
 	"ZRANGEBYSCORE K B B LIMIT P P",

@@ -121,6 +121,22 @@ static const char *expect_published(struct scn *s, const struct scn_line *l, con
 	return missing;
 }
 
+/* expect waiting LIST|none [claims=N] ["reason"]: the expiry that waits for a person. */
+static const char *expect_waiting(struct scn *s, const struct scn_line *l)
+{
+	struct fl_findings_status v;
+	struct scn_result got = { 0 };
+
+	if (!s->ingest.up)
+		return "ingest does not run";
+	fl_findings_status(s->ingest.findings, &v);
+	snprintf(got.word, sizeof(got.word), "%.39s", v.waits_list[0] ? v.waits_list : "none");
+	snprintf(got.text, sizeof(got.text), "%s", v.waits);
+	scn_put(&got, "claims", "%llu", (unsigned long long)v.expiry_waits);
+	scn_check(s, l, "", &got, l->v + 2, l->n - 2);
+	return NULL;
+}
+
 /* expect head LIST N [epoch=same|other] [cause=WORD]: what the store says. epoch: against `note epoch LIST`. */
 static const char *expect_head(struct scn *s, const struct scn_line *l, const char *list)
 {
@@ -182,9 +198,11 @@ const char *scn_expect(struct scn *s, const struct scn_line *l)
 	const char *what = scn_word(l, 1), *name = scn_word(l, 2);
 
 	if (!what || !name || l->arrow)
-		return "expect state|version|feed|published|head|source NAME ..., note epoch LIST";
+		return "expect state|version|feed|published|head|source|waiting NAME ..., note epoch LIST";
 	if (strcmp(l->v[0].text, "note") == 0)
 		return strcmp(what, "epoch") == 0 ? note_epoch(s, name) : "note epoch LIST";
+	if (strcmp(what, "waiting") == 0)
+		return expect_waiting(s, l);
 	if (l->n < 4)
 		return "it expects nothing";
 	if (strcmp(what, "state") == 0 || strcmp(what, "version") == 0)
@@ -197,5 +215,5 @@ const char *scn_expect(struct scn *s, const struct scn_line *l)
 		return expect_head(s, l, name);
 	if (strcmp(what, "source") == 0)
 		return expect_source(s, l, name);
-	return "expect state|version|feed|published|head|source NAME ...";
+	return "expect state|version|feed|published|head|source|waiting NAME ...";
 }

@@ -142,6 +142,8 @@ static const char *declare_list(struct scn_policy *p, const struct scn_line *l, 
 	fl_buf_printf(&b, "{name: %s", name);
 	if (entries)
 		put_list(&b, "entries", entries);
+	if (scn_option(l, "default_ttl"))
+		fl_buf_printf(&b, ", default_ttl: %s", scn_option(l, "default_ttl"));
 	fl_buf_str(&b, "}");
 	why = keep(item(&p->lists, name, ""), &b);
 	return why || !scn_option(l, "action") ? why : declare_rule(p, l, name);

@@ -1,4 +1,5 @@
 /* What a line does. A verb fills a result, or says what is wrong with the line; what stands behind `->` is then compared, and without it the verb has to succeed. */
+#include <stdio.h>
 #include <string.h>
 
 #include "scenario.h"
@@ -126,17 +127,20 @@ static const char *do_fault(struct scn *s, const struct scn_line *l, struct scn_
 
 static const char *do_store(struct scn *s, const struct scn_line *l, struct scn_result *r)
 {
-	const char *what = scn_word(l, 1);
+	const char *what = scn_word(l, 1), *set = scn_word(l, 2);
+	char prefix[FL_SET_NAME + 32] = "";
 
 	(void)r;
+	if (set)
+		snprintf(prefix, sizeof(prefix), "{fl}:%.100s:", set);
 	if (what && strcmp(what, "flush") == 0)
 		fl_store_mem_flush(s->store);
 	else if (what && strcmp(what, "snapshot") == 0)
 		fl_store_mem_snapshot(s->store);
 	else if (what && strcmp(what, "restore") == 0)
-		fl_store_mem_restore(s->store);
+		fl_store_mem_restore(s->store, prefix);
 	else
-		return "store flush|snapshot|restore";
+		return "store flush|snapshot|restore [source/NAME|list/NAME]";
 	return NULL;
 }
 
@@ -181,12 +185,30 @@ static const char *do_reload(struct scn *s, const struct scn_line *l, struct scn
 
 /* --- people --- */
 
-/* block NAME ... [for 1h], allow NAME; unblock, unallow; add LIST NAME, rm LIST NAME. Several names are one change. */
+enum { ENTRIES_MAX = 1000 };
+
+/* The names of a line, or n1.LIST.example and so on by names=1-200. NULL, or what is wrong. */
+static const char *entry_names(const struct scn_line *l, size_t first, const char *list, struct fl_arena *arena, struct fl_operator_entry *e, size_t *n)
+{
+	const char *range = scn_option(l, "names"), *name;
+	unsigned from = 0, to = 0;
+
+	for (*n = 0; (name = scn_word(l, first)) && strcmp(name, "for") != 0 && strcmp(name, "permanent") != 0; first++)
+		e[(*n)++].name = name;
+	if (range && (sscanf(range, "%u-%u", &from, &to) != 2 || from > to || to - from >= ENTRIES_MAX - *n))
+		return "names=FROM-TO";
+	for (unsigned i = from; range && i <= to; i++)
+		e[(*n)++].name = fl_arena_printf(arena, "n%u.%s.example", i, list);
+	return *n ? NULL : "a name";
+}
+
+/* block NAME ... [for 1h], allow NAME; unblock, unallow; add LIST NAME [permanent], rm LIST NAME. Several names are one change. */
 static const char *do_entry(struct scn *s, const struct scn_line *l, struct scn_result *r)
 {
-	const char *verb = l->v[0].text, *end = scn_after(l, "for"), *list = scn_word(l, 1), *name;
+	const char *verb = l->v[0].text, *end = scn_after(l, "for"), *list = scn_word(l, 1), *wrong;
 	bool add = strcmp(verb, "rm") != 0 && strncmp(verb, "un", 2) != 0;
-	struct fl_operator_entry e[SCN_WORDS] = { 0 };
+	struct fl_operator_entry e[ENTRIES_MAX] = { 0 };
+	struct fl_arena arena = { 0 };
 	size_t first = 1, n = 0;
 	struct fl_source_version v;
 	struct fl_err err = { 0 };
@@ -196,19 +218,35 @@ static const char *do_entry(struct scn *s, const struct scn_line *l, struct scn_
 		first = 2;
 	else
 		list = strstr(verb, "block") ? FL_LIST_OPERATOR_BLOCK : FL_LIST_OPERATOR_ALLOW;
-	for (; (name = scn_word(l, first)) && strcmp(name, "for") != 0; first++)
-		e[n++].name = name;
-	if (!n || !list || (end && !fl_duration_parse(end, &ms)))
-		return "a name, and a duration after `for`";
 	if (!s->ingest.up)
 		return "ingest does not run";
+	if (!list || (end && !fl_duration_parse(end, &ms)))
+		return "a list, and a duration after `for`";
+	wrong = entry_names(l, first, list, &arena, e, &n);
 	for (size_t i = 0; end && i < n; i++)
 		e[i].expires_at = s->clock.now_unix + ms * 1000;
-	came_to(r, fl_operator_change(s->ingest.findings, list, add, e, n, "alice", "by hand", &v, &err), &err);
+	for (size_t i = 0; i < n; i++)
+		e[i].permanent = scn_has(l, "permanent");
+	if (!wrong)
+		came_to(r, fl_operator_change(s->ingest.findings, list, add, e, n, "alice", "by hand", &v, &err), &err);
+	fl_arena_done(&arena);
+	return wrong;
+}
+
+/* approve LIST: what waits of its expiry. */
+static const char *do_approve(struct scn *s, const struct scn_line *l, struct scn_result *r)
+{
+	struct fl_err err = { 0 };
+	uint64_t expired;
+
+	if (!scn_word(l, 1) || !s->ingest.up)
+		return "a list, and ingest that runs";
+	came_to(r, fl_expiry_approve(s->ingest.findings, scn_word(l, 1), "alice", "by hand", &expired, &err), &err);
+	scn_put(r, "expired", "%llu", (unsigned long long)expired);
 	return NULL;
 }
 
-static void finding_json(struct scn *s, const struct scn_line *l, struct fl_buf *out)
+static void finding_json(struct scn *s, const struct scn_line *l, int64_t age_ms, struct fl_buf *out)
 {
 	const char *type = scn_option(l, "type"), *id = scn_option(l, "id"), *severity = scn_option(l, "severity");
 	char at[FL_TIME_TEXT];
@@ -216,23 +254,25 @@ static void finding_json(struct scn *s, const struct scn_line *l, struct fl_buf 
 	fl_buf_printf(out,
 		      "{\"schemaVersion\":\"2.0\",\"id\":\"%s\",\"type\":\"%s\",\"severity\":%s,\"updatedAt\":\"%s\",\"service\":{\"archived\":%s,%s"
 		      "\"action\":{\"actionType\":\"DNS_REQUEST\",\"dnsRequestAction\":{\"domain\":\"%s\"}}}}",
-		      id ? id : scn_word(l, 1), type ? type : "Backdoor:EC2/C&CActivity.B!DNS", severity ? severity : "8", fl_time_format(s->clock.now_unix, at),
+		      id ? id : scn_word(l, 1), type ? type : "Backdoor:EC2/C&CActivity.B!DNS", severity ? severity : "8", fl_time_format(s->clock.now_unix - age_ms * 1000, at),
 		      scn_has(l, "archived") ? "true" : "false", scn_has(l, "sample") ? "\"additionalInfo\":{\"value\":\"{\\\"sample\\\":true}\"}," : "",
 		      scn_word(l, 1));
 }
 
-/* finding NAME [type=] [id=] [severity=] [archived] [sample] */
+/* finding NAME [type=] [id=] [severity=] [age=1m] [archived] [sample] */
 static const char *do_finding(struct scn *s, const struct scn_line *l, struct scn_result *r)
 {
+	const char *age = scn_option(l, "age");
 	struct fl_finding_outcome o = { 0 };
 	struct fl_buf json = { 0 };
 	struct fl_err err = { 0 };
+	int64_t age_ms = 0;
 
-	if (!scn_word(l, 1))
-		return "finding NAME";
+	if (!scn_word(l, 1) || (age && !fl_duration_parse(age, &age_ms)))
+		return "finding NAME [age=1m]";
 	if (!s->ingest.up)
 		return "ingest does not run";
-	finding_json(s, l, &json);
+	finding_json(s, l, age_ms, &json);
 	came_to(r, fl_findings_inject(s->ingest.findings, "cli", fl_buf_span(&json), false, "soc", &o, &err), &err);
 	fl_buf_done(&json);
 	scn_put(r, "accepted", "%u", o.accepted);
@@ -275,14 +315,29 @@ static const char *do_publication(struct scn *s, const struct scn_line *l, struc
 	return NULL;
 }
 
-/* refresh FEED [accept] */
+/* refresh FEED */
 static const char *do_refresh(struct scn *s, const struct scn_line *l, struct scn_result *r)
 {
 	struct fl_err err = { 0 };
 
 	if (!scn_word(l, 1) || !s->ingest.up)
 		return "a feed, and an ingest that runs";
-	came_to(r, fl_ingest_refresh(s->ingest.ingest, scn_word(l, 1), scn_has(l, "accept"), s->clock.now_mono), &err);
+	came_to(r, fl_ingest_refresh(s->ingest.ingest, scn_word(l, 1), s->clock.now_mono), &err);
+	return NULL;
+}
+
+/* judge FEED approve|reject [NAME...]: what is held, or names that are quarantined. */
+static const char *do_judge(struct scn *s, const struct scn_line *l, struct scn_result *r)
+{
+	const char *names[SCN_WORDS], *name;
+	struct fl_feed_word w = { .approve = scn_has(l, "approve"), .names = names, .actor = "alice", .reason = "by hand" };
+	struct fl_err err = { 0 };
+
+	if (!scn_word(l, 2) || !s->ingest.up)
+		return "a feed, approve or reject, and an ingest that runs";
+	for (size_t i = 3; (name = scn_word(l, i)); i++)
+		names[w.n_names++] = name;
+	came_to(r, fl_ingest_judge(s->ingest.ingest, scn_word(l, 1), &w, s->clock.now_mono, &err), &err);
 	return NULL;
 }
 
@@ -304,7 +359,8 @@ static const struct {
 	{ "allow", do_entry, RESULT },		  { "unblock", do_entry, RESULT },	    { "unallow", do_entry, RESULT },
 	{ "add", do_entry, RESULT },		  { "rm", do_entry, RESULT },		    { "finding", do_finding, RESULT },
 	{ "rollback", do_publication, RESULT },	  { "hold", do_publication, RESULT },	    { "unhold", do_publication, RESULT },
-	{ "recover", do_publication, RESULT },	  { "purge", do_publication, RESULT },	    { "refresh", do_refresh, RESULT },
+	{ "approve", do_approve, RESULT },	  { "recover", do_publication, RESULT },	  { "purge", do_publication, RESULT },	    { "refresh", do_refresh, RESULT },
+	{ "judge", do_judge, RESULT },
 };
 
 static const char *run_verb(struct scn *s, const struct scn_line *l, size_t at)

@@ -218,7 +218,7 @@ static void act_rewind(struct sim *s)
 	if (dice < 60)
 		fl_store_mem_snapshot(s->store), s->snapshot = true;
 	else if (dice < 70 && s->snapshot && s->may_rewind) {
-		fl_store_mem_restore(s->store);
+		fl_store_mem_restore(s->store, "");
 		s->rewound = true;
 	} else if (dice < 78 && s->may_rewind) {
 		fl_store_mem_flush(s->store);

@@ -37,7 +37,9 @@ static const struct broken rows[] = {
 	{ "cache:\n  size: 1MiB\n  size: 2MiB\n", 3, 3, "duplicate key 'size'", "already on line 2" },
 	{ "zzzzzz: 1\n", 1, 1, "unknown key 'zzzzzz'", "known here: version, state" },
 	{ "rate_limit: {}\n", 1, 1, "'rate_limit' belongs to a later release", "leave it out" },
-	{ LISTS "feeds: [{name: f, preset: urlhaus, into: malware, path: /x}]\n", 2, 19, "'preset' belongs to a later release", "give url" },
+	{ LISTS "feeds: [{name: f, preset: urlhaus-filtre, into: malware}]\n", 2, 27, "there is no preset 'urlhaus-filtre'", "did you mean 'urlhaus-filter'?" },
+	{ LISTS "feeds: [{name: f, preset: qqqqqqqqqqqqqqqqqq, into: malware}]\n", 2, 27, "there is no preset", "fireline feed presets" },
+	{ LISTS "feeds: [{name: f, preset: phishtank, format: hosts, into: malware}]\n", 2, 27, "wants a key in the url", "https://data.phishtank.com/data/KEY/" },
 	{ "domain_lists:\n - name: l\n   publish_guard: {on_trip: hold}\n", 3, 20, "'on_trip' belongs to a later release", NULL },
 	/* types and ranges */
 	{ "cache: 3\n", 1, 8, "'cache' wants a map, not a single value", NULL },

@@ -73,6 +73,26 @@ static void test_formats_are_found_out(void **state)
 		{ "Your request could not be served\n", -1 },
 		{ "1.2.3.4\n5.6.7.8\n", -1 },
 		{ "||bad.example^\n0.0.0.0 bad.example\nbad.example\n", -1 },
+		{ "*://*.bad.example/*\n*://worse.example/*\n", FL_FORMAT_DOMAINS },
+		{ "# t\nserver=/bad.example/127.0.0.1\naddress=/worse.example/#\n", FL_FORMAT_DNSMASQ },
+		{ "\xef\xbb\xbfserver:\n  local-zone: \"bad.example\" static\n", FL_FORMAT_UNBOUND },
+		{ "bad.example CNAME .\n*.bad.example CNAME .\n", FL_FORMAT_RPZ },
+		{ "$TTL 1h\n@ IN SOA a. b. (\n 1\n 2\n 3\n 4\n 5 )\nbad.example CNAME .\nx.example 60 IN CNAME "
+		  "rpz-passthru.\n"
+		  "24.0.2.0.192.rpz-ip CNAME .\ny.example CNAME .\nz.example CNAME .\n",
+		  FL_FORMAT_RPZ },
+		{ "https://bad.example/x\nhxxp://worse[.]example/a b\nhttp://192.0.2.7/x\n", FL_FORMAT_URLS },
+		{ "#fields\tindicator\tindicator_type\nbad.example\tIntel::DOMAIN\n192.0.2.7\tIntel::ADDR\n",
+		  FL_FORMAT_ZEEK },
+		{ "bad.example\tIntel::DOMAIN\n", -1 },
+		{ "# (https://github.com/stamparm/maltrail/)\nbad.example\n/x/\n1.2.3.4:80\n", FL_FORMAT_MALTRAIL },
+		{ "# (https://github.com/stamparm/maltrail/)\n0.0.0.0 bad.example\n", FL_FORMAT_HOSTS },
+		{ "zone \"bad.example\" { type master; };\nzone \"worse.example\" { type master; };\n",
+		  FL_FORMAT_BIND },
+		{ "bad.example\nhttps://bad.example/x\n", -1 },
+		{ "server=/bad.example/\n0.0.0.0 bad.example\n", -1 },
+		{ "bad.example CNAME .\n0.0.0.0 bad.example\n", -1 },
+		{ "http://192.0.2.7/x\nhttp://192.0.2.8/y\n", -1 },
 	};
 
 	(void)state;
@@ -105,8 +125,8 @@ static void test_comments_only(void **state)
 	size_t n = 0;
 
 	(void)state;
-	assert_int_equal(fl_feed_parse(fl_span_str("# Title: Scam Block List\n# Entries: 0\n"), &opt, count, NULL, &n, &res,
-				       &err),
+	assert_int_equal(fl_feed_parse(fl_span_str("# Title: Scam Block List\n# Entries: 0\n"), &opt, count, NULL, &n,
+				       &res, &err),
 			 0);
 	assert_int_equal(res.claims, 0);
 	assert_int_equal(res.refused, 0);
@@ -128,8 +148,10 @@ static void test_words(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_no_list_at_all),	    cmocka_unit_test(test_formats_are_found_out),
-		cmocka_unit_test(test_two_candidates_are_named), cmocka_unit_test(test_comments_only),
+		cmocka_unit_test(test_no_list_at_all),
+		cmocka_unit_test(test_formats_are_found_out),
+		cmocka_unit_test(test_two_candidates_are_named),
+		cmocka_unit_test(test_comments_only),
 		cmocka_unit_test(test_words),
 	};
 

@@ -1,4 +1,5 @@
 /* What people ask of a list: rollback, hold, unhold, recover, purge; and a store that lost what a list names. */
+#include "base/text.h"
 #include "publisher_help.h"
 
 static struct fl_publish_answer a;
@@ -264,11 +265,196 @@ static void test_gone_and_back_empty(void **state)
 	assert_true(input(&v, "fb")->gone);
 }
 
+static void redis(const char *line)
+{
+	redis_int(&w, line);
+}
+
+/* Put one source back to an older head, as a copy that was brought back key by key; `and_versions`: what came after is gone too. */
+static void rewind_source(const char *name, uint64_t to, uint64_t from, bool and_versions)
+{
+	struct fl_source_version v;
+	char line[400], epoch[33], chain[65];
+
+	assert_int_equal(fl_source_version_get(&w.s, name, to, &v, NULL), 0);
+	snprintf(line, sizeof(line), "HSET {fl}:source/%s:head version %llu chain %s entries %llu epoch %s", name, (unsigned long long)to, fl_hex(v.id.chain, 32, chain),
+		 (unsigned long long)v.digests.entries, fl_hex(v.id.epoch.b, 16, epoch));
+	redis(line);
+	for (; and_versions && from > to; from--) {
+		snprintf(line, sizeof(line), "DEL {fl}:source/%s:v:%llu {fl}:source/%s:d:%llu", name, (unsigned long long)from, name, (unsigned long long)from);
+		redis(line);
+		snprintf(line, sizeof(line), "HDEL {fl}:source/%s:lineage %llu", name, (unsigned long long)from);
+		redis(line);
+	}
+}
+
+/* Its head went back: the list takes it, though its number is lower, and goes on; readers can follow the event. */
+static void test_rewound_source(void **state)
+{
+	struct fl_list_version v;
+	uint64_t numbers[16];
+
+	(void)state;
+	for (int both = 0; both < 2; both++) {
+		uint64_t top, head;
+
+		two_versions();
+		top = source("fa", "a.example b.example c.example");
+		pub_run(1500);
+		list_head("mal", &v);
+		assert_int_equal(input(&v, "fa")->id.number, top);
+		rewind_source("fa", top - 1, top, both);
+		pub_run(1500);
+		list_head("mal", &v);
+		assert_int_equal(input(&v, "fa")->id.number, top - 1);
+		assert_false(input(&v, "fa")->gone);
+		assert_int_equal(v.cause, FL_CAUSE_SOURCES);
+		assert_string_equal(pub_status("mal").problem, "");
+		/* and on from there, on another way than before */
+		assert_int_equal(source("fa", "z.example"), top);
+		source("fb", both ? "d.example" : "e.example");
+		pub_run(1500);
+		head = list_head("mal", &v);
+		assert_int_equal(input(&v, "fa")->id.number, top);
+		assert_int_equal(v.names, 3);
+		assert_int_equal(pub_status("mal").outbox, 0);
+		assert_true(sent("mal", numbers, 16) >= head);
+	}
+}
+
+/* Too much would be taken away by it: the input stays, marked, and the list's other sources go on. */
+static void test_rewound_source_that_the_guard_refuses(void **state)
+{
+	struct fl_list_version v;
+	uint64_t top;
+
+	(void)state;
+	two_versions();
+	top = source("mal.operator", "own.example second.example");
+	pub_run(1500);
+	rewind_source("mal.operator", top - 1, top, true);
+	source("fb", "d.example e.example");
+	pub_run(1500);
+	list_head("mal", &v);
+	assert_int_equal(input(&v, "mal.operator")->id.number, top);
+	assert_true(input(&v, "mal.operator")->gone);
+	assert_int_equal(input(&v, "fb")->id.number, 2);
+	assert_non_null(strstr(pub_status("mal").problem, "mal.operator"));
+	source("fb", "d.example");
+	pub_run(1500);
+	list_head("mal", &v);
+	assert_int_equal(input(&v, "fb")->id.number, 3);
+	/* entered again: it is followed again, in the same epoch, beside what was lost */
+	assert_int_equal(source("mal.operator", "own.example third.example"), top);
+	pub_run(1500);
+	list_head("mal", &v);
+	assert_false(input(&v, "mal.operator")->gone);
+	assert_string_equal(pub_status("mal").problem, "");
+}
+
+/* How often the stage asks to be called again at once, in a second of virtual time. */
+static int calls_in_a_second(void)
+{
+	fl_mono_ns end = fl_now_mono(&w.clock.door) + FL_NS_PER_S, wake, now;
+	int n = 0;
+
+	for (; (now = fl_now_mono(&w.clock.door)) < end && n < 1000; n++) {
+		assert_int_equal(fl_publisher_step(pub, now, &wake), 0);
+		fl_clock_mem_advance(&w.clock, wake > now ? wake - now : FL_NS_PER_MS);
+	}
+	return n;
+}
+
+/* A head names a version that is not in the store: the list stays, says so, waits without spinning, and its other sources go on. */
+static void test_head_without_its_version(void **state)
+{
+	struct fl_list_version v;
+
+	(void)state;
+	two_versions();
+	source("fa", "a.example b.example c.example d.example e.example");
+	redis("DEL {fl}:source/fa:v:3");
+	source("fb", "c.example f.example");
+	assert_true(calls_in_a_second() < 20);
+	list_head("mal", &v);
+	assert_int_equal(input(&v, "fa")->id.number, 2);
+	assert_false(input(&v, "fa")->gone); /* this one can still be read */
+	assert_int_equal(input(&v, "fb")->id.number, 2);
+	assert_non_null(strstr(pub_status("mal").problem, "'fa'"));
+	assert_non_null(strstr(pub_status("mal").problem, "3"));
+	assert_true(calls_in_a_second() < 20);
+	/* the very version that the list names */
+	redis("DEL {fl}:source/fb:v:2");
+	assert_true(calls_in_a_second() < 20);
+	list_head("mal", &v);
+	assert_true(input(&v, "fb")->gone);
+	assert_int_equal(pub_status("mal").gone, 1);
+	/* a person's recovery does not take it either */
+	assert_int_equal(ask((struct fl_publish_request){ .op = FL_OP_RECOVER, .list = "mal" }, &a), FL_EREFUSED);
+	assert_non_null(strstr(why.text, "'fa'"));
+}
+
+/* The only source of a list that was never published. */
+static void test_first_version_that_is_not_there(void **state)
+{
+	(void)state;
+	source("fc", "a.example");
+	redis("DEL {fl}:source/fc:v:1");
+	assert_true(calls_in_a_second() < 20);
+	assert_int_equal(list_head("ads", NULL), 0);
+	assert_non_null(strstr(pub_status("ads").problem, "'fc'"));
+}
+
+static void test_rollback_to_what_is_no_more(void **state)
+{
+	uint64_t before;
+
+	(void)state;
+	two_versions();
+	before = list_head("mal", NULL);
+	redis("DEL {fl}:source/fa:v:1");
+	assert_int_equal(ask((struct fl_publish_request){ .op = FL_OP_ROLLBACK, .list = "mal" }, &a), FL_EREFUSED);
+	assert_non_null(strstr(why.text, "version 1 of source 'fa'"));
+	assert_int_equal(list_head("mal", NULL), before);
+}
+
+/* Rolled back to before a feed was added: nothing but a person lets it in again, a recovery neither. */
+static void test_rollback_to_before_a_feed(void **state)
+{
+	struct fl_list_version v;
+	uint64_t first;
+
+	(void)state;
+	source("fa", "a.example");
+	pub_run(1500);
+	first = list_head("mal", NULL);
+	source("fb", "b.example");
+	pub_run(1500);
+	assert_int_equal(ask((struct fl_publish_request){ .op = FL_OP_ROLLBACK, .list = "mal", .to = first }, &a), 0);
+	source("fb", "b.example c.example");
+	source("fa", "a.example d.example");
+	pub_run(1500);
+	list_head("mal", &v);
+	assert_int_equal(input(&v, "fb")->id.number, 0);
+	assert_true(input(&v, "fb")->pinned);
+	assert_int_equal(input(&v, "fa")->id.number, 2);
+	assert_int_equal(pub_status("mal").gone, 0);
+	assert_int_equal(ask((struct fl_publish_request){ .op = FL_OP_RECOVER, .list = "mal" }, &a), 0);
+	list_head("mal", &v);
+	assert_int_equal(input(&v, "fb")->id.number, 0);
+	assert_true(input(&v, "fb")->pinned);
+	assert_int_equal(ask((struct fl_publish_request){ .op = FL_OP_UNHOLD, .list = "mal", .source = "fb" }, &a), 0);
+	list_head("mal", &v);
+	assert_int_equal(input(&v, "fb")->id.number, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		PUB(test_rollback), PUB(test_rollback_including_findings), PUB(test_refused), PUB(test_hold), PUB(test_purge), PUB(test_emptied_store),
 		PUB(test_emptied_store_and_a_new_publisher), PUB(test_gone_inputs), PUB(test_gone_and_back_empty),
+		PUB(test_rewound_source), PUB(test_rewound_source_that_the_guard_refuses), PUB(test_head_without_its_version), PUB(test_first_version_that_is_not_there),
+		PUB(test_rollback_to_what_is_no_more), PUB(test_rollback_to_before_a_feed),
 	};
 
 	return cmocka_run_group_tests_name("requests", tests, NULL, NULL);

@@ -1,0 +1,346 @@
+/* The guard over one feed's new set (DESIGN.md 6): what is protected is taken out of it and listed, then the rest is judged against the last accepted set. What a person said of this very
+ * content, or of a name, stands in the store beside the source. */
+#include "ingest/feed_int.h"
+
+#include "base/text.h"
+
+enum { LISTED = FL_QUARANTINE_LISTED };
+
+/* --- what is protected --- */
+
+static uint64_t mark_of(const struct fl_protected *p)
+{
+	struct fl_buf b = { 0 };
+	uint64_t h;
+
+	for (size_t i = 0; i < p->n; i++) {
+		fl_buf_u8(&b, p->v[i].key.len);
+		fl_buf_add(&b, p->v[i].key.b, p->v[i].key.len);
+		fl_buf_u8(&b, p->v[i].zone);
+	}
+	h = fl_checksum64(b.p, b.n);
+	fl_buf_done(&b);
+	return h;
+}
+
+int fl__protected_load(struct fl_ingest *g)
+{
+	const struct fl_protected_from from = { .cfg = g->c.cfg, .names = g->c.names, .read_file = g->c.read_file, .file_ctx = g->c.file_ctx };
+	int ret = fl_protected_from(&from, &g->protected, g->protect_problem);
+
+	g->protect_mark = mark_of(&g->protected);
+	return ret;
+}
+
+/* --- what people said --- */
+
+static const struct fl_judgement *said(const struct fl_judgement *v, size_t n, const char *what)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(v[i].what, what) == 0)
+			return &v[i];
+	return NULL;
+}
+
+static const char *name_key(struct fl_arena *a, struct fl_span key)
+{
+	char name[FL_NAME_TEXT];
+
+	return fl_arena_printf(a, "name:%s", fl_rkey_to_text(key, name));
+}
+
+/* An approval is of one step: this content upon that version. */
+static const char *step_key(struct fl_arena *a, const struct fl_feed *f, const char *digest)
+{
+	return fl_arena_printf(a, "%s@%llu", digest, (unsigned long long)f->head.id.number);
+}
+
+/* --- quarantine --- */
+
+static void forget(struct fl_feed *f)
+{
+	fl_arena_done(&f->guard_arena);
+	f->s.quarantined = NULL;
+	f->s.n_quarantined = f->s.quarantined_total = 0;
+}
+
+static bool list_one(struct fl_feed *f, struct fl_quarantined *q, struct fl_span entry, uint8_t scope, const struct fl_protected_name *name)
+{
+	char text[FL_NAME_TEXT];
+
+	q->entry = fl_arena_str(&f->guard_arena, fl_rkey_to_text(entry, text));
+	q->name = fl_arena_str(&f->guard_arena, fl_rkey_to_text(fl_rkey_span(&name->key), text));
+	q->scope = scope;
+	q->why = fl_protect_word(name->why);
+	return q->entry && q->name;
+}
+
+/* Takes the hits out of the set that nobody approved; the rows keep their order. */
+static int quarantine(struct fl_ingest *g, struct fl_feed *f, const struct fl_judgement *j, size_t nj, struct fl_arena *a)
+{
+	struct fl_protect_hit *hits = NULL;
+	struct fl_quarantined *q;
+	size_t n = 0, to = 0, k = 0;
+	int ret = fl_list_only_allows(g->c.cfg, f->cfg->into) ? 0 : fl_protect_find(&g->protected, &f->set, a, &hits, &n);
+
+	forget(f);
+	if (ret < 0 || n == 0)
+		return ret;
+	q = fl_arena_array(&f->guard_arena, LISTED, sizeof(*q));
+	if (!q)
+		return FL_ENOMEM;
+	for (size_t i = 0; i < f->set.n; i++) {
+		bool hit = k < n && hits[k].entry == i;
+		const struct fl_judgement *word = hit ? said(j, nj, name_key(a, fl_set_key(&f->set, i))) : NULL;
+
+		if (hit && !(word && word->approved)) {
+			if (f->s.n_quarantined < LISTED && list_one(f, &q[f->s.n_quarantined], fl_set_key(&f->set, i), f->set.v[i].t.scope, hits[k].name))
+				f->s.n_quarantined++;
+			f->s.quarantined_total++;
+		} else
+			f->set.v[to++] = f->set.v[i];
+		k += hit;
+	}
+	f->set.n = to;
+	f->s.quarantined = q;
+	return 0;
+}
+
+/* One line each: entry, scope, protected name, why. */
+static int keep_quarantine(struct fl_ingest *g, struct fl_feed *f, struct fl_err *err)
+{
+	struct fl_buf text = { 0 };
+	char scope[FL_SCOPE_TEXT];
+	int ret;
+
+	for (size_t i = 0; i < f->s.n_quarantined; i++) {
+		const struct fl_quarantined *q = &f->s.quarantined[i];
+
+		fl_buf_printf(&text, "%s %s %s %s\n", q->entry, fl_scope_format(q->scope, scope), q->name, q->why);
+	}
+	ret = text.failed ? FL_ENOMEM : fl_source_quarantine_put(g->c.sets, f->cfg->name, fl_buf_span(&text), err);
+	fl_buf_done(&text);
+	return ret;
+}
+
+/* Of a source that is not read again, since it did not change. */
+void fl__guard_recall(struct fl_ingest *g, struct fl_feed *f)
+{
+	struct fl_arena a = { 0 };
+	struct fl_span text, rest;
+	struct fl_quarantined *q;
+
+	if (f->recalled || fl_source_quarantine_get(g->c.sets, f->cfg->name, &a, &text, NULL) < 0)
+		text = fl_span(NULL, 0);
+	q = text.n ? fl_arena_array(&f->guard_arena, LISTED, sizeof(*q)) : NULL;
+	for (rest = text; q && rest.n && f->s.n_quarantined < LISTED;) {
+		const uint8_t *nl = memchr(rest.p, '\n', rest.n);
+		struct fl_quarantined *x = &q[f->s.n_quarantined];
+		char scope[FL_SCOPE_TEXT], *line, *at[4] = { NULL };
+		int words = 0;
+
+		if (!nl)
+			break;
+		line = fl_arena_strn(&f->guard_arena, (const char *)rest.p, (size_t)(nl - rest.p));
+		rest = fl_span(nl + 1, rest.n - (size_t)(nl + 1 - rest.p));
+		for (char *save = NULL, *w = line ? strtok_r(line, " ", &save) : NULL; w && words < 4; w = strtok_r(NULL, " ", &save))
+			at[words++] = w;
+		if (words != 4)
+			continue;
+		x->entry = at[0];
+		snprintf(scope, sizeof(scope), "%s", at[1]);
+		x->scope = 0;
+		fl_scope_parse(scope, &x->scope);
+		x->name = at[2];
+		x->why = at[3];
+		f->s.n_quarantined++;
+	}
+	if (q) {
+		f->s.quarantined = q;
+		f->s.quarantined_total = f->s.n_quarantined;
+	}
+	f->recalled = true;
+	fl_arena_done(&a);
+}
+
+/* --- counts --- */
+
+struct counts {
+	uint64_t before, added, removed;
+};
+
+/* The new set against the last accepted one: names that are only kept for a while (absent_since) are not of it. What the store lost or broke is judged by its size. */
+static int compare(struct fl_ingest *g, const struct fl_feed *f, struct counts *c, struct fl_err *err)
+{
+	struct fl_entry_iter *old = NULL;
+	struct fl_entry e;
+	size_t i = 0;
+	int ret = f->head.id.number ? fl_source_open(g->c.sets, f->cfg->name, f->head.id.number, &old, NULL, err) : FL_ENOTFOUND;
+
+	memset(c, 0, sizeof(*c));
+	while (ret == 0 && (ret = old->next(old, &e, err)) == 1) {
+		int order = -1;
+
+		ret = 0;
+		while (i < f->set.n && (order = fl_rkey_cmp(fl_set_key(&f->set, i), e.key)) < 0) {
+			c->added++;
+			i++;
+		}
+		if (i < f->set.n && order == 0) {
+			c->added += e.t.absent_since_s != 0;
+			i++;
+		} else
+			c->removed += e.t.absent_since_s == 0;
+		c->before += e.t.absent_since_s == 0;
+	}
+	fl_entries_close(old);
+	c->added += f->set.n - i;
+	if (ret == FL_ENOTFOUND || ret == FL_ECORRUPT) {
+		uint64_t before = f->head.entries, after = f->set.n;
+
+		*c = (struct counts){ before, after > before ? after - before : 0, before > after ? before - after : 0 };
+		return 0;
+	}
+	return ret;
+}
+
+/* --- the verdict --- */
+
+static void digest_of(const struct fl_set *set, char out[33])
+{
+	struct fl_digests d = { 0 };
+
+	for (size_t i = 0; i < set->n; i++)
+		fl_digests_add(&d, fl_set_key(set, i), &set->v[i].t);
+	fl_u128_format(d.scope, out);
+}
+
+static enum fl_guard_verdict hold(struct fl_feed *f, const struct counts *c, const char *digest, fl_unix_us now)
+{
+	if (strcmp(f->s.held.digest, digest) != 0)
+		f->s.held.since = now;
+	memcpy(f->s.held.digest, digest, sizeof(f->s.held.digest));
+	f->s.held.before = c->before;
+	f->s.held.after = f->set.n;
+	f->s.held.added = c->added;
+	f->s.held.removed = c->removed;
+	return FL_GUARD_HELD;
+}
+
+int fl__guard_judge(struct fl_ingest *g, struct fl_feed *f, char *why, size_t cap, enum fl_guard_verdict *out, struct fl_err *err)
+{
+	struct fl_guard_limits limits = { .max_removed_ratio = f->cfg->guard.max_removed_ratio, .max_added_ratio = f->cfg->guard.max_added_ratio,
+					  .min_side = FL_GUARD_MIN_SIDE, .min_names = f->cfg->min_names };
+	const struct fl_judgement *word;
+	struct fl_judgement *j = NULL;
+	struct fl_arena a = { 0 };
+	struct counts c;
+	char digest[33];
+	size_t nj = 0;
+	int ret = fl_source_judgements(g->c.sets, f->cfg->name, &a, &j, &nj, err);
+
+	if (ret == 0 && !f->filtered) /* once a body: what is taken out is not found again */
+		ret = quarantine(g, f, j, nj, &a);
+	f->filtered = f->filtered || ret == 0;
+	f->recalled = f->recalled || ret == 0;
+	if (ret == 0)
+		ret = keep_quarantine(g, f, err);
+	if (ret == 0)
+		ret = compare(g, f, &c, err);
+	if (ret < 0)
+		goto out;
+	digest_of(&f->set, digest);
+	*out = FL_GUARD_TAKE;
+	word = said(j, nj, digest);
+	if (word && !word->approved) {
+		snprintf(why, cap, "this content was rejected by %.64s%s%.150s", word->actor, word->reason[0] ? ": " : "", word->reason);
+		*out = FL_GUARD_REJECTED;
+	} else if (!said(j, nj, step_key(&a, f, digest)) &&
+		   fl_guard_judge(&limits, f->head.id.number == 0, c.before, f->set.n, c.added, c.removed, why, cap))
+		*out = hold(f, &c, digest, fl_now_unix(g->c.clock));
+	if (*out != FL_GUARD_HELD)
+		f->s.held = (struct fl_feed_held){ 0 };
+out:
+	fl_arena_done(&a);
+	return ret;
+}
+
+/* --- an expiry of much at once --- */
+
+static const char expiry[] = "expiry"; /* in the place of a set's digest */
+
+void fl__guard_hold_expiry(struct fl_feed *f, uint64_t ended, fl_unix_us now)
+{
+	if (strcmp(f->s.held.digest, expiry) != 0)
+		f->s.held.since = now;
+	snprintf(f->s.held.digest, sizeof(f->s.held.digest), "%s", expiry);
+	f->s.held.before = f->head.entries;
+	f->s.held.after = f->head.entries - ended;
+	f->s.held.added = 0;
+	f->s.held.removed = ended;
+}
+
+bool fl__guard_expiry_approved(struct fl_ingest *g, const struct fl_feed *f)
+{
+	struct fl_judgement *j = NULL;
+	struct fl_arena a = { 0 };
+	const struct fl_judgement *word;
+	size_t n = 0;
+	bool ok = fl_source_judgements(g->c.sets, f->cfg->name, &a, &j, &n, NULL) == 0;
+
+	word = ok ? said(j, n, step_key(&a, f, expiry)) : NULL;
+	ok = word && word->approved;
+	fl_arena_done(&a);
+	return ok;
+}
+
+/* --- a person's word --- */
+
+static int judge_names(struct fl_ingest *g, struct fl_feed *f, struct fl_judgement *j, const char *const *names, size_t n, struct fl_err *err)
+{
+	int ret = 0;
+
+	for (size_t i = 0; ret == 0 && i < n; i++) {
+		struct fl_arena a = { 0 };
+		struct fl_rkey key;
+
+		if (fl_name_canon(g->c.names, fl_span_str(names[i]), &key) != FL_DROP_COUNT)
+			ret = fl_err_set(err, FL_EFORMAT, "'%.80s' is no name", names[i]);
+		else {
+			snprintf(j->what, sizeof(j->what), "%s", name_key(&a, fl_rkey_span(&key)));
+			ret = fl_source_judge(g->c.sets, f->cfg->name, j, err);
+		}
+		fl_arena_done(&a);
+	}
+	f->reread = f->reread || n > 0; /* the body may be as it was */
+	return ret;
+}
+
+int fl_ingest_judge(struct fl_ingest *g, const char *feed, const struct fl_feed_word *w, fl_mono_ns now, struct fl_err *err)
+{
+	struct fl_judgement j = { .approved = w->approve, .at = fl_now_unix(g->c.clock) };
+	struct fl_arena a = { 0 };
+	struct fl_feed *f = NULL;
+	int ret;
+
+	for (size_t i = 0; i < g->n_feeds; i++)
+		if (strcmp(g->feeds[i].s.name, feed) == 0)
+			f = &g->feeds[i];
+	if (!f)
+		return fl_err_set(err, FL_ENOTFOUND, "the configuration has no feed '%.90s'", feed);
+	snprintf(j.actor, sizeof(j.actor), "%s", w->actor);
+	snprintf(j.reason, sizeof(j.reason), "%s", w->reason);
+	if (w->n_names)
+		ret = judge_names(g, f, &j, w->names, w->n_names, err);
+	else if (!f->s.held.digest[0])
+		ret = fl_err_set(err, FL_EREFUSED, "nothing of feed '%s' is held", feed);
+	else if (!w->approve && strcmp(f->s.held.digest, expiry) == 0)
+		ret = fl_err_set(err, FL_EREFUSED, "an expiry is not rejected: it waits until it is approved, or the feed renews its names");
+	else {
+		f->expire_at = 0;
+		snprintf(j.what, sizeof(j.what), "%s", w->approve ? step_key(&a, f, f->s.held.digest) : f->s.held.digest);
+		ret = fl_source_judge(g->c.sets, f->cfg->name, &j, err);
+	}
+	fl_arena_done(&a);
+	return ret < 0 ? ret : fl_ingest_refresh(g, feed, now);
+}
