@@ -104,6 +104,7 @@ const char *fl__sniff_for(struct fl_span body, enum fl_format format)
 	case FL_FORMAT_NDJSON:
 	case FL_FORMAT_STIX2:
 	case FL_FORMAT_MISP:
+	case FL_FORMAT_TAXII2:
 		return what == json_document ? NULL : what ? what : "not a JSON document";
 	case FL_FORMAT_AUTO:
 		return what == json_document ? NULL : what;

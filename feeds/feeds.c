@@ -18,6 +18,7 @@ static fl__read *const readers[FL_FORMAT_COUNT] = {
 	[FL_FORMAT_NDJSON] = fl__ndjson_read,
 	[FL_FORMAT_STIX2] = fl__stix_read,
 	[FL_FORMAT_MISP] = fl__misp_read,
+	[FL_FORMAT_TAXII2] = fl__stix_read,
 	[FL_FORMAT_DNSMASQ] = fl__dnsmasq_read,
 	[FL_FORMAT_UNBOUND] = fl__unbound_read,
 	[FL_FORMAT_URLS] = fl__urls_read,

@@ -26,7 +26,8 @@
 	X(FL_FORMAT_JSON, "json", "one JSON document; records and their fields by pointer (RFC 6901)") \
 	X(FL_FORMAT_NDJSON, "ndjson", "JSON, one object a line") \
 	X(FL_FORMAT_STIX2, "stix2", "a STIX 2 bundle or TAXII envelope: its indicators") \
-	X(FL_FORMAT_MISP, "misp", "a MISP event or warning list")
+	X(FL_FORMAT_MISP, "misp", "a MISP event or warning list; by URL also a MISP feed") \
+	X(FL_FORMAT_TAXII2, "taxii2", "a TAXII 2.1 collection, by its URL: its indicators")
 enum fl_format {
 #define FL_X(name, word, text) name,
 	FL_FORMATS(FL_X)
@@ -109,6 +110,24 @@ enum { FL_MISP_EVENTS_MAX = 1000000 };
 /** All in arena, in the order of the document. FL_EFORMAT: not a manifest; FL_ELIMIT: over FL_MISP_EVENTS_MAX; FL_ENOMEM. An entry without a UUID for a key
  * or without a timestamp is left out and counted in *skipped (may be NULL): a name that becomes part of a URL is never taken on trust. */
 int fl_misp_manifest_parse(struct fl_span body, struct fl_arena *arena, struct fl_misp_event **out, size_t *n, size_t *skipped, struct fl_err *err);
+
+/* A page of a TAXII 2.1 collection: its indicators, as text (STIX 2), and how to go on. */
+enum { FL_TAXII_ID_MAX = 127 };
+struct fl_taxii_object {
+	const char *id, *modified;
+	struct fl_span json; /* compact, keys sorted */
+};
+struct fl_taxii_page {
+	struct fl_taxii_object *v;
+	size_t n;
+	bool more;
+	const char *next; /* opaque; "": go on by the date of the last object */
+};
+/** All in arena. `{}` is a page without objects. FL_EFORMAT: no envelope; FL_ELIMIT: over 64 MiB; FL_ENOMEM. */
+int fl_taxii_page_parse(struct fl_span body, struct fl_arena *arena, struct fl_taxii_page *out, struct fl_err *err);
+
+/** A JSON document on one line, appended: no white space between its values. FL_EFORMAT: it is none, or nested over 64 deep; FL_ELIMIT: over 64 MiB. */
+int fl_json_one_line(struct fl_span document, struct fl_buf *out, struct fl_err *err);
 
 /* Findings: one tolerant decoder. A document is one JSON value: a GuardDuty finding in API or EventBridge spelling (keys compared
  * case-insensitively at every level, never decided by the envelope), GetFindings' {"Findings":[...]}, an EventBridge envelope,

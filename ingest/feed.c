@@ -82,6 +82,8 @@ void fl__feed_done(struct fl_ingest *g, struct fl_feed *f)
 	if (f->phase == FL_PHASE_FETCHING && f->transfer)
 		g->c.http->ops->cancel(g->c.http, f->transfer);
 	release(g, f);
+	fl__collect_free(f->collect);
+	f->collect = NULL;
 	fl_set_done(&f->set);
 	fl_arena_done(&f->guard_arena);
 	f->s.quarantined = NULL;
@@ -106,6 +108,8 @@ static void schedule(struct fl_ingest *g, struct fl_feed *f, fl_mono_ns now, int
 	f->s.took_ms = f->started ? (fl_now_mono(g->c.clock) - f->started) / FL_NS_PER_MS : 0;
 	f->phase = FL_PHASE_IDLE;
 	f->transfer = 0;
+	fl__collect_free(f->collect);
+	f->collect = NULL;
 	f->again = false;
 	fl_set_done(&f->set);
 	release(g, f);
@@ -360,6 +364,41 @@ static void take_body(struct fl_ingest *g, struct fl_feed *f, struct fl_buf *bod
 
 /* --- fetching --- */
 
+static void ask(struct fl_ingest *g, struct fl_feed *f, fl_mono_ns now);
+
+static void keep_validators(struct fl_feed *f, const struct fl_http_response *r)
+{
+	memset(&f->next, 0, sizeof(f->next));
+	memcpy(f->next.etag, r->etag, sizeof(f->next.etag));
+	memcpy(f->next.last_modified, r->last_modified, sizeof(f->next.last_modified));
+}
+
+/* One document more: the next is asked for, or all of them are a body. */
+static void take_document(struct fl_ingest *g, struct fl_feed *f, struct fl_http_response *r, fl_mono_ns now)
+{
+	bool first = !fl__collect_begun(f->collect);
+	struct fl_err err = { 0 };
+	struct fl_buf body = { 0 };
+	int more;
+
+	if (first)
+		keep_validators(f, r);
+	more = fl__collect_take(f->collect, r, &err);
+	if (more == FL_EFORMAT && first && f->cfg->format == FL_FORMAT_MISP) { /* no manifest: the URL is that of one event, or of a warning list */
+		take_body(g, f, &r->body, now);
+		return;
+	}
+	if (more == 0)
+		more = fl__collect_body(f->collect, &body, &err);
+	if (more < 0)
+		fail(g, f, FL_FEED_DEGRADED, now, -1, err.text);
+	else if (more > 0)
+		ask(g, f, now);
+	else
+		take_body(g, f, &body, now);
+	fl_buf_done(&body);
+}
+
 void fl__feed_answer(struct fl_ingest *g, struct fl_feed *f, struct fl_http_response *r, fl_mono_ns now)
 {
 	struct fl_err err = { 0 };
@@ -368,17 +407,17 @@ void fl__feed_answer(struct fl_ingest *g, struct fl_feed *f, struct fl_http_resp
 	f->transfer = 0;
 	if (r->code < 0)
 		fail(g, f, FL_FEED_DEGRADED, now, r->retry_after_s, r->reason);
-	else if (r->status == 304 && f->head.id.number)
+	else if (r->status == 304 && f->head.id.number && !(f->collect && fl__collect_begun(f->collect)))
 		succeed(g, f, FL_FEED_UNCHANGED, now);
 	else if (r->status != 200) {
 		snprintf(why, sizeof(why), "server answered %ld%s%s", r->status, r->reason[0] ? ": " : "", r->reason);
 		fail(g, f, FL_FEED_DEGRADED, now, r->retry_after_s, why);
 	} else if (fl_http_unpack(&r->body, f->cfg->max_bytes, 0, &err) < 0)
 		fail(g, f, FL_FEED_DEGRADED, now, -1, err.text);
+	else if (f->collect)
+		take_document(g, f, r, now);
 	else {
-		memset(&f->next, 0, sizeof(f->next));
-		memcpy(f->next.etag, r->etag, sizeof(f->next.etag));
-		memcpy(f->next.last_modified, r->last_modified, sizeof(f->next.last_modified));
+		keep_validators(f, r);
 		take_body(g, f, &r->body, now);
 	}
 }
@@ -434,28 +473,68 @@ int fl_feed_headers(const struct fl_cfg_feed *f, fl_read_file *read_file, void *
 	return ret;
 }
 
-static void fetch_url(struct fl_ingest *g, struct fl_feed *f, fl_mono_ns now)
+/* The feed's headers, and the one that a collection asks with. */
+static int all_headers(struct fl_ingest *g, const struct fl_feed *f, struct fl_arena *arena, const char *const **out, struct fl_err *err)
 {
-	bool conditional = f->head.id.number && strcmp(f->known.settings, f->settings) == 0 && !f->reread;
+	const char *const *own = NULL;
+	const char **v;
+	size_t n = 0;
+	int ret = fl_feed_headers(f->cfg, g->c.read_file, g->c.file_ctx, arena, &own, err);
+
+	*out = own;
+	if (ret < 0 || !f->collect)
+		return ret;
+	while (own[n])
+		n++;
+	v = fl_arena_array(arena, n + 2, sizeof(*v));
+	if (!v)
+		return FL_ENOMEM;
+	v[0] = fl__collect_accept(f->collect);
+	memcpy(v + 1, own, n * sizeof(*v));
+	*out = v;
+	return 0;
+}
+
+static void ask(struct fl_ingest *g, struct fl_feed *f, fl_mono_ns now)
+{
+	bool whole = !f->collect || !fl__collect_begun(f->collect);
+	bool conditional = whole && f->cfg->format != FL_FORMAT_TAXII2 && f->head.id.number && strcmp(f->known.settings, f->settings) == 0 && !f->reread;
 	struct fl_http_request req = { .url = f->cfg->url, .max_bytes = f->cfg->max_bytes, .connect_timeout_ms = 10000, .timeout_ms = (int)f->cfg->timeout_ms,
 				       .low_speed_s = 20, .max_redirects = REDIRECTS_MAX, .allow_private = f->cfg->allow_private };
 	struct fl_arena arena = { 0 };
 	struct fl_err err = { 0 };
-	int ret = fl_feed_headers(f->cfg, g->c.read_file, g->c.file_ctx, &arena, &req.headers, &err);
+	int ret = all_headers(g, f, &arena, &req.headers, &err);
 
 	if (conditional) {
 		req.etag = f->known.etag;
 		req.last_modified = f->known.last_modified;
 	}
+	if (f->collect) {
+		req.url = fl__collect_url(f->collect, &arena);
+		req.want_header = FL__COLLECT_HEADER;
+		ret = ret == 0 && !req.url ? FL_ENOMEM : ret;
+	}
 	if (ret == 0)
 		ret = g->c.http->ops->start(g->c.http, &req, &f->transfer, &err);
 	if (ret < 0)
-		fail(g, f, FL_FEED_DEGRADED, now, -1, err.text);
+		fail(g, f, FL_FEED_DEGRADED, now, -1, err.text[0] ? err.text : fl_code_text(ret));
 	else {
 		f->phase = FL_PHASE_FETCHING;
 		f->s.state = FL_FEED_FETCHING;
 	}
 	fl_arena_done(&arena);
+}
+
+static void fetch_url(struct fl_ingest *g, struct fl_feed *f, fl_mono_ns now)
+{
+	if (fl__collect_is(f->cfg)) {
+		f->collect = fl__collect_new(f->cfg, g->c.state, fl_now_unix(g->c.clock));
+		if (!f->collect) {
+			fail(g, f, FL_FEED_DEGRADED, now, -1, "out of memory");
+			return;
+		}
+	}
+	ask(g, f, now);
 }
 
 static void start(struct fl_ingest *g, struct fl_feed *f, fl_mono_ns now)

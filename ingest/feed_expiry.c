@@ -28,7 +28,10 @@ uint32_t fl__feed_keep_s(const struct fl_cfg_feed *cfg)
 
 bool fl__feed_states_times(const struct fl_cfg_feed *cfg)
 {
-	return cfg->format != FL_FORMAT_DOMAINS && cfg->format != FL_FORMAT_HOSTS && cfg->format != FL_FORMAT_ADBLOCK;
+	static const bool records[FL_FORMAT_COUNT] = { [FL_FORMAT_AUTO] = true,	 [FL_FORMAT_CSV] = true,  [FL_FORMAT_JSON] = true,  [FL_FORMAT_NDJSON] = true,
+						       [FL_FORMAT_STIX2] = true, [FL_FORMAT_MISP] = true, [FL_FORMAT_TAXII2] = true };
+
+	return cfg->format >= 0 && cfg->format < FL_FORMAT_COUNT && records[cfg->format];
 }
 
 /* --- the first end of a stream --- */

@@ -4,6 +4,7 @@
  *                                                 any failure: the last good version stands, back off      |
  *                                                              store away: keep the set in hand, try again  */
 #pragma once
+#include "ingest/collect.h"
 #include "ingest/ingest.h"
 
 enum fl_feed_phase { FL_PHASE_IDLE, FL_PHASE_FETCHING, FL_PHASE_JUDGING, FL_PHASE_COMMITTING };
@@ -21,6 +22,7 @@ struct fl_feed {
 	enum fl_feed_phase phase;
 	fl_mono_ns due, started;
 	uint64_t transfer;
+	struct fl__collect *collect; /* while a feed of many documents is being fetched */
 	char host[256];
 	char settings[17];
 	bool reread;	   /* a person spoke: read the body again, though it be the same */

@@ -5,6 +5,7 @@
 #include "base/metrics.h"
 #include "feeds/feeds.h"
 #include "io/bus.h"
+#include "io/disk.h"
 #include "io/dropdir.h"
 #include "io/http.h"
 #include "model/config.h"
@@ -20,6 +21,7 @@ struct fl_ingest_config {
 	struct fl_http *http;
 	fl_read_file *read_file; /* NULL: the system's files */
 	void *file_ctx;
+	struct fl_disk *state; /* keeps the documents of MISP and TAXII feeds; NULL: they are fetched anew each time */
 	struct fl_clock *clock;
 	struct fl_random *random;
 	const struct fl_names *names;

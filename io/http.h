@@ -15,6 +15,7 @@ struct fl_http_request {
 	int connect_timeout_ms, timeout_ms, low_speed_s; /* under 100 octets a second for low_speed_s ends it */
 	int max_redirects;
 	bool allow_private;
+	const char *want_header; /* the name of one header whose value is wanted; a constant; NULL: none */
 };
 
 struct fl_http_response {
@@ -23,6 +24,7 @@ struct fl_http_response {
 	char reason[256]; /* why, for people, secrets redacted */
 	long status;	  /* HTTP status, 0 when there was none */
 	char etag[256], last_modified[64], content_type[128], effective_host[256];
+	char wanted[128]; /* value of want_header; "" = it did not come */
 	int64_t retry_after_s; /* -1: not given */
 	struct fl_buf body;    /* unpacked; owned by the receiver: fl_http_response_done */
 	uint64_t received_bytes;
