@@ -17,11 +17,13 @@ struct fl_admin_request {
 	bool may_change;
 	void *impl;
 };
+enum { FL_ADMIN_STREAM_BROKEN = -2 };
 struct fl_admin_response {
 	int status;		  /* 200 */
 	const char *content_type; /* default application/json */
 	struct fl_buf body;
-	/* A stream: called again and again until it gives 0 octets and ends (return -1), waits (return 0), or wrote n into buf. stream_wake tells the server to ask again. */
+	/* A stream: called again and again until it ends (return -1), breaks off (FL_ADMIN_STREAM_BROKEN: the connection is cut, so that the reader does not take a part
+	 * for the whole), waits (return 0), or wrote n into buf. stream_wake tells the server to ask again. */
 	ssize_t (*stream)(void *ctx, char *buf, size_t cap);
 	void (*stream_done)(void *ctx);
 	void *stream_ctx;

@@ -66,7 +66,7 @@ static ssize_t stream_pull(void *cls, uint64_t pos, char *buf, size_t max)
 	if (n > 0)
 		return n;
 	if (n < 0)
-		return MHD_CONTENT_READER_END_OF_STREAM;
+		return n == FL_ADMIN_STREAM_BROKEN ? MHD_CONTENT_READER_END_WITH_ERROR : MHD_CONTENT_READER_END_OF_STREAM;
 	pthread_mutex_lock(&s->admin->lock);
 	/* Counted before the wakes are compared, as a waker counts before it looks here: one of the two sees the other. */
 	atomic_fetch_add(&s->admin->n_suspended, 1);

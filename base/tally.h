@@ -23,9 +23,14 @@
 	X(FL_DROP_NOT_APPLICABLE, "not_applicable", "a rule that says nothing about DNS names")       \
 	X(FL_DROP_PATTERN, "pattern", "a pattern, not a name")                                        \
 	X(FL_DROP_MAPPING, "mapping", "maps a name to an address that is no sinkhole")                \
+	X(FL_DROP_SHARED_HOST, "shared_host", "a URL on a host that many share: the page is bad, not the host") \
+	X(FL_DROP_TRIGGER, "trigger", "a policy rule on addresses or name servers, not on the name asked for") \
+	X(FL_DROP_OUT_OF_ZONE, "out_of_zone", "a record that is not in its zone")                   \
 	X(FL_DROP_DISABLED, "disabled", "switched off by a $badfilter rule, or by an exception at any depth") \
 	X(FL_DROP_DUPLICATE, "duplicate", "a claim that an earlier line made")                        \
 	X(FL_DROP_EXPIRED, "expired", "past its time")                                                \
+	X(FL_DROP_NOT_YET, "not_yet", "valid from a time to come")                                    \
+	X(FL_DROP_REVOKED, "revoked", "withdrawn or replaced by its own source")                      \
 	X(FL_DROP_PROTECTED, "protected", "a protected name, quarantined")                            \
 	X(FL_DROP_SAMPLE, "sample", "a sample finding")                                               \
 	X(FL_DROP_LOW_SEVERITY, "low_severity", "below the minimum severity")                         \

@@ -136,6 +136,39 @@ int fl_client_call(struct fl_cli *c, const char *role, const char *method, const
 	return ret;
 }
 
+/* What a problem document says, for a caller that does not print it. */
+static int quiet_problem(const struct fl_admin_answer *a, struct fl_err *err)
+{
+	json_t *p = json_loadb((const char *)a->body.p, a->body.n, 0, NULL);
+	const char *detail = fl_str(p, "detail");
+
+	if (detail[0])
+		fl_err_set(err, FL_EUNAVAIL, "%s", detail);
+	else
+		fl_err_set(err, FL_EUNAVAIL, "the daemon answered %d", a->status);
+	json_decref(p);
+	return a->status == 404 ? FL_ENOTFOUND : FL_EUNAVAIL;
+}
+
+int fl_client_try(struct fl_cli *c, const char *target, json_t **out, struct fl_err *err)
+{
+	const struct fl_cli_daemon *d = find_daemon(c);
+	struct fl_admin_answer a = { 0 };
+	struct fl_err e = { 0 };
+	int ret = fl_admin_call(d->admin, "GET", target, fl_span(NULL, 0), c->timeout_ms, NULL, NULL, &a, &e);
+
+	*out = NULL;
+	if (ret == 0 && a.status != 200)
+		ret = quiet_problem(&a, err);
+	else if (ret == 0) {
+		*out = json_loadb((const char *)a.body.p, a.body.n, 0, NULL);
+		ret = *out ? 0 : fl_err_set(err, FL_EFORMAT, "the daemon's answer is no JSON");
+	} else
+		fl_err_set(err, ret, "no answer at %s: %s", d->admin, e.text);
+	fl_buf_done(&a.body);
+	return ret;
+}
+
 /* --- streams --- */
 
 struct lines {
@@ -188,6 +221,23 @@ int fl_client_stream(struct fl_cli *c, const char *role, const char *target, boo
 			fl_buf_add(&a.body, l.rest.p, l.rest.n);
 		ret = print_problem(&a);
 	}
+	fl_buf_done(&l.rest);
+	fl_buf_done(&a.body);
+	return ret;
+}
+
+int fl_client_try_stream(struct fl_cli *c, const char *target, int (*on_line)(void *ctx, struct fl_span line), void *ctx, struct fl_err *err)
+{
+	const struct fl_cli_daemon *d = find_daemon(c);
+	struct lines l = { .on_line = on_line, .ctx = ctx };
+	struct fl_admin_answer a = { 0 };
+	struct fl_err e = { 0 };
+	int ret = fl_admin_call(d->admin, "GET", target, fl_span(NULL, 0), c->timeout_ms, on_data, &l, &a, &e);
+
+	if (ret == 0 && a.status != 200)
+		ret = quiet_problem(&a, err);
+	else if (ret < 0)
+		fl_err_set(err, ret, "no answer at %s: %s", d->admin, e.text[0] ? e.text : fl_code_text(ret));
 	fl_buf_done(&l.rest);
 	fl_buf_done(&a.body);
 	return ret;

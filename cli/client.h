@@ -10,6 +10,9 @@
  */
 int fl_client_call(struct fl_cli *c, const char *role, const char *method, const char *target, json_t *take_body, json_t **out);
 int fl_client_call_raw(struct fl_cli *c, const char *role, const char *method, const char *target, struct fl_span body, json_t **out);
+/** Ask the api role for what a command can do without: nothing is printed. FL_EUNAVAIL, FL_ENOTFOUND, FL_EFORMAT; err says why. *out is a new reference. */
+int fl_client_try(struct fl_cli *c, const char *target, json_t **out, struct fl_err *err);
+int fl_client_try_stream(struct fl_cli *c, const char *target, int (*on_line)(void *ctx, struct fl_span line), void *ctx, struct fl_err *err);
 /** A stream of lines (NDJSON) to on_line, each parsed; a negative return ends it. direct: only the role's own socket (tail). */
 int fl_client_stream(struct fl_cli *c, const char *role, const char *target, bool direct, int (*on_line)(void *ctx, struct fl_span line), void *ctx);
 /** "?a=b&c=d" appended to path, percent-encoded: key, value, ..., NULL; NULL values are left out. In the cli's arena. */

@@ -12,6 +12,7 @@ int fl_cmd_list_rm(struct fl_cli *c);
 int fl_cmd_list_purge(struct fl_cli *c);
 int fl_cmd_log(struct fl_cli *c);
 int fl_cmd_diff(struct fl_cli *c);
+int fl_cmd_export(struct fl_cli *c);
 int fl_cmd_rollback(struct fl_cli *c);
 int fl_cmd_hold(struct fl_cli *c);
 int fl_cmd_unhold(struct fl_cli *c);
@@ -20,6 +21,7 @@ int fl_cmd_approve(struct fl_cli *c);
 int fl_cmd_block(struct fl_cli *c);
 int fl_cmd_allow(struct fl_cli *c);
 int fl_cmd_feed_ls(struct fl_cli *c);
+int fl_cmd_feed_presets(struct fl_cli *c);
 int fl_cmd_feed_add(struct fl_cli *c);
 int fl_cmd_feed_test(struct fl_cli *c);
 int fl_cmd_feed_refresh(struct fl_cli *c);
@@ -38,6 +40,12 @@ int fl_cmd_config_check(struct fl_cli *c);
 int fl_cmd_config_explain(struct fl_cli *c);
 int fl_cmd_version(struct fl_cli *c);
 int fl_cmd_help(struct fl_cli *c);
+/** "malware@1842" -> list, and version text or NULL. */
+const char *fl_cli_split_version(struct fl_cli *c, const char *arg, const char **version);
+/** The row of a feed in the answer of /v1/feeds; borrowed, NULL: no such feed. */
+json_t *fl_feed_row(const json_t *feeds, const char *feed);
+/** A whole file, or stdin for "-", appended. FL_ENOTFOUND, FL_ENOMEM. */
+int fl_cli_read(const char *path, struct fl_buf *out, struct fl_err *err);
 /** A destructive command asks on a terminal, and without one needs --yes: it never waits for nobody. 0: go on; else the exit code. `what`: "purge all of X". */
 int fl_cli_confirm(struct fl_cli *c, const char *what);
 /** Help of the whole, or of one command; for `help`. */

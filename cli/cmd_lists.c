@@ -7,8 +7,7 @@
 
 #include "base/time.h"
 
-/* "malware@1842" -> list and version text; the version may be absent. */
-static const char *split_version(struct fl_cli *c, const char *arg, const char **version)
+const char *fl_cli_split_version(struct fl_cli *c, const char *arg, const char **version)
 {
 	const char *at = strchr(arg, '@');
 
@@ -59,7 +58,7 @@ static void print_version(const json_t *v)
 
 int fl_cmd_list_show(struct fl_cli *c)
 {
-	const char *version, *list = split_version(c, c->args[0], &version);
+	const char *version, *list = fl_cli_split_version(c, c->args[0], &version);
 	json_t *o;
 	int ret = fl_client_call(c, NULL, "GET", fl_client_target(c, list_path(c, list, ""), "at", version, NULL), NULL, &o);
 
@@ -117,7 +116,7 @@ static int finish(struct lines *l, const char *kind, int ret)
 
 int fl_cmd_list_names(struct fl_cli *c)
 {
-	const char *version, *list = split_version(c, c->args[0], &version);
+	const char *version, *list = fl_cli_split_version(c, c->args[0], &version);
 	struct lines l = { .c = c, .all = json_array() };
 	const char *target = fl_client_target(c, list_path(c, list, "/entries"), "at", version, "grep", fl_cli_opt(c, "grep"), NULL);
 
@@ -151,7 +150,7 @@ static int on_change(void *ctx, struct fl_span line)
 /* L, L@B, or L and A..B: the range of `diff`. */
 int fl_cmd_diff(struct fl_cli *c)
 {
-	const char *to, *list = split_version(c, c->args[0], &to), *from = NULL, *dots;
+	const char *to, *list = fl_cli_split_version(c, c->args[0], &to), *from = NULL, *dots;
 	struct lines l = { .c = c, .all = json_array(), .stat = fl_cli_opt(c, "stat") != NULL };
 	const char *range = c->n_args > 1 ? c->args[1] : to;
 	int ret;
@@ -173,7 +172,7 @@ int fl_cmd_diff(struct fl_cli *c)
 
 int fl_cmd_log(struct fl_cli *c)
 {
-	const char *version, *list = split_version(c, c->args[0], &version);
+	const char *version, *list = fl_cli_split_version(c, c->args[0], &version);
 	json_t *o, *row;
 	char n[40];
 	size_t i;

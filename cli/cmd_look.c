@@ -23,8 +23,10 @@ static void print_status(const json_t *o)
 	printf("\n  image     %s names, %s octets\n", fl_human_count((uint64_t)fl_int(json_object_get(e, "image"), "names"), a),
 	       fl_human_count((uint64_t)fl_int(json_object_get(e, "image"), "bytes"), b));
 	printf("  answers   %s (blocked %s)", fl_human_count((uint64_t)fl_int(s, "answers"), a), fl_human_count((uint64_t)fl_int(s, "blocked"), b));
-	printf("   query log written %s, dropped %s\n", fl_human_count((uint64_t)fl_int(s, "qlog_written"), a),
-	       fl_human_count((uint64_t)fl_int(s, "qlog_dropped"), b));
+	printf("   query log written %s, dropped %s", fl_human_count((uint64_t)fl_int(s, "qlog_written"), a), fl_human_count((uint64_t)fl_int(s, "qlog_dropped"), b));
+	if (fl_int(s, "qlog_rings_damaged") || fl_int(s, "qlog_rings_surplus"))
+		printf(", rings lost: %lld damaged, %lld too many", (long long)fl_int(s, "qlog_rings_damaged"), (long long)fl_int(s, "qlog_rings_surplus"));
+	putchar('\n');
 	json_array_foreach (json_object_get(e, "lists"), i, row)
 		printf("  list      %-24s @%-6lld %-9s %12s names  applied %s\n", fl_str(row, "list"), (long long)fl_int(row, "applied_version"),
 		       fl_str(row, "state"), fl_human_count((uint64_t)fl_int(row, "names"), a), fl_human_ago(fl_str(row, "applied_at"), b));

@@ -1,6 +1,10 @@
 /* The table of commands: one row makes parsing, help, and tests. */
 #include "cli/cmd.h"
+#include "feeds/feeds.h"
 
+/* "auto domains hosts ..." */
+#define FL_X(name, word, text) word " "
+#define FORMAT_WORDS "one of " FL_FORMATS(FL_X)
 #define OPT_END { 0 }
 #define OPTS(...) .opts = (const struct fl_command_opt[]){ __VA_ARGS__, OPT_END }
 #define REASON { "reason", "TEXT", "why, for the log" }
@@ -18,18 +22,27 @@ static const struct fl_command table[] = {
 	  .run = fl_cmd_config_check },
 	{ .words = "config explain", .args = "[KEY]", .help = "What a key means, its default and its range.", .max_args = 1, .run = fl_cmd_config_explain },
 	{ .words = "feed ls", .args = "", .help = "Feeds with state, age and names.", .run = fl_cmd_feed_ls },
+	{ .words = "feed presets", .args = "", .help = "Public feeds that fireline knows: format, scope, interval, licence and terms.", .run = fl_cmd_feed_presets },
 	{ .words = "feed add", .args = "NAME", .help = "Print the YAML of a new feed, or write it to a conf.d folder.", .min_args = 1, .max_args = 1, .run = fl_cmd_feed_add,
-	  OPTS({ "url", "URL", "where it is" }, { "path", "FILE", "a local file" }, { "into", "LIST", "the list it feeds" },
-	       { "format", "F", "auto, domains, hosts, adblock" }, { "scope", "S", "exact, subdomains, subtree, as_written" }, { "every", "DUR", "how often" },
-	       { "write", "DIR", "write DIR/feed-NAME.yaml" }) },
-	{ .words = "feed test", .args = "URL|FILE|-", .help = "What would come of a feed; needs no daemon.", .min_args = 1, .max_args = 1, .run = fl_cmd_feed_test,
-	  OPTS({ "format", "F", "auto, domains, hosts, adblock" }, { "scope", "S", "of bare names: exact, subdomains, subtree" },
+	  OPTS({ "preset", "P", "a public feed (feed presets); what else is given stands above it" }, { "url", "URL", "where it is" }, { "path", "FILE", "a local file" }, { "into", "LIST", "the list it feeds" },
+	       { "format", "F", FORMAT_WORDS }, { "scope", "S", "exact, subdomains, subtree, as_written" }, { "every", "DUR", "how often" },
+	       { "write", "DIR", "write DIR/feed-NAME.yaml" }),
+	  .examples = "  fireline feed add urlhaus --preset urlhaus-filter --into malware\n  fireline feed add corp --path /etc/fireline/corp.txt --format domains --scope subtree --into malware\n" },
+	{ .words = "feed test", .args = "URL|FILE|-", .help = "What would come of a feed: names, refusals, overlap, protected names, the guard's verdict. Works without a daemon.", .min_args = 1, .max_args = 1, .run = fl_cmd_feed_test,
+	  OPTS({ "format", "F", FORMAT_WORDS }, { "scope", "S", "of bare names: exact, subdomains, subtree" },
+	       { "feed", "NAME", "judge it as the next version of this feed; default: the one with this URL" },
+	       { "value", "FIELD", "csv: the column, json: the pointer of the names" }, { "type", "FIELD", "the same of their type" },
+	       { "items", "POINTER", "json: the records" }, { "exceptions", "POINTER", "json: names that are exceptions" },
+	       { "delimiter", "C", "csv: a character, or tab" }, { "urls", "U", "what a URL claims: auto, host, skip" },
+	       { "at", "TIME", "judge expiry at this time (RFC 3339), not now" },
 	       { "entries", NULL, "print scope<TAB>name of each entry" }, { "rejects", NULL, "print line<TAB>reason<TAB>text of each refusal" },
-	       { "allow-private", NULL, "the server may have a private address" }) },
+	       { "allow-private", NULL, "the server may have a private address" }),
+	  .examples = "  fireline feed test https://feeds.example/list.txt --format domains --scope exact\n  fireline feed test ./new.txt --feed urlhaus        would it be held?\n"
+		      "  fireline feed test ./new.txt --entries | sort | diff - expected\n" },
 	{ .words = "feed refresh", .args = "[NAME...]", .help = "Fetch now.", .max_args = -1, .run = fl_cmd_feed_refresh,
 	  OPTS({ "wait", NULL, "until the fetch has ended; exit 1 when it failed" }) },
-	{ .words = "feed show", .args = "NAME", .help = "One feed: state, age against its limit, what is held, what is quarantined.", .min_args = 1, .max_args = 1,
-	  .run = fl_cmd_feed_show },
+	{ .words = "feed show", .args = "NAME", .help = "One feed: state, age, what is held and quarantined, its versions, and what it has that no other has.", .min_args = 1,
+	  .max_args = 1, .run = fl_cmd_feed_show, OPTS({ "limit", "N", "so many versions (-n; default 10)" }) },
 	{ .words = "feed approve", .args = "FEED [NAME...]", .help = "Take what is held, this once; or let quarantined names in.", .min_args = 1, .max_args = -1,
 	  .run = fl_cmd_feed_approve, OPTS(REASON) },
 	{ .words = "feed reject", .args = "FEED [NAME...]", .help = "Refuse what is held, for good; or put names back into quarantine.", .min_args = 1, .max_args = -1,
@@ -50,6 +63,14 @@ static const struct fl_command table[] = {
 	{ .words = "diff", .args = "LIST [A..B]", .help = "What changed between two versions, by source.", .min_args = 1, .max_args = 2, .run = fl_cmd_diff,
 	  OPTS({ "stat", NULL, "only counts" }, { "grep", "TEXT", "only names that contain TEXT" }, { "exit-code", NULL, "20 when there are differences" }),
 	  .examples = "  fireline diff malware              the newest version against its parent\n  fireline diff malware 1836..1839\n" },
+	{ .words = "export", .args = "LIST[@V]", .help = "The list as text for another resolver; what the format cannot say is reported on stderr.", .min_args = 1, .max_args = 1,
+	  .run = fl_cmd_export,
+	  OPTS({ "format", "F", "domains, hosts, adblock, dnsmasq, unbound or rpz" }, { "file", "FILE", "write it there, whole or not at all; default: stdout" },
+	       { "zone", "NAME", "rpz: the zone it is for; longer owners than it leaves room for are dropped" },
+	       { "exit-code", NULL, "20 when something is lost" }),
+	  .examples = "  fireline export malware --format rpz --zone rpz.example --file malware.rpz\n"
+		      "  fireline export malware@1842 --format unbound > malware.conf\n"
+		      "  fireline export malware --format hosts --json      only the report\n" },
 	{ .words = "rollback", .args = "LIST", .help = "A new version with an older content; its feeds stay pinned until unhold.", .min_args = 1, .max_args = 1,
 	  .run = fl_cmd_rollback,
 	  OPTS({ "to", "V", "that version; default: the one before" }, { "include-findings", NULL, "findings and operator entries go back too" }, REASON, DRY) },

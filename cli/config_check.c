@@ -64,25 +64,59 @@ static void check_feed_source(struct fl__load *l, const struct fl_cfg_feed *f)
 
 	if (f->url[0] && f->path[0])
 		fl__load_error(l, fl__load_node(l, &f->path), "leave one of them out", "feed '%s' has both url and path", f->name);
-	else if (name && !f->url[0] && !f->path[0])
-		fl__load_error(l, name, "where does it come from?", "feed '%s' has neither url nor path", f->name);
+	else if (name && !f->url[0] && !f->path[0] && !f->preset[0])
+		fl__load_error(l, name, "where does it come from? (or a preset: fireline feed presets)", "feed '%s' has neither url nor path", f->name);
 	if (f->watch && !f->path[0])
 		fl__load_error(l, fl__load_node(l, &f->watch), "only a path can be watched", "watch without path");
 	if (f->n_headers && !f->url[0])
 		fl__load_error(l, fl__load_node(l, &f->headers), NULL, "headers_file without url");
 }
 
+/* The first field that is set, if any; value is the one without which the others say nothing. */
+static const char *const *field_set(const struct fl_cfg_fields *f)
+{
+	const char *const *v[] = { &f->value, &f->type, &f->category, &f->confidence, &f->first_seen, &f->expires };
+
+	for (size_t i = 0; i < sizeof(v) / sizeof(*v); i++)
+		if (**v[i])
+			return v[i];
+	return NULL;
+}
+
+static void check_fields(struct fl__load *l, const struct fl_cfg_feed *f)
+{
+	const char *const *column = field_set(&f->columns), *const *pointer = field_set(&f->pointers);
+	const char *const *place = f->items[0] ? &f->items : f->exceptions[0] ? &f->exceptions : NULL;
+	bool json = f->format == FL_FORMAT_JSON || f->format == FL_FORMAT_NDJSON;
+	const struct fl_yaml_node *delimiter = fl__load_node(l, &f->delimiter);
+
+	if ((column || delimiter) && f->format != FL_FORMAT_CSV)
+		fl__load_error(l, column ? fl__load_node(l, column) : delimiter, "write format: csv", "%s %s for format csv, and this feed's is %s",
+			       column ? "columns" : "delimiter", column ? "are" : "is", fl_format_word((enum fl_format)f->format));
+	else if (column && !f->columns.value[0])
+		fl__load_error(l, fl__load_node(l, column), "add columns.value", "no column is named that holds the names");
+	if ((pointer || place) && !json)
+		fl__load_error(l, fl__load_node(l, pointer ? pointer : place), "write format: json, or ndjson", "pointers are for format json and ndjson, and this feed's is %s",
+			       fl_format_word((enum fl_format)f->format));
+	else if (pointer && !f->pointers.value[0])
+		fl__load_error(l, fl__load_node(l, pointer), "add pointers.value", "no pointer is named that holds the names");
+	else if (place && f->format == FL_FORMAT_NDJSON)
+		fl__load_error(l, fl__load_node(l, place), "each line is a record", "pointers.items and pointers.exceptions are for format json");
+}
+
 static void check_feed(struct fl__load *l, struct fl_cfg_feed *f)
 {
 	const struct fl_cfg_list *list;
 
+	fl__preset_fill(l, f);
 	fl__check_list_exists(l, &f->into, "the feed");
 	list = fl_config_list(l->cfg, f->into);
 	if (list && list->builtin)
 		fl__load_error(l, fl__load_node(l, &f->into), "a list of its own, beside it in the rule group, does the same", "no feed may write into '%s'",
 			       f->into);
 	check_feed_source(l, f);
-	if (f->format == FL_FORMAT_DOMAINS && !fl__load_node(l, &f->scope))
+	check_fields(l, f);
+	if (f->format == FL_FORMAT_DOMAINS && f->scope == 0 && !fl__load_node(l, &f->scope))
 		fl__load_error(l, fl__load_node(l, &f->format), "add scope: exact, subdomains, subtree or as_written",
 			       "format domains does not say whether a name covers what is below it");
 	if (!fl__load_node(l, &f->stale_after_ms))

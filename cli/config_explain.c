@@ -166,6 +166,9 @@ static bool is_text(enum fl_key_type t)
 	case FL_KEY_REDIS:
 	case FL_KEY_PREFIX:
 	case FL_KEY_URL:
+	case FL_KEY_COLUMN:
+	case FL_KEY_POINTER:
+	case FL_KEY_POINTER_OR_KEY:
 		return true;
 	default:
 		return false;

@@ -19,6 +19,8 @@ static const struct fl_word formats[] = {
 static const struct fl_word scopes[] = {
 	{ "exact", FL_SCOPE_EXACT }, { "subdomains", FL_SCOPE_SUBDOMAINS }, { "subtree", FL_SCOPE_SUBTREE }, { "as_written", 0 }, { NULL, 0 }
 };
+static const struct fl_word feed_urls[] = { { "auto", FL_URLS_AUTO }, { "host", FL_URLS_HOST }, { "skip", FL_URLS_SKIP }, { NULL, 0 } };
+static const struct fl_word delimiters[] = { { ",", ',' }, { ";", ';' }, { "|", '|' }, { "tab", '\t' }, { NULL, 0 } };
 static const struct fl_word finding_types[] = { { "directory", FL_FINDINGS_DIRECTORY }, { NULL, 0 } };
 static const struct fl_word done_words[] = { { "move", true }, { "delete", false }, { NULL, 0 } };
 static const struct fl_word auto_only[] = { { "auto", 0 }, { NULL, 0 } };
@@ -104,6 +106,8 @@ const struct fl_key fl__keys[] = {
 
 	{ "feeds", FL_KEY_LIST, LIST(fl_config, feeds, n_feeds, fl_cfg_feed), .help = "Where lists come from." },
 	{ "feeds[].name", FL_KEY_NAME, AT(fl_cfg_feed, name), .required = true, .help = "Name of the feed." },
+	{ "feeds[].preset", FL_KEY_STRING, AT(fl_cfg_feed, preset), .dflt = "",
+	  .help = "A public feed that fireline knows (`fireline feed presets`): gives url, format, scope, every, category, min_names and licence where they are not set here." },
 	{ "feeds[].url", FL_KEY_URL, AT(fl_cfg_feed, url), .dflt = "", .help = "http or https; this or path." },
 	{ "feeds[].path", FL_KEY_PATH, AT(fl_cfg_feed, path), .dflt = "", .help = "A local file; this or url." },
 	{ "feeds[].format", FL_KEY_WORD, AT(fl_cfg_feed, format), .words = formats, .dflt = "auto", .help = "Format of the body." },
@@ -132,6 +136,28 @@ const struct fl_key fl__keys[] = {
 	  .help = "Allow private and loopback addresses of the server that the url names. Redirects go to public addresses or back to it; link-local and metadata ones are never asked." },
 	{ "feeds[].ca_file", FL_KEY_PATH, AT(fl_cfg_feed, ca_file), .dflt = "", .help = "Authorities (PEM) that vouch for the server; empty: the system's." },
 	{ "feeds[].licence", FL_KEY_STRING, AT(fl_cfg_feed, licence), .dflt = "", .help = "Licence of the feed, for people." },
+	{ "feeds[].columns", FL_KEY_MAP,
+	  .help = "Format csv: columns by their name in the header, or by number from 1. Without them the columns of a known provider are used." },
+	{ "feeds[].columns.value", FL_KEY_COLUMN, AT(fl_cfg_feed, columns.value), .dflt = "", .help = "The name or URL." },
+	{ "feeds[].columns.type", FL_KEY_COLUMN, AT(fl_cfg_feed, columns.type), .dflt = "", .help = "What value is: domain, url, ip:port, sha256. Without it a value with :// is a URL." },
+	{ "feeds[].columns.category", FL_KEY_COLUMN, AT(fl_cfg_feed, columns.category), .dflt = "", .help = "A category, or tags." },
+	{ "feeds[].columns.confidence", FL_KEY_COLUMN, AT(fl_cfg_feed, columns.confidence), .dflt = "", .help = "1 to 100." },
+	{ "feeds[].columns.first_seen", FL_KEY_COLUMN, AT(fl_cfg_feed, columns.first_seen), .dflt = "", .help = "A date." },
+	{ "feeds[].columns.expires", FL_KEY_COLUMN, AT(fl_cfg_feed, columns.expires), .dflt = "", .help = "A date; the name leaves then." },
+	{ "feeds[].delimiter", FL_KEY_WORD, AT(fl_cfg_feed, delimiter), .words = delimiters, .dflt = ",", .help = "Format csv: what stands between columns." },
+	{ "feeds[].pointers", FL_KEY_MAP,
+	  .help = "Formats json and ndjson: fields by JSON pointer (RFC 6901). Without them the fields of a known provider are used." },
+	{ "feeds[].pointers.items", FL_KEY_POINTER, AT(fl_cfg_feed, items), .dflt = "", .help = "Format json: the records, an array or object in the document." },
+	{ "feeds[].pointers.exceptions", FL_KEY_POINTER, AT(fl_cfg_feed, exceptions), .dflt = "", .help = "Format json: names that are exceptions at any depth, within this feed." },
+	{ "feeds[].pointers.value", FL_KEY_POINTER_OR_KEY, AT(fl_cfg_feed, pointers.value), .dflt = "",
+	  .help = "The name or URL, within a record; # is the record's own key in an object of records." },
+	{ "feeds[].pointers.type", FL_KEY_POINTER, AT(fl_cfg_feed, pointers.type), .dflt = "", .help = "As in columns." },
+	{ "feeds[].pointers.category", FL_KEY_POINTER, AT(fl_cfg_feed, pointers.category), .dflt = "", .help = "As in columns." },
+	{ "feeds[].pointers.confidence", FL_KEY_POINTER, AT(fl_cfg_feed, pointers.confidence), .dflt = "", .help = "As in columns." },
+	{ "feeds[].pointers.first_seen", FL_KEY_POINTER, AT(fl_cfg_feed, pointers.first_seen), .dflt = "", .help = "As in columns." },
+	{ "feeds[].pointers.expires", FL_KEY_POINTER, AT(fl_cfg_feed, pointers.expires), .dflt = "", .help = "As in columns." },
+	{ "feeds[].urls", FL_KEY_WORD, AT(fl_cfg_feed, urls), .words = feed_urls, .dflt = "auto",
+	  .help = "What a URL in csv, json, stix2 and misp claims: its host, or nothing. auto: host for csv and json." },
 	{ "feeds[].publish_guard", FL_KEY_MAP, .help = "Limits of this feed alone." },
 	{ "feeds[].publish_guard.max_added_ratio", FL_KEY_REAL, AT(fl_cfg_feed, guard.max_added_ratio), .dflt_text = "its list's", .min = "0", .max = "1000",
 	  .help = "As in domain_lists." },
@@ -297,7 +323,6 @@ const char *fl__key_later(const char *prefix, const char *name)
 		{ "domain_lists[].publish_guard", "popular_rank", "max_added_ratio and max_removed_ratio are checked" },
 		{ "domain_lists[].publish_guard", "window", "max_added_ratio and max_removed_ratio are checked" },
 		{ "domain_lists[].publish_guard", "on_trip", "a source version outside the limits is held" },
-		{ "feeds[]", "preset", "give url, format and scope" },
 		{ "query_log", "privacy", "client addresses are logged in full" },
 		{ "query_log.sinks[]", "filter", "every record goes to every sink" },
 		{ "admin", "http", "use the Unix socket" },

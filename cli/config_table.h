@@ -41,6 +41,9 @@ enum fl_key_type {
 	FL_KEY_PREFIX,
 	FL_KEY_URL,
 	FL_KEY_SINKS,
+	FL_KEY_COLUMN,
+	FL_KEY_POINTER,
+	FL_KEY_POINTER_OR_KEY,
 	FL_KEY_COUNT
 };
 
@@ -137,6 +140,8 @@ bool fl__value_differs(const struct fl_key *k, const void *a, const void *b);
 /** Cross-checks, derived defaults, built-in lists. */
 void fl__check(struct fl__load *l);
 void fl__check_policy(struct fl__load *l);
+/** config_preset.c: what a preset says, where the feed does not say it itself. */
+void fl__preset_fill(struct fl__load *l, struct fl_cfg_feed *f);
 /** The list that `field` names must exist; who: "rule 'r1'", for the message. */
 void fl__check_list_exists(struct fl__load *l, const char *const *field, const char *who);
 /** Walk the tree by the table into l->cfg. */

@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "base/time.h"
+#include "feeds/feeds.h"
 #include "model/version.h"
 
 typedef void value_reader(struct fl__load *l, const struct fl_key *k, const struct fl_yaml_node *n, void *base);
@@ -350,15 +351,17 @@ static void read_real(struct fl__load *l, const struct fl_key *k, const struct f
 	fl__value_store(l, k, n, base, bits);
 }
 
+enum { WORDS_MAX = 48 };
+
 static void read_word(struct fl__load *l, const struct fl_key *k, const struct fl_yaml_node *n, void *base)
 {
-	const char *s = fl__value_text(l, k, n), *words[16], *hint;
-	char list[256] = "";
+	const char *s = fl__value_text(l, k, n), *words[WORDS_MAX], *hint;
+	char list[400] = "";
 	size_t count = 0;
 
 	if (!s)
 		return;
-	for (const struct fl_word *w = k->words; w->word; w++) {
+	for (const struct fl_word *w = k->words; w->word && count < WORDS_MAX; w++) {
 		if (strcmp(w->word, s) == 0) {
 			fl__value_store(l, k, n, base, (uint64_t)w->value);
 			return;
@@ -384,6 +387,48 @@ static void read_category(struct fl__load *l, const struct fl_key *k, const stru
 	for (int i = 0; i < FL_CAT_COUNT; i++)
 		words[i] = fl_category_word((enum fl_category)i);
 	fl__load_error(l, n, fl__load_suggest(l, s, words, FL_CAT_COUNT), "'%.60s' is no category", s);
+}
+
+/* A number is a place, counted from 1; anything else is looked for in the header of the body. */
+static void read_column(struct fl__load *l, const struct fl_key *k, const struct fl_yaml_node *n, void *base)
+{
+	const char *s = fl__value_text(l, k, n);
+	uint64_t v;
+
+	if (!s)
+		return;
+	if (n->file && !*s)
+		bad_value(l, k, n, "a name in the header, or a number from 1");
+	else if (*s && strspn(s, "0123456789") == strlen(s) && (!fl_u64_parse(fl_span_str(s), &v) || v < 1 || v > 64))
+		bad_value(l, k, n, "columns are counted from 1, and the first 64 are read");
+	else
+		fl__value_store_text(l, k, n, base, s);
+}
+
+static void read_pointer(struct fl__load *l, const struct fl_key *k, const struct fl_yaml_node *n, void *base)
+{
+	const char *s = fl__value_text(l, k, n), *hint = NULL;
+	size_t at;
+
+	if (!s)
+		return;
+	if (fl_pointer_valid(s, &at)) {
+		fl__value_store_text(l, k, n, base, s);
+		return;
+	}
+	if (at == 0)
+		hint = fl__load_hint(l, "a JSON pointer begins with '/': write \"/%.60s\"", s);
+	else if (s[at] == '~')
+		hint = fl__load_hint(l, "character %zu: '~' is written ~0, and '/' within a key ~1", at + 1);
+	bad_value(l, k, n, hint);
+}
+
+static void read_pointer_or_key(struct fl__load *l, const struct fl_key *k, const struct fl_yaml_node *n, void *base)
+{
+	if (n->kind == FL_YAML_SCALAR && strcmp(n->text, "#") == 0)
+		fl__value_store_text(l, k, n, base, "#");
+	else
+		read_pointer(l, k, n, base);
 }
 
 static void read_mode(struct fl__load *l, const struct fl_key *k, const struct fl_yaml_node *n, void *base)
@@ -462,6 +507,9 @@ static const struct {
 	[FL_KEY_REDIS] = { "a Redis URL", fl__value_redis },
 	[FL_KEY_PREFIX] = { "a deployment name", read_prefix },
 	[FL_KEY_URL] = { "a URL", fl__value_url },
+	[FL_KEY_COLUMN] = { "a column", read_column },
+	[FL_KEY_POINTER] = { "a JSON pointer", read_pointer },
+	[FL_KEY_POINTER_OR_KEY] = { "a JSON pointer or #", read_pointer_or_key },
 	[FL_KEY_SINKS] = { "a list of maps", fl__value_sinks },
 };
 

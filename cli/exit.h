@@ -7,7 +7,7 @@
 	X(FL_EXIT_DEGRADED, 3, "works but degraded (status)")                           \
 	X(FL_EXIT_BLOCK, 10, "BLOCK (only with --exit-code)")                           \
 	X(FL_EXIT_ALERT, 11, "ALERT (only with --exit-code)")                           \
-	X(FL_EXIT_DIFFERS, 20, "differences found (diff --exit-code)")                  \
+	X(FL_EXIT_DIFFERS, 20, "differences found (diff, export with --exit-code)")                  \
 	X(FL_EXIT_USAGE, 64, "usage")                                                   \
 	X(FL_EXIT_INPUT, 66, "input file")                                              \
 	X(FL_EXIT_UNREACHABLE, 69, "daemon, Redis or Kafka unreachable")                \

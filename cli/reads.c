@@ -1,4 +1,4 @@
-#include "cli/reads.h"
+#include "cli/reads_int.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,8 +36,7 @@ void fl_reads_lists(struct fl_reads *r, struct fl_admin_response *res)
 	fl_json_answer(res, json_pack("{s:o}", "items", items));
 }
 
-/* "V" a number, "-N" N versions before the head, "" the head. */
-static int version_at(struct fl_reads *r, const char *list, const char *at, struct fl_arena *arena, struct fl_list_version *out, struct fl_err *err)
+int fl__reads_version_at(struct fl_reads *r, const char *list, const char *at, struct fl_arena *arena, struct fl_list_version *out, struct fl_err *err)
 {
 	struct fl_head h;
 	uint64_t n = 0;
@@ -61,7 +60,7 @@ static void answer_show(struct fl_reads *r, const char *list, const struct fl_ad
 {
 	struct fl_list_version v;
 	struct fl_err err = { 0 };
-	int ret = version_at(r, list, req->query(req, "at"), req->arena, &v, &err);
+	int ret = fl__reads_version_at(r, list, req->query(req, "at"), req->arena, &v, &err);
 
 	if (ret < 0)
 		fl_json_problem(res, ret, err.text);
@@ -76,7 +75,7 @@ static void answer_log(struct fl_reads *r, const char *list, const struct fl_adm
 	struct fl_list_version v;
 	struct fl_err err = { 0 };
 	uint64_t n = LOG_DEFAULT;
-	int ret = version_at(r, list, req->query(req, "from"), req->arena, &v, &err);
+	int ret = fl__reads_version_at(r, list, req->query(req, "from"), req->arena, &v, &err);
 
 	if (limit && !fl_u64_parse(fl_span_str(limit), &n))
 		n = LOG_DEFAULT;
@@ -262,7 +261,7 @@ static void answer_entries(struct fl_reads *r, const char *list, const struct fl
 	struct fl_list_version v;
 	struct fl_err err = { 0 };
 	struct stream *s;
-	int ret = version_at(r, list, req->query(req, "at"), req->arena, &v, &err);
+	int ret = fl__reads_version_at(r, list, req->query(req, "at"), req->arena, &v, &err);
 
 	if (ret < 0) {
 		fl_json_problem(res, ret, err.text);
@@ -308,7 +307,7 @@ static void answer_diff(struct fl_reads *r, const char *list, const struct fl_ad
 	struct fl_list_version a, b;
 	struct fl_err err = { 0 };
 	struct stream *s;
-	int ret = version_at(r, list, to, req->arena, &b, &err);
+	int ret = fl__reads_version_at(r, list, to, req->arena, &b, &err);
 
 	if (ret == 0) {
 		char parent[24];
@@ -316,7 +315,7 @@ static void answer_diff(struct fl_reads *r, const char *list, const struct fl_ad
 		snprintf(parent, sizeof(parent), "%llu", (unsigned long long)b.parent);
 		if ((!from || !from[0]) && b.parent)
 			from = parent;
-		ret = from && from[0] ? version_at(r, list, from, req->arena, &a, &err) : fl_err_set(&err, FL_ENOTFOUND, "version %llu has no parent", (unsigned long long)b.id.number);
+		ret = from && from[0] ? fl__reads_version_at(r, list, from, req->arena, &a, &err) : fl_err_set(&err, FL_ENOTFOUND, "version %llu has no parent", (unsigned long long)b.id.number);
 	}
 	if (ret < 0) {
 		fl_json_problem(res, ret, err.text);
@@ -340,7 +339,8 @@ void fl_reads_list(struct fl_reads *r, const struct fl_admin_request *req, struc
 	static const struct {
 		const char *rest;
 		void (*answer)(struct fl_reads *r, const char *list, const struct fl_admin_request *req, struct fl_admin_response *res);
-	} rows[] = { { "", answer_show }, { "/versions", answer_log }, { "/entries", answer_entries }, { "/diff", answer_diff } };
+	} rows[] = { { "", answer_show }, { "/versions", answer_log }, { "/entries", answer_entries }, { "/diff", answer_diff },
+		     { "/export", fl__reads_export } };
 	const char *from = req->path + strlen("/v1/domain-lists/"), *rest = strchrnul(from, '/');
 	char name[FL_SET_NAME];
 

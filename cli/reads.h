@@ -9,11 +9,16 @@
 struct fl_reads {
 	const struct fl_config *cfg;
 	struct fl_sets sets; /* of the admin thread */
+	int64_t compare_ms;  /* a comparison of feeds ends after so long with what it has; 0: FL_READS_COMPARE_MS */
 };
+enum { FL_READS_COMPARE_MS = 20000 };
 
 void fl_reads_lists(struct fl_reads *r, struct fl_admin_response *res);
-/** /v1/domain-lists/NAME[/versions|/diff|/entries] */
+/** /v1/domain-lists/NAME[/versions|/diff|/entries|/export] */
 void fl_reads_list(struct fl_reads *r, const struct fl_admin_request *req, struct fl_admin_response *res);
+/** /v1/feeds/NAME/versions|/entries|/overlap. versions: newest first, `limit`. overlap: {"unique", "with": [{"source", "shared", ...}], "complete"}: names of the feed that no other source of
+ * its list has, and how many of them each other source has, by name alone; complete false: the time was over after `compared` names. */
+void fl_reads_feed(struct fl_reads *r, const struct fl_admin_request *req, struct fl_admin_response *res);
 /** Adds to each row of `because` since when, until when, and the findings behind it. */
 void fl_reads_enrich(struct fl_reads *r, void *because_json);
 /** Sets that the store has and the configuration does not name, as {"lists":[...],"sources":[...]}. */

@@ -153,11 +153,18 @@ static void get_list(void *ctx, const struct fl_admin_request *req, struct fl_ad
 	fl_reads_list(&r->reads, req, res);
 }
 
+static void get_feed(void *ctx, const struct fl_admin_request *req, struct fl_admin_response *res)
+{
+	struct role *r = ctx;
+
+	fl_reads_feed(&r->reads, req, res);
+}
+
 static const struct fl_admin_route routes[] = {
 	{ "GET", "/v1/status", false, get_status },	       { "GET", "/metrics", false, get_metrics },
 	{ "GET", "/v1/domain-lists", false, get_lists },       { "GET", "/v1/domain-lists/*", false, get_list },
 	{ "POST", "/v1/domain-lists/*", true, to_publish },    { "GET", "/v1/feeds", false, to_ingest },
-	{ "POST", "/v1/feeds/*", true, to_ingest },	       { "POST", "/v1/findings", true, to_ingest },
+	{ "GET", "/v1/feeds/*", false, get_feed },	       { "POST", "/v1/feeds/*", true, to_ingest },	       { "POST", "/v1/findings", true, to_ingest },
 	{ "POST", "/v1/entries", true, to_ingest },	       { "GET", "/v1/explanations", false, get_explanation },
 	{ "GET", "/v1/refs/*", false, to_enforce },	       { "POST", "/v1/approvals", true, to_ingest },
 };

@@ -133,11 +133,12 @@ static void get_status(void *ctx, const struct fl_admin_request *req, struct fl_
 	pthread_mutex_unlock(&r->lock);
 	if (o)
 		json_object_set_new(o, "server",
-				    json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i}", "queries", (json_int_t)s.queries, "answers",
+				    json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i}", "queries", (json_int_t)s.queries, "answers",
 					      (json_int_t)s.answers, "blocked", (json_int_t)s.blocked, "alerted", (json_int_t)s.alerted, "servfail",
 					      (json_int_t)s.servfail, "cache_hits", (json_int_t)s.cache_hits, "dropped", (json_int_t)s.dropped, "qlog_written",
 					      (json_int_t)s.qlog_written, "qlog_delivered", (json_int_t)s.qlog_delivered, "qlog_dropped",
-					      (json_int_t)s.qlog_dropped, "workers", (int)s.workers));
+					      (json_int_t)s.qlog_dropped, "qlog_rings_damaged", (json_int_t)s.qlog_rings_damaged, "qlog_rings_surplus",
+					      (json_int_t)s.qlog_rings_surplus, "workers", (int)s.workers));
 	fl_json_answer(res, o);
 }
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/log.h"
 #include "cli/call.h"
@@ -24,6 +25,7 @@ struct role {
 	struct fl_loop feeds_loop;
 	struct fl_sets feeds_sets;
 	struct fl_http *http;
+	struct fl_disk *state;
 	struct fl_ingest *feeds;
 	pthread_t thread;
 	bool thread_up;
@@ -415,6 +417,18 @@ static void reload(struct role *r)
 	FL_LOG(FL_LOG_NOTICE, "configuration reloaded");
 }
 
+/* What MISP and TAXII feeds keep there saves work and nothing else. */
+static void open_state(struct role *r)
+{
+	char folder[600];
+	struct fl_err err = { 0 };
+
+	snprintf(folder, sizeof(folder), "%.580s/feeds", r->cfg->state);
+	mkdir(r->cfg->state, 0750);
+	if (fl_disk_posix_open(folder, &r->state, &err) < 0)
+		FL_LOG(FL_LOG_WARN, "documents of feeds are not kept, each fetch takes all of them", FL_F_STR("why", err.text));
+}
+
 static int open_all(struct role *r, struct fl_err *err)
 {
 	struct fl_ingest_config ic = { .cfg = r->cfg, .sets = &r->feeds_sets, .clock = fl_clock_sys(), .random = fl_random_sys() };
@@ -431,7 +445,10 @@ static int open_all(struct role *r, struct fl_err *err)
 		ret = fl_http_curl_open("fireline/" FL_VERSION, &r->http, err);
 	if (ret == 0)
 		ret = fl_http_curl_bootstrap(r->http, r->cfg->bootstrap_servers, r->cfg->n_bootstrap_servers, err);
+	if (ret == 0)
+		open_state(r);
 	ic.http = r->http;
+	ic.state = r->state;
 	ic.names = fc.names = r->names;
 	fc.bus = r->bus;
 	if (ret == 0)
@@ -455,6 +472,8 @@ static void close_all(struct role *r)
 	fl_ingest_close(r->feeds);
 	if (r->http)
 		r->http->ops->close(r->http);
+	if (r->state)
+		r->state->ops->close(r->state);
 	if (r->bus)
 		fl_bus_close(r->bus);
 	fl_context_sets_done(&r->sets);

@@ -84,5 +84,6 @@ foreach(src IN LISTS tools)
   get_filename_component(stem ${src} NAME_WE)
   string(REPLACE "test_" "" short ${stem})
   add_test(NAME tools_${short} COMMAND python3 ${src} ${PROJECT_SOURCE_DIR})
-  set_tests_properties(tools_${short} PROPERTIES LABELS tools SKIP_RETURN_CODE 77 TIMEOUT 300)
+  set_tests_properties(tools_${short} PROPERTIES LABELS tools SKIP_RETURN_CODE 77 TIMEOUT 600
+    ENVIRONMENT "FIRELINE=$<TARGET_FILE:fireline>;FL_BINARY=$<TARGET_FILE:fireline>;FL_SHARED=${FL_SHARED}")
 endforeach()

@@ -41,6 +41,7 @@ static int load_lists(struct fl_follow *f, const struct fl_config *cfg)
 static int drop_orphans(struct fl_follow *f)
 {
 	const struct fl_image_list *v;
+	struct fl_err err = { 0 };
 	bool dropped = false;
 
 	for (bool again = true; again;) {
@@ -59,8 +60,10 @@ static int drop_orphans(struct fl_follow *f)
 			again = dropped = true;
 		}
 	}
-	if (dropped && fl__generation_write(f, f->image, NULL) < 0)
+	if (dropped && fl__generation_write(f, f->image, &err) < 0) {
 		f->journal_broken = true;
+		snprintf(f->s.problem, sizeof(f->s.problem), "%.190s", err.text);
+	}
 	return 0;
 }
 
@@ -182,6 +185,19 @@ static void apply(struct fl_follow *f, struct fl_follow_list *l, const struct fl
 
 /* --- heads --- */
 
+/* The present head is of another history. Where it says the very same, the store has only forgotten how it came to it: followed. Else a person decides. */
+static void foreign_head(struct fl_follow *f, struct fl_follow_list *l, const struct fl_image_list *held, const struct fl_list_version *v)
+{
+	const struct fl_image_input *in;
+	size_t n = fl_image_inputs(f->image, &in);
+
+	if (fl__keeps_all(held, in, n, v))
+		apply(f, l, v, NULL);
+	else
+		say(l, FL_FOLLOW_DEGRADED, "the store's version %" PRIu64 " does not descend from what is held (%" PRIu64 "): fireline recover %s",
+		    v->id.number, held->id.number, l->name);
+}
+
 /* Over a gap: is what we hold in the store's own history? */
 static void over_gap(struct fl_follow *f, struct fl_follow_list *l, const struct fl_image_list *held, const struct fl_list_version *v)
 {
@@ -191,8 +207,7 @@ static void over_gap(struct fl_follow *f, struct fl_follow_list *l, const struct
 	if (ret == 0 && memcmp(chain, held->id.chain, sizeof(chain)) == 0)
 		apply(f, l, v, NULL);
 	else if (ret == 0 || ret == FL_ENOTFOUND)
-		say(l, FL_FOLLOW_DEGRADED, "the store's version %" PRIu64 " does not descend from what is held (%" PRIu64 "): fireline recover %s",
-		    v->id.number, held->id.number, l->name);
+		foreign_head(f, l, held, v);
 	else
 		say(l, FL_FOLLOW_STALE, "ancestry of version %" PRIu64 " cannot be known now (%s)", v->id.number, fl_code_text(ret));
 }
@@ -219,8 +234,7 @@ static void judge_head(struct fl_follow *f, struct fl_follow_list *l, const stru
 		    held->id.number, l->name);
 		break;
 	case FL_V_OTHER:
-		say(l, FL_FOLLOW_DEGRADED, "the store's version %" PRIu64 " is of another history than what is held (%" PRIu64 "): fireline recover %s",
-		    v->id.number, held->id.number, l->name);
+		foreign_head(f, l, held, v);
 		break;
 	}
 }

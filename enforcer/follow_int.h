@@ -5,7 +5,8 @@
  * follow.c        the stage: events, heads, retries
  * follow_judge.c  may this version follow what is held?
  * follow_apply.c  from a manifest to the next image
- * follow_disk.c   image.G, journal.G, CURRENT, offsets */
+ * follow_disk.c   image.G, journal.G, CURRENT, offsets: written
+ * follow_start.c  the same, read at the start */
 #pragma once
 #include "enforcer/follow.h"
 
@@ -22,6 +23,9 @@ enum fl_verdict {
 	FL_V_FIRST,	  /* nothing is held */
 };
 enum fl_verdict fl__judge(const struct fl_image_list *held, const struct fl_list_version *v);
+/** Would the store's present head, which does not descend from what is held, change nothing? Input by input the same content, none more, no pin lost, no recovery forgotten.
+ * in: all n inputs of the image. */
+bool fl__keeps_all(const struct fl_image_list *held, const struct fl_image_input *in, size_t n, const struct fl_list_version *v);
 
 struct fl_follow_list {
 	char name[FL_SET_NAME];
@@ -41,10 +45,11 @@ struct fl_follow {
 	size_t n_lists;
 	struct fl_image *image;
 	/* disk */
-	uint64_t generation;
+	uint64_t generation, last_generation; /* the current one, the last one tried */
 	struct fl_disk_file *journal;
 	uint64_t journal_bytes, journal_records;
 	bool journal_broken; /* an append failed: what follows is only in memory until a new generation stands */
+	bool disk_lost;	     /* at the start the disk lacked something that was on it */
 	fl_mono_ns generation_at;
 	/* bus */
 	struct fl_bus_consumer *events;
@@ -70,14 +75,25 @@ int fl__follow_apply(struct fl_follow *f, const struct fl_list_version *v, const
 int fl__follow_replay(struct fl_follow *f, const struct fl_event *ev, struct fl_err *err);
 
 /* follow_disk.c */
-int fl__follow_disk_open(struct fl_follow *f, struct fl_err *err);
 /** Append one record: what was held, and the event. On failure the journal is cut back; journal_broken when even that fails. */
 int fl__journal_append(struct fl_follow *f, const struct fl_version_id *from, struct fl_span event, struct fl_err *err);
-/** Write img as generation G + 1 with an empty journal and make it current. */
+enum { FL_GENERATION_FILE = 48 };
+#define FL_GENERATION_MAX (UINT64_MAX / 2)
+char *fl__generation_file(char out[FL_GENERATION_FILE], const char *stem, uint64_t generation);
+/** Write img as a new generation with an empty journal and make it current. */
 int fl__generation_write(struct fl_follow *f, struct fl_image *img, struct fl_err *err);
+/** What CURRENT names. FL_ENOTFOUND: there is none; FL_ECORRUPT: it names no generation. */
+int fl__generation_current(struct fl_follow *f, uint64_t *out);
+int fl__generation_name(struct fl_follow *f, uint64_t generation, struct fl_err *err);
+/** Removes the files of all generations but the current one; what was set aside stays. */
+void fl__generation_sweep(struct fl_follow *f);
+bool fl__generation_is_bad(const char *name);
 void fl__offsets_load(struct fl_follow *f);
 int fl__offsets_save(struct fl_follow *f, struct fl_err *err);
 void fl__follow_disk_close(struct fl_follow *f);
+
+/* follow_start.c */
+int fl__follow_disk_open(struct fl_follow *f, struct fl_err *err);
 
 /* A reader over journal bytes, for replay, tests and fuzzing. */
 struct fl_journal_record {

@@ -34,6 +34,35 @@ enum fl_verdict fl__judge(const struct fl_image_list *held, const struct fl_list
 	return same_epoch ? FL_V_GAP : FL_V_OTHER;
 }
 
+static bool has_input(const struct fl_image_input *in, size_t n, const char *list, const char *source)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(in[i].list, list) == 0 && strcmp(in[i].source, source) == 0)
+			return true;
+	return false;
+}
+
+bool fl__keeps_all(const struct fl_image_list *held, const struct fl_image_input *in, size_t n, const struct fl_list_version *v)
+{
+	uint32_t known = 0;
+
+	if (v->recovered.version < held->recovered.version)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		const struct fl_list_input *to;
+
+		if (strcmp(in[i].list, held->name) != 0)
+			continue;
+		to = fl_list_input_find(v->inputs, v->n_inputs, in[i].source);
+		if (!to || !fl_u128_eq(to->digest, in[i].digests.scope) || to->entries != in[i].digests.entries || (in[i].pinned && !to->pinned))
+			return false;
+		known++;
+	}
+	for (uint32_t i = 0; i < v->n_inputs; i++)
+		known += v->inputs[i].entries == 0 && !has_input(in, n, held->name, v->inputs[i].source);
+	return known == v->n_inputs;
+}
+
 const char *fl_follow_state_word(enum fl_follow_state s)
 {
 	static const char *const words[] = { "waiting", "ok", "behind", "DEGRADED", "STALE" };

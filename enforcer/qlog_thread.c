@@ -200,13 +200,34 @@ static void release_done(struct source *src)
 	}
 }
 
+static bool is_bad(const char *name)
+{
+	size_t n = strlen(name);
+
+	return strncmp(name, "ring-", 5) == 0 && n > 4 && strcmp(name + n - 4, ".bad") == 0;
+}
+
+/* The folder is memory: of what was set aside the newest stays, to be looked at, and the rest goes. */
+static void keep_one_bad(struct fl__log *l, const char *keep)
+{
+	DIR *dir = opendir(l->s->c.runtime);
+	struct dirent *e;
+
+	while (dir && (e = readdir(dir)))
+		if (is_bad(e->d_name) && strcmp(e->d_name, keep) != 0)
+			unlinkat(dirfd(dir), e->d_name, 0);
+	if (dir)
+		closedir(dir);
+}
+
 static void put_aside(struct fl__log *l, const char *path)
 {
 	char bad[560];
 
 	atomic_fetch_add(&l->set_aside, 1);
 	snprintf(bad, sizeof(bad), "%s.bad", path);
-	rename(path, bad);
+	if (rename(path, bad) == 0)
+		keep_one_bad(l, strrchr(bad, '/') + 1);
 }
 
 /* A bad frame: nothing behind it can be found. An old ring ends there; one that is still written to goes on behind what is in it now, and the gap in the numbers says what is missing. */
@@ -302,8 +323,8 @@ static void retry(struct fl__log *l, struct source *src)
 
 static void forget_old(struct source *src)
 {
-	if (src->ring && src->old && !src->bad && src->first == src->next && fl__ring_used(src->ring) == 0) {
-		fl__ring_close(src->ring, true);
+	if (src->ring && src->old && src->first == src->next && (src->bad || fl__ring_used(src->ring) == 0)) {
+		fl__ring_close(src->ring, !src->bad);
 		src->ring = NULL;
 	}
 }
@@ -376,9 +397,7 @@ static int newest_first(const struct dirent **a, const struct dirent **b)
 }
 static int is_ring(const struct dirent *e)
 {
-	size_t n = strlen(e->d_name);
-
-	return strncmp(e->d_name, "ring-", 5) == 0 && !(n > 4 && strcmp(e->d_name + n - 4, ".bad") == 0);
+	return strncmp(e->d_name, "ring-", 5) == 0 && !is_bad(e->d_name);
 }
 
 static void take_old(struct fl__log *l, const char *path)
@@ -508,6 +527,8 @@ void fl__log_stats(struct fl_server *s, struct fl_server_stats *out)
 {
 	out->qlog_delivered = atomic_load(&s->log->delivered);
 	out->qlog_failed = atomic_load(&s->log->failed);
+	out->qlog_rings_damaged = atomic_load(&s->log->set_aside);
+	out->qlog_rings_surplus = atomic_load(&s->log->surplus);
 }
 
 void fl__log_metrics(struct fl_server *s, struct fl_buf *out)

@@ -45,6 +45,7 @@ int fl_server_ref(struct fl_server *s, uint64_t ref, struct fl_buf *out);
 struct fl_server_stats {
 	uint64_t queries, answers, blocked, alerted, allowed, servfail, cache_hits, cache_misses, dropped;
 	uint64_t qlog_written, qlog_delivered, qlog_dropped, qlog_failed;
+	uint64_t qlog_rings_damaged, qlog_rings_surplus; /* rings whose rest is lost */
 	uint32_t workers;
 };
 void fl_server_stats(struct fl_server *s, struct fl_server_stats *out);

@@ -1,5 +1,6 @@
 /* The table of formats, and what all readers share: lines, tokens, the account of lines. Start at fl_feed_parse(). */
 #include "feeds/reader.h"
+#include "feeds/fields.h"
 
 #include "base/address.h"
 
@@ -12,6 +13,19 @@ static fl__read *const readers[FL_FORMAT_COUNT] = {
 	[FL_FORMAT_DOMAINS] = fl__plain_read,
 	[FL_FORMAT_HOSTS] = fl__hosts_read,
 	[FL_FORMAT_ADBLOCK] = fl__adblock_read,
+	[FL_FORMAT_CSV] = fl__csv_read,
+	[FL_FORMAT_JSON] = fl__json_read,
+	[FL_FORMAT_NDJSON] = fl__ndjson_read,
+	[FL_FORMAT_STIX2] = fl__stix_read,
+	[FL_FORMAT_MISP] = fl__misp_read,
+	[FL_FORMAT_TAXII2] = fl__stix_read,
+	[FL_FORMAT_DNSMASQ] = fl__dnsmasq_read,
+	[FL_FORMAT_UNBOUND] = fl__unbound_read,
+	[FL_FORMAT_URLS] = fl__urls_read,
+	[FL_FORMAT_MALTRAIL] = fl__maltrail_read,
+	[FL_FORMAT_ZEEK] = fl__zeek_read,
+	[FL_FORMAT_RPZ] = fl__rpz_read,
+	[FL_FORMAT_BIND] = fl__bind_read,
 };
 
 const char *fl_format_word(enum fl_format f)
@@ -61,6 +75,11 @@ bool fl__drop_is_harmless(enum fl_drop why)
 	case FL_DROP_DISABLED:
 	case FL_DROP_DUPLICATE:
 	case FL_DROP_LOCAL_NAME:
+	case FL_DROP_EXPIRED:
+	case FL_DROP_REVOKED:
+	case FL_DROP_NOT_YET:
+	case FL_DROP_SHARED_HOST:
+	case FL_DROP_TRIGGER:
 		return true;
 	default:
 		return false;
@@ -70,7 +89,9 @@ bool fl__drop_is_harmless(enum fl_drop why)
 void fl__reader_drop(struct fl__reader *r, uint32_t line, struct fl_span text, enum fl_drop why)
 {
 	r->result->lines.dropped[why]++;
-	r->result->refused += !fl__drop_is_harmless(why);
+	if (why == FL_DROP_ADDRESS && !r->records)
+		r->result->addresses++;
+	r->result->refused += !fl__drop_is_harmless(why) && !(r->records && why == FL_DROP_ADDRESS);
 	if (r->reject && why != FL_DROP_COMMENT)
 		r->reject(r->ctx, line, text, why);
 }
@@ -78,10 +99,16 @@ void fl__reader_drop(struct fl__reader *r, uint32_t line, struct fl_span text, e
 int fl__reader_claim(struct fl__reader *r, uint32_t line, struct fl_span name, uint8_t scope)
 {
 	struct fl_feed_claim c = { .name = name, .scope = scope, .line = line };
-	int ret = r->sink(r->ctx, &c);
+
+	return fl__reader_give(r, &c);
+}
+
+int fl__reader_give(struct fl__reader *r, const struct fl_feed_claim *c)
+{
+	int ret = r->sink(r->ctx, c);
 
 	if (ret < 0)
-		return fl_err_set(r->err, ret, "line %u: %s", line, fl_code_text(ret));
+		return fl_err_set(r->err, ret, "line %u: %s", c->line, fl_code_text(ret));
 	r->result->claims++;
 	return 0;
 }
@@ -168,7 +195,7 @@ int fl_feed_parse(struct fl_span body, const struct fl_feed_options *opt, fl_fee
 	struct fl_feed_result made = { .format = opt->format };
 	struct fl__reader r = { .body = fl__bom_off(body), .opt = opt, .sink = sink, .reject = reject, .ctx = ctx,
 				.result = &made, .err = err };
-	const char *why = fl__sniff(r.body);
+	const char *why = fl__sniff_for(r.body, opt->format);
 	int ret = 0;
 
 	if (why)

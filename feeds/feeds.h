@@ -7,13 +7,27 @@
 #include "base/dname.h"
 #include "base/err.h"
 #include "base/tally.h"
+#include "model/entry.h"
 #include "model/finding.h"
 
 #define FL_FORMATS(X)                                                                        \
 	X(FL_FORMAT_AUTO, "auto", "found out from the content; refused unless sure")         \
 	X(FL_FORMAT_DOMAINS, "domains", "one name a line; *.x is below x, .x is x and below") \
 	X(FL_FORMAT_HOSTS, "hosts", "hosts(5): a sinkhole address and names")                \
-	X(FL_FORMAT_ADBLOCK, "adblock", "the DNS part of adblock filters, with exceptions")
+	X(FL_FORMAT_ADBLOCK, "adblock", "the DNS part of adblock filters, with exceptions") \
+	X(FL_FORMAT_DNSMASQ, "dnsmasq", "address=, local= and server= of a dnsmasq configuration") \
+	X(FL_FORMAT_UNBOUND, "unbound", "local-zone and local-data of an unbound configuration") \
+	X(FL_FORMAT_URLS, "urls", "one URL a line: its host, unless many share it") \
+	X(FL_FORMAT_MALTRAIL, "maltrail", "trails: a name itself, .x is x and below") \
+	X(FL_FORMAT_ZEEK, "zeek", "Zeek intelligence: domains and the hosts of URLs") \
+	X(FL_FORMAT_RPZ, "rpz", "a response policy zone: what it says of the name asked for") \
+	X(FL_FORMAT_BIND, "bind", "zones of a BIND configuration that answer themselves") \
+	X(FL_FORMAT_CSV, "csv", "comma-separated values (RFC 4180); columns by name or number") \
+	X(FL_FORMAT_JSON, "json", "one JSON document; records and their fields by pointer (RFC 6901)") \
+	X(FL_FORMAT_NDJSON, "ndjson", "JSON, one object a line") \
+	X(FL_FORMAT_STIX2, "stix2", "a STIX 2 bundle or TAXII envelope: its indicators") \
+	X(FL_FORMAT_MISP, "misp", "a MISP event or warning list; by URL also a MISP feed") \
+	X(FL_FORMAT_TAXII2, "taxii2", "a TAXII 2.1 collection, by its URL: its indicators")
 enum fl_format {
 #define FL_X(name, word, text) name,
 	FL_FORMATS(FL_X)
@@ -27,6 +41,19 @@ bool fl_format_parse(const char *s, enum fl_format *out);
  * feeds/ must not know normalize/, so the caller lends it. */
 typedef enum fl_drop fl_feed_canon(const void *ctx, struct fl_span name, struct fl_rkey *out);
 
+/* Which field of a record says what. CSV: a column by its name in the header (any case), or by number from 1. JSON: a pointer (RFC 6901) within the
+ * record; "#" for value is the record's own key in an object of records. NULL or "": the field is not there. Without `value` the fields of a known
+ * provider are used, recognised by header or shape. Borrowed. */
+struct fl_feed_fields {
+	const char *value;	/* the name or URL */
+	const char *type;	/* what value is: domain, url, ip:port, sha256...; without it a value with "://" is a URL */
+	const char *category;	/* a word, or tags: the first known one counts */
+	const char *confidence; /* 1 to 100 */
+	const char *first_seen, *expires;
+};
+/* What a URL claims: auto is host (its host, exact) for csv and json, skip for stix2 and misp, whose URLs often lie on hosts that are not to blame. */
+enum fl_feed_urls { FL_URLS_AUTO, FL_URLS_HOST, FL_URLS_SKIP };
+
 /* scope of a bare name in `domains` (never guessed: the feed's definition says), and of a bare name in adblock lists. */
 struct fl_feed_options {
 	enum fl_format format;
@@ -34,12 +61,21 @@ struct fl_feed_options {
 	uint64_t max_names; /* more claims than that, repeats counted, are FL_ELIMIT; 0: no limit of the feed's own. Kept by whoever takes the claims. */
 	fl_feed_canon *canon; /* NULL: ASCII names are compared in lower case, others are passed on as they stand */
 	const void *canon_ctx;
+	struct fl_feed_fields fields;	/* csv, json, ndjson */
+	const char *items, *exceptions; /* json: pointers to the records, and to names that are exceptions at any depth; NULL or "" */
+	char delimiter;			/* csv; 0: a comma */
+	enum fl_feed_urls urls;
+	uint32_t now_s; /* unix seconds, for what has expired or is not yet valid; 0: neither is judged */
 };
 
 struct fl_feed_claim {
 	struct fl_span name; /* as in the feed: any case, maybe UTF-8, maybe a trailing dot; borrowed for the call */
 	uint8_t scope;
-	uint32_t line; /* 1-based */
+	uint32_t line; /* 1-based; where the record begins */
+	/* Of this claim alone; 0 or FL_CAT_NONE: the feed's own. Times are unix seconds. */
+	uint8_t confidence; /* 1 to 100 */
+	enum fl_category category;
+	uint32_t first_seen_s, expires_s; /* expires_s 0: it does not say */
 };
 /* A negative return ends the reading with that code. */
 typedef int fl_feed_sink(void *ctx, const struct fl_feed_claim *c);
@@ -48,9 +84,10 @@ typedef void fl_feed_reject(void *ctx, uint32_t line, struct fl_span text, enum 
 
 struct fl_feed_result {
 	enum fl_format format; /* the one used */
-	struct fl_tally lines; /* in: lines; out: lines that made at least one claim */
+	struct fl_tally lines; /* in: lines, or records where the format has them; out: those that made at least one claim */
 	uint64_t claims;
 	uint64_t refused; /* lines the grammar or the name rules refused (not comments, blanks, not-applicable) */
+	uint64_t addresses; /* of those: lines with an address in place of a name, of which real lists are full */
 };
 
 /**
@@ -62,6 +99,36 @@ int fl_feed_parse(struct fl_span body, const struct fl_feed_options *opt, fl_fee
 		  struct fl_feed_result *result, struct fl_err *err);
 /** The format of a body, sure or refused (FL_EFORMAT, the reason names the two candidates). */
 int fl_feed_detect(struct fl_span body, enum fl_format *out, struct fl_err *err);
+/** Is it a JSON pointer (RFC 6901, section 3)? "" is one: the whole document. *at is the offset of what is wrong. */
+bool fl_pointer_valid(const char *pointer, size_t *at);
+
+/* A MISP feed's manifest: which events there are, and when each changed. */
+struct fl_misp_event {
+	const char *uuid; /* lower case; the document is UUID.json beside the manifest */
+	uint32_t timestamp_s;
+};
+enum { FL_MISP_EVENTS_MAX = 1000000 };
+/** All in arena, in the order of the document. FL_EFORMAT: not a manifest; FL_ELIMIT: over FL_MISP_EVENTS_MAX; FL_ENOMEM. An entry without a UUID for a key
+ * or without a timestamp is left out and counted in *skipped (may be NULL): a name that becomes part of a URL is never taken on trust. */
+int fl_misp_manifest_parse(struct fl_span body, struct fl_arena *arena, struct fl_misp_event **out, size_t *n, size_t *skipped, struct fl_err *err);
+
+/* A page of a TAXII 2.1 collection: its indicators, as text (STIX 2), and how to go on. */
+enum { FL_TAXII_ID_MAX = 127 };
+struct fl_taxii_object {
+	const char *id, *modified;
+	struct fl_span json; /* compact, keys sorted */
+};
+struct fl_taxii_page {
+	struct fl_taxii_object *v;
+	size_t n;
+	bool more;
+	const char *next; /* opaque; "": go on by the date of the last object */
+};
+/** All in arena. `{}` is a page without objects. FL_EFORMAT: no envelope; FL_ELIMIT: over 64 MiB; FL_ENOMEM. */
+int fl_taxii_page_parse(struct fl_span body, struct fl_arena *arena, struct fl_taxii_page *out, struct fl_err *err);
+
+/** A JSON document on one line, appended: no white space between its values. FL_EFORMAT: it is none, or nested over 64 deep; FL_ELIMIT: over 64 MiB. */
+int fl_json_one_line(struct fl_span document, struct fl_buf *out, struct fl_err *err);
 
 /* Findings: one tolerant decoder. A document is one JSON value: a GuardDuty finding in API or EventBridge spelling (keys compared
  * case-insensitively at every level, never decided by the envelope), GetFindings' {"Findings":[...]}, an EventBridge envelope,

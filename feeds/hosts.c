@@ -48,8 +48,7 @@ static bool is_local(struct fl_span name)
 	if (name.n > 4 && strncasecmp((const char *)name.p, "ip6-", 4) == 0)
 		return !memchr(name.p, '.', name.n);
 	for (size_t i = 0; i < sizeof(local_names) / sizeof(*local_names); i++)
-		if (name.n == strlen(local_names[i]) &&
-		    strncasecmp((const char *)name.p, local_names[i], name.n) == 0)
+		if (name.n == strlen(local_names[i]) && strncasecmp((const char *)name.p, local_names[i], name.n) == 0)
 			return true;
 	return false;
 }
@@ -62,31 +61,17 @@ static enum fl_drop name_judge(struct fl_span name, enum fl__hosts_address addre
 	return address == FL__HOSTS_SINKHOLE ? fl__token_judge(name) : FL_DROP_MAPPING;
 }
 
-/* A line with several names is out when one of them claims; the reject hook still hears of the first that should have. */
 static int hosts_names(struct fl__reader *r, struct fl_span text, struct fl_span rest, enum fl__hosts_address address)
 {
-	enum fl_drop why, first = FL_DROP_COUNT;
+	struct fl__account line = { .text = text, .first = FL_DROP_COUNT };
 	struct fl_span name;
-	bool claimed = false;
+	int ret = 0;
 
-	while (fl__token(&rest, &name)) {
-		why = name_judge(name, address);
-		if (why == FL_DROP_COUNT) {
-			int ret = fl__reader_claim(r, r->line, name, FL_SCOPE_EXACT);
-
-			if (ret < 0)
-				return ret;
-			claimed = true;
-		} else if (first == FL_DROP_COUNT || fl__drop_is_harmless(first))
-			first = why;
-	}
-	if (claimed) {
-		r->result->lines.out++;
-		if (first != FL_DROP_COUNT && !fl__drop_is_harmless(first) && r->reject)
-			r->reject(r->ctx, r->line, text, first);
-	} else
-		fl__reader_drop(r, r->line, text, first == FL_DROP_COUNT ? FL_DROP_SYNTAX : first);
-	return 0;
+	while (ret == 0 && fl__token(&rest, &name))
+		ret = fl__account_name(r, &line, name, FL_SCOPE_EXACT, name_judge(name, address));
+	if (ret == 0)
+		fl__account_end(r, &line);
+	return ret;
 }
 
 int fl__hosts_read(struct fl__reader *r)

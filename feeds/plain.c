@@ -2,6 +2,9 @@
  *
  *   *.x   what is below x           .x   x and what is below it
  *   x     what the feed's definition says; refused where it says "as written"
+ *
+ * A match pattern of browsers for all pages of a site ("*:" "//x/" "*") says its scope itself: "*.x" is x and below, x
+ * is x.
  */
 #include "feeds/reader.h"
 
@@ -11,13 +14,29 @@ bool fl__plain_comment(struct fl_span s)
 	       (s.n > 1 && s.p[0] == '/' && s.p[1] == '/');
 }
 
+/* The site whose every page a match pattern means, or nothing. */
+static struct fl_span match_pattern(struct fl_span tok)
+{
+	static const char head[] = "*://", tail[] = "/*";
+	size_t h = sizeof(head) - 1, t = sizeof(tail) - 1;
+
+	if (tok.n <= h + t || memcmp(tok.p, head, h) != 0 || memcmp(tok.p + tok.n - t, tail, t) != 0)
+		return fl_span(NULL, 0);
+	return fl_span(tok.p + h, tok.n - h - t);
+}
+
 /* Name and scope of a token; FL_DROP_COUNT, or why it is none. */
 static enum fl_drop plain_claim(struct fl_span tok, uint8_t bare, struct fl_feed_claim *out)
 {
+	struct fl_span site = match_pattern(tok);
 	enum fl_drop why;
 
 	*out = (struct fl_feed_claim){ .name = tok, .scope = bare };
-	if (tok.n > 2 && tok.p[0] == '*' && tok.p[1] == '.')
+	if (site.n > 2 && site.p[0] == '*' && site.p[1] == '.')
+		*out = (struct fl_feed_claim){ .name = fl_span(site.p + 2, site.n - 2), .scope = FL_SCOPE_SUBTREE };
+	else if (site.n)
+		*out = (struct fl_feed_claim){ .name = site, .scope = FL_SCOPE_EXACT };
+	else if (tok.n > 2 && tok.p[0] == '*' && tok.p[1] == '.')
 		*out = (struct fl_feed_claim){ .name = fl_span(tok.p + 2, tok.n - 2), .scope = FL_SCOPE_SUBDOMAINS };
 	else if (tok.n > 1 && tok.p[0] == '.')
 		*out = (struct fl_feed_claim){ .name = fl_span(tok.p + 1, tok.n - 1), .scope = FL_SCOPE_SUBTREE };

@@ -17,6 +17,8 @@ struct fl__reader {
 	size_t pos;
 	uint32_t line; /* of the text last given; 1-based */
 	bool over;     /* there are more than FL__LINES_MAX */
+	bool records;  /* typed records: an address among them is expected, and does not speak against the body */
+	bool url_hosts; /* the format's habit: a URL claims its host */
 };
 
 /** The next line without its end and without white space at either side. False at the end of the body, or when there are too many. */
@@ -25,6 +27,9 @@ bool fl__reader_line(struct fl__reader *r, struct fl_span *text);
 void fl__reader_drop(struct fl__reader *r, uint32_t line, struct fl_span text, enum fl_drop why);
 /** One claim to the sink; 0 or what the sink said. */
 int fl__reader_claim(struct fl__reader *r, uint32_t line, struct fl_span name, uint8_t scope);
+
+/** The same, with the claim's own attributes. */
+int fl__reader_give(struct fl__reader *r, const struct fl_feed_claim *c);
 
 /** The next run without white space; false when there is none. *rest moves on. */
 bool fl__token(struct fl_span *rest, struct fl_span *tok);
@@ -39,17 +44,53 @@ bool fl__all_name_octets(struct fl_span text);
 /** Reasons that say nothing against a body: comments, rules of no concern, repeats. */
 bool fl__drop_is_harmless(enum fl_drop why);
 
+/* What came of the names of one line so far. Start with .first = FL_DROP_COUNT. */
+struct fl__account {
+	struct fl_span text;
+	enum fl_drop first; /* the reason that matters most */
+	bool claimed;
+};
+/** A name of the line: a claim when why is FL_DROP_COUNT, else a reason. 0, or what the sink said. */
+int fl__account_name(struct fl__reader *r, struct fl__account *a, struct fl_span name, uint8_t scope, enum fl_drop why);
+/** The line says something else that makes no claim. */
+void fl__account_drop(struct fl__account *a, enum fl_drop why);
+/** Counts the line: out, or dropped for its reason (FL_DROP_SYNTAX when it has none). */
+void fl__account_end(struct fl__reader *r, const struct fl__account *a);
+
 typedef int fl__read(struct fl__reader *r);
 fl__read fl__plain_read, fl__hosts_read, fl__adblock_read;
+fl__read fl__dnsmasq_read, fl__unbound_read;
+fl__read fl__urls_read, fl__maltrail_read, fl__zeek_read;
+fl__read fl__rpz_read, fl__bind_read;
 /** A blank line, or one that starts with '#', '!', ';' or '//'. */
 bool fl__plain_comment(struct fl_span text);
 /** NULL, or why this body is no list at all. */
 const char *fl__sniff(struct fl_span body);
+/** The same for a body that must be of a format: for those of JSON it must be JSON, for the others it must not. auto: either. */
+const char *fl__sniff_for(struct fl_span body, enum fl_format format);
 struct fl_span fl__bom_off(struct fl_span body);
 
 /** hosts(5): is this an address, and one that leads nowhere? */
 enum fl__hosts_address { FL__HOSTS_NO_ADDRESS, FL__HOSTS_SINKHOLE, FL__HOSTS_OTHER };
 enum fl__hosts_address fl__hosts_address(struct fl_span tok);
+
+/** The rest of a resource record behind its owner, `[TTL] [class] type rdata` with TTL and class in either order (RFC 1035, 5.1):
+ * *type is the word, *rest what follows it. False when there is no type, or the class is not IN. */
+bool fl__record_type(struct fl_span *rest, struct fl_span *type);
+/** An A or AAAA record whose address leads nowhere. */
+bool fl__record_is_sinkhole(struct fl_span type, struct fl_span rdata);
+/** Equal without regard to case. */
+bool fl__word_is(struct fl_span s, const char *word);
+
+/** Defanged text as it was meant; buf has room for text.n octets and owns the result. */
+struct fl_span fl__refang(struct fl_span text, uint8_t *buf);
+/**
+ * The host of a URL, with or without a scheme, defanged or not; buf has room for text.n octets and owns *host.
+ * FL_DROP_COUNT, or FL_DROP_ADDRESS, _PATTERN, _SHARED_HOST, or _SYNTAX when there is no host.
+ */
+enum fl_drop fl__url_host(struct fl_span text, uint8_t *buf, struct fl_span *host);
+/** Does the path, not the name, say whose content a URL on this host is? Any case, maybe a trailing dot. */
+bool fl__host_is_shared(struct fl_span host);
 
 /* One adblock rule as written. */
 struct fl__rule {
@@ -64,3 +105,12 @@ struct fl__rule {
 enum fl_drop fl__adblock_rule(struct fl_span text, uint8_t bare, struct fl__rule *out);
 /** Does the line look like an adblock rule, whatever it says? */
 bool fl__adblock_looks(struct fl_span text);
+bool fl__dnsmasq_looks(struct fl_span text);
+bool fl__unbound_looks(struct fl_span text);
+bool fl__bind_looks(struct fl_span text);
+/** A CNAME, NS or SOA record with an owner of its own? */
+bool fl__rpz_looks(struct fl_span text);
+/** Does the line start with scheme:// ? */
+bool fl__urls_looks(struct fl_span text);
+/** Is it the line that names the columns? */
+bool fl__zeek_header(struct fl_span text);

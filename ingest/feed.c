@@ -33,16 +33,33 @@ static void host_of(const char *url, char *out, size_t cap)
 	out[n] = '\0';
 }
 
+static void hash_fields(struct fl_buf *b, const struct fl_cfg_fields *f)
+{
+	const char *const v[] = { f->value, f->type, f->category, f->confidence, f->first_seen, f->expires };
+
+	for (size_t i = 0; i < sizeof(v) / sizeof(*v); i++)
+		fl_buf_printf(b, "\n%s", v[i] ? v[i] : "");
+}
+
+/* Of all that decides what a body says. */
+static void settings_hash(const struct fl_ingest *g, const struct fl_cfg_feed *cfg, char out[17])
+{
+	struct fl_buf b = { 0 };
+	uint64_t h;
+
+	fl_buf_printf(&b, "3 %llx %d %u %u %u %u %llu %d %d\n%s\n%s", (unsigned long long)g->protect_mark, cfg->format, cfg->scope, cfg->confidence, (unsigned)cfg->category, cfg->remove_after_absent,
+		      (unsigned long long)cfg->min_names, cfg->delimiter, cfg->urls, cfg->items ? cfg->items : "", cfg->exceptions ? cfg->exceptions : "");
+	hash_fields(&b, &cfg->columns);
+	hash_fields(&b, &cfg->pointers);
+	h = fl_checksum64(b.p, b.n);
+	fl_hex(&h, sizeof(h), out);
+	fl_buf_done(&b);
+}
+
 void fl__feed_init(const struct fl_ingest *g, struct fl_feed *f, const struct fl_cfg_feed *cfg)
 {
-	char text[128];
-	uint64_t h;
-	int n = snprintf(text, sizeof(text), "2 %llx %d %u %u %u %u %llu", (unsigned long long)g->protect_mark, cfg->format, cfg->scope, cfg->confidence, (unsigned)cfg->category, cfg->remove_after_absent,
-			 (unsigned long long)cfg->min_names);
-
 	f->cfg = cfg;
-	h = fl_checksum64(text, (size_t)n);
-	fl_hex(&h, sizeof(h), f->settings);
+	settings_hash(g, cfg, f->settings);
 	memcpy(f->s.name, cfg->name, strnlen(cfg->name, sizeof(f->s.name) - 1));
 	memset(f->s.into, 0, sizeof(f->s.into));
 	memcpy(f->s.into, cfg->into, strnlen(cfg->into, sizeof(f->s.into) - 1));
@@ -65,6 +82,8 @@ void fl__feed_done(struct fl_ingest *g, struct fl_feed *f)
 	if (f->phase == FL_PHASE_FETCHING && f->transfer)
 		g->c.http->ops->cancel(g->c.http, f->transfer);
 	release(g, f);
+	fl__collect_free(f->collect);
+	f->collect = NULL;
 	fl_set_done(&f->set);
 	fl_arena_done(&f->guard_arena);
 	f->s.quarantined = NULL;
@@ -89,6 +108,8 @@ static void schedule(struct fl_ingest *g, struct fl_feed *f, fl_mono_ns now, int
 	f->s.took_ms = f->started ? (fl_now_mono(g->c.clock) - f->started) / FL_NS_PER_MS : 0;
 	f->phase = FL_PHASE_IDLE;
 	f->transfer = 0;
+	fl__collect_free(f->collect);
+	f->collect = NULL;
 	f->again = false;
 	fl_set_done(&f->set);
 	release(g, f);
@@ -126,8 +147,10 @@ static void succeed(struct fl_ingest *g, struct fl_feed *f, enum fl_feed_state s
 	if (state == FL_FEED_OK) {
 		f->s.last_changed = t;
 		f->s.fetches_ok++;
-	} else
+	} else {
 		f->s.fetches_unchanged++;
+		fl__feed_end_absent(g, f, now);
+	}
 	f->s.version = f->head.id.number;
 	f->s.names = f->head.entries;
 	schedule(g, f, now, f->cfg->path[0] && f->cfg->watch ? WATCH_MS : jittered(g, f->cfg->every_ms, f->cfg->jitter_percent));
@@ -138,7 +161,6 @@ static void succeed(struct fl_ingest *g, struct fl_feed *f, enum fl_feed_state s
 static struct fl_entry_iter *renewed(struct fl_ingest *g, struct fl_feed *f, struct fl_err *err, int *ret)
 {
 	struct fl_entry_iter *old = NULL, *new = fl_set_iter(&f->set);
-	uint32_t keep_s = f->cfg->remove_after_absent > 1 ? (uint32_t)((f->cfg->remove_after_absent - 1) * f->cfg->every_ms / 1000) : 0;
 	uint32_t now_s = (uint32_t)(fl_now_unix(g->c.clock) / FL_US_PER_S);
 
 	*ret = new ? 0 : FL_ENOMEM;
@@ -154,7 +176,7 @@ static struct fl_entry_iter *renewed(struct fl_ingest *g, struct fl_feed *f, str
 	}
 	if (!old)
 		return new;
-	new = fl_renew_keep_iter(old, new, now_s, keep_s);
+	new = fl_renew_keep_iter(old, new, now_s, fl__feed_keep_s(f->cfg));
 	if (!new)
 		*ret = FL_ENOMEM;
 	return new;
@@ -165,12 +187,16 @@ static int commit(struct fl_ingest *g, struct fl_feed *f, struct fl_err *err)
 	struct fl_source_version v;
 	struct fl_source_commit c = { .name = f->cfg->name, .lease = &f->lease, .parent = &f->head, .cause = FL_CAUSE_FEED, .actor = "ingest", .reason = "",
 				      .fetch = &f->next };
+	struct fl_feed_ends ends = { 0 };
 	struct fl_entry_iter *it;
 	int ret;
 
 	it = renewed(g, f, err, &ret);
 	if (!it)
 		return ret;
+	it = fl__feed_watch(it, &ends);
+	if (!it)
+		return FL_ENOMEM;
 	ret = fl_source_commit(g->c.sets, &c, it, &v, err);
 	if (ret == 0) {
 		f->s.state = f->head.id.number == v.id.number ? FL_FEED_UNCHANGED : FL_FEED_OK;
@@ -180,11 +206,13 @@ static int commit(struct fl_ingest *g, struct fl_feed *f, struct fl_err *err)
 		f->head.id = v.id;
 		f->head.entries = v.digests.entries;
 		f->version_seen = true;
+		ends.version = v.id.number;
+		f->ends = ends;
 	}
 	return ret;
 }
 
-static int read_head(struct fl_ingest *g, struct fl_feed *f, struct fl_err *err)
+int fl__feed_read_head(struct fl_ingest *g, struct fl_feed *f, struct fl_err *err)
 {
 	struct fl_source_version v;
 	int ret = fl_set_head(g->c.sets, FL_SOURCE, f->cfg->name, &f->head, err);
@@ -233,7 +261,7 @@ static void try_commit(struct fl_ingest *g, struct fl_feed *f, fl_mono_ns now)
 		break;
 	case FL_ESTALE:
 	case FL_EUNKNOWN:
-		if (read_head(g, f, &err) == 0) {
+		if (fl__feed_read_head(g, f, &err) == 0) {
 			f->due = now; /* another ingester wrote: the same set upon its version */
 			break;
 		}
@@ -284,9 +312,26 @@ static void judge(struct fl_ingest *g, struct fl_feed *f, fl_mono_ns now)
 	}
 }
 
+struct fl_feed_options fl_feed_options_of(const struct fl_cfg_feed *cfg, uint32_t now_s)
+{
+	const struct fl_cfg_fields *v = cfg->format == FL_FORMAT_CSV ? &cfg->columns : &cfg->pointers;
+
+	return (struct fl_feed_options){
+		.format = (enum fl_format)cfg->format,
+		.scope = cfg->scope,
+		.fields = { v->value, v->type, v->category, v->confidence, v->first_seen, v->expires },
+		.items = cfg->items,
+		.exceptions = cfg->exceptions,
+		.delimiter = cfg->delimiter,
+		.urls = (enum fl_feed_urls)cfg->urls,
+		.now_s = now_s,
+		.max_names = cfg->max_names,
+	};
+}
+
 static void take_body(struct fl_ingest *g, struct fl_feed *f, struct fl_buf *body, fl_mono_ns now)
 {
-	struct fl_feed_options opt = { .format = (enum fl_format)f->cfg->format, .scope = f->cfg->scope, .max_names = f->cfg->max_names };
+	struct fl_feed_options opt = fl_feed_options_of(f->cfg, fl__feed_states_times(f->cfg) ? fl__feed_now_s(g) : 0);
 	struct fl_tuple attrs = { .confidence = f->cfg->confidence, .category = (uint8_t)f->cfg->category,
 				  .first_seen_s = (uint32_t)(fl_now_unix(g->c.clock) / FL_US_PER_S) };
 	struct fl_feed_trial trial;
@@ -326,6 +371,41 @@ static bool cut_off(const struct fl_http_response *r)
 	return r->unframed && r->body.n && !memchr("\n}]", r->body.p[r->body.n - 1], 3);
 }
 
+static void ask(struct fl_ingest *g, struct fl_feed *f, fl_mono_ns now);
+
+static void keep_validators(struct fl_feed *f, const struct fl_http_response *r)
+{
+	memset(&f->next, 0, sizeof(f->next));
+	memcpy(f->next.etag, r->etag, sizeof(f->next.etag));
+	memcpy(f->next.last_modified, r->last_modified, sizeof(f->next.last_modified));
+}
+
+/* One document more: the next is asked for, or all of them are a body. */
+static void take_document(struct fl_ingest *g, struct fl_feed *f, struct fl_http_response *r, fl_mono_ns now)
+{
+	bool first = !fl__collect_begun(f->collect);
+	struct fl_err err = { 0 };
+	struct fl_buf body = { 0 };
+	int more;
+
+	if (first)
+		keep_validators(f, r);
+	more = fl__collect_take(f->collect, r, &err);
+	if (more == FL_EFORMAT && first && f->cfg->format == FL_FORMAT_MISP) { /* no manifest: the URL is that of one event, or of a warning list */
+		take_body(g, f, &r->body, now);
+		return;
+	}
+	if (more == 0)
+		more = fl__collect_body(f->collect, &body, &err);
+	if (more < 0)
+		fail(g, f, FL_FEED_DEGRADED, now, -1, err.text);
+	else if (more > 0)
+		ask(g, f, now);
+	else
+		take_body(g, f, &body, now);
+	fl_buf_done(&body);
+}
+
 void fl__feed_answer(struct fl_ingest *g, struct fl_feed *f, struct fl_http_response *r, fl_mono_ns now)
 {
 	struct fl_err err = { 0 };
@@ -334,7 +414,7 @@ void fl__feed_answer(struct fl_ingest *g, struct fl_feed *f, struct fl_http_resp
 	f->transfer = 0;
 	if (r->code < 0)
 		fail(g, f, FL_FEED_DEGRADED, now, r->retry_after_s, r->reason);
-	else if (r->status == 304 && f->head.id.number)
+	else if (r->status == 304 && f->head.id.number && !(f->collect && fl__collect_begun(f->collect)))
 		succeed(g, f, FL_FEED_UNCHANGED, now);
 	else if (r->status != 200) {
 		snprintf(why, sizeof(why), "server answered %ld%s%s", r->status, r->reason[0] ? ": " : "", r->reason);
@@ -343,10 +423,10 @@ void fl__feed_answer(struct fl_ingest *g, struct fl_feed *f, struct fl_http_resp
 		fail(g, f, FL_FEED_DEGRADED, now, -1, "the answer came without a length and ends within a line: it was cut off");
 	else if (fl_http_unpack(&r->body, f->cfg->max_bytes, 0, &err) < 0)
 		fail(g, f, FL_FEED_DEGRADED, now, -1, err.text);
+	else if (f->collect)
+		take_document(g, f, r, now);
 	else {
-		memset(&f->next, 0, sizeof(f->next));
-		memcpy(f->next.etag, r->etag, sizeof(f->next.etag));
-		memcpy(f->next.last_modified, r->last_modified, sizeof(f->next.last_modified));
+		keep_validators(f, r);
 		take_body(g, f, &r->body, now);
 	}
 }
@@ -378,50 +458,92 @@ static void fetch_file(struct fl_ingest *g, struct fl_feed *f, fl_mono_ns now)
 }
 
 /* Header values come from files, read at each fetch, and go nowhere else. */
-static int secret_headers(struct fl_ingest *g, const struct fl_feed *f, struct fl_arena *arena, const char *const **out, struct fl_err *err)
+int fl_feed_headers(const struct fl_cfg_feed *f, fl_read_file *read_file, void *file_ctx, struct fl_arena *arena, const char *const **out, struct fl_err *err)
 {
-	const char **v = fl_arena_array(arena, f->cfg->n_headers + 1, sizeof(*v));
+	const char **v = fl_arena_array(arena, f->n_headers + 1, sizeof(*v));
 	char validator[FL_ETAG];
 	int ret = v ? 0 : FL_ENOMEM;
 
-	for (size_t i = 0; ret == 0 && i < f->cfg->n_headers; i++) {
+	if (!read_file)
+		read_file = fl__read_system_file;
+	for (size_t i = 0; ret == 0 && i < f->n_headers; i++) {
 		struct fl_buf b = { 0 };
 		struct fl_span value;
 
-		ret = g->c.read_file(g->c.file_ctx, f->cfg->headers[i].file, 4096, &b, validator, sizeof(validator), err);
+		ret = read_file(file_ctx, f->headers[i].file, 4096, &b, validator, sizeof(validator), err);
 		value = fl_span_trim(fl_buf_span(&b));
 		if (ret == 0 && (memchr(value.p ? value.p : (const uint8_t *)"", '\n', value.n) || memchr(value.p ? value.p : (const uint8_t *)"", '\r', value.n)))
-			ret = fl_err_set(err, FL_EFORMAT, "header file '%s' has more than one line", f->cfg->headers[i].file);
+			ret = fl_err_set(err, FL_EFORMAT, "header file '%s' has more than one line", f->headers[i].file);
 		if (ret == 0)
-			v[i] = fl_arena_printf(arena, "%s: %.*s", f->cfg->headers[i].name, (int)value.n, (const char *)value.p);
+			v[i] = fl_arena_printf(arena, "%s: %.*s", f->headers[i].name, (int)value.n, (const char *)value.p);
 		fl_buf_done(&b);
 	}
 	*out = v;
 	return ret;
 }
 
-static void fetch_url(struct fl_ingest *g, struct fl_feed *f, fl_mono_ns now)
+/* The feed's headers, and the one that a collection asks with. */
+static int all_headers(struct fl_ingest *g, const struct fl_feed *f, struct fl_arena *arena, const char *const **out, struct fl_err *err)
 {
-	bool conditional = f->head.id.number && strcmp(f->known.settings, f->settings) == 0 && !f->reread;
+	const char *const *own = NULL;
+	const char **v;
+	size_t n = 0;
+	int ret = fl_feed_headers(f->cfg, g->c.read_file, g->c.file_ctx, arena, &own, err);
+
+	*out = own;
+	if (ret < 0 || !f->collect)
+		return ret;
+	while (own[n])
+		n++;
+	v = fl_arena_array(arena, n + 2, sizeof(*v));
+	if (!v)
+		return FL_ENOMEM;
+	v[0] = fl__collect_accept(f->collect);
+	memcpy(v + 1, own, n * sizeof(*v));
+	*out = v;
+	return 0;
+}
+
+static void ask(struct fl_ingest *g, struct fl_feed *f, fl_mono_ns now)
+{
+	bool whole = !f->collect || !fl__collect_begun(f->collect);
+	bool conditional = whole && f->cfg->format != FL_FORMAT_TAXII2 && f->head.id.number && strcmp(f->known.settings, f->settings) == 0 && !f->reread;
 	struct fl_http_request req = { .url = f->cfg->url, .max_bytes = f->cfg->max_bytes, .connect_timeout_ms = 10000, .timeout_ms = (int)f->cfg->timeout_ms,
 				       .low_speed_s = 20, .max_redirects = REDIRECTS_MAX, .allow_private = f->cfg->allow_private, .ca_file = f->cfg->ca_file };
 	struct fl_arena arena = { 0 };
 	struct fl_err err = { 0 };
-	int ret = secret_headers(g, f, &arena, &req.headers, &err);
+	int ret = all_headers(g, f, &arena, &req.headers, &err);
 
 	if (conditional) {
 		req.etag = f->known.etag;
 		req.last_modified = f->known.last_modified;
 	}
+	if (f->collect) {
+		req.url = fl__collect_url(f->collect, &arena);
+		req.want_header = FL__COLLECT_HEADER;
+		ret = ret == 0 && !req.url ? FL_ENOMEM : ret;
+	}
 	if (ret == 0)
 		ret = g->c.http->ops->start(g->c.http, &req, &f->transfer, &err);
 	if (ret < 0)
-		fail(g, f, FL_FEED_DEGRADED, now, -1, err.text);
+		fail(g, f, FL_FEED_DEGRADED, now, -1, err.text[0] ? err.text : fl_code_text(ret));
 	else {
 		f->phase = FL_PHASE_FETCHING;
 		f->s.state = FL_FEED_FETCHING;
 	}
 	fl_arena_done(&arena);
+}
+
+static void fetch_url(struct fl_ingest *g, struct fl_feed *f, fl_mono_ns now)
+{
+	if (fl__collect_is(f->cfg)) {
+		f->collect = fl__collect_new(f->cfg, g->c.state, fl_now_unix(g->c.clock));
+		if (!f->collect) {
+			fail(g, f, FL_FEED_DEGRADED, now, -1, "out of memory");
+			return;
+		}
+	}
+	ask(g, f, now);
 }
 
 static void start(struct fl_ingest *g, struct fl_feed *f, fl_mono_ns now)
@@ -431,7 +553,7 @@ static void start(struct fl_ingest *g, struct fl_feed *f, fl_mono_ns now)
 
 	f->leased = ret == 0;
 	if (ret == 0)
-		ret = read_head(g, f, &err);
+		ret = fl__feed_read_head(g, f, &err);
 	if (ret == FL_EFENCED) { /* another ingester is at it: look again in a while */
 		f->due = now + jittered(g, 5000, 50) * FL_NS_PER_MS;
 		return;
@@ -471,6 +593,7 @@ void fl__feed_step(struct fl_ingest *g, struct fl_feed *f, bool may_start, fl_mo
 {
 	check_stale(g, f);
 	renew_lease(g, f, now);
+	fl__feed_expire(g, f, now);
 	if (!f->cfg->enabled || now < f->due)
 		return;
 	if (f->phase == FL_PHASE_COMMITTING)

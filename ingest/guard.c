@@ -2,105 +2,11 @@
  * content, or of a name, stands in the store beside the source. */
 #include "ingest/feed_int.h"
 
-#include <stdlib.h>
-
 #include "base/text.h"
 
-enum { MIN_SIDE = 1000, FILE_MAX = 16 << 20, LISTED = FL_QUARANTINE_LISTED, DATE_AHEAD_S = 86400 };
+enum { LISTED = FL_QUARANTINE_LISTED, DATE_AHEAD_S = 86400 };
 
 /* --- what is protected --- */
-
-/* The host of "scheme://user@host:port/..." or "host:port". */
-static struct fl_span host_in(struct fl_span text)
-{
-	const char *from, *at;
-	size_t n;
-	char buf[512];
-
-	n = text.n < sizeof(buf) - 1 ? text.n : sizeof(buf) - 1;
-	memcpy(buf, text.p, n);
-	buf[n] = '\0';
-	from = strstr(buf, "://");
-	from = from ? from + 3 : buf;
-	n = strcspn(from, "/?#");
-	at = memrchr(from, '@', n);
-	if (at) {
-		n -= (size_t)(at + 1 - from);
-		from = at + 1;
-	}
-	if (n && *from != '[' && memchr(from, ':', n))
-		n = (size_t)((const char *)memchr(from, ':', n) - from);
-	return fl_span(text.p + (from - buf), n);
-}
-
-static int add_host(struct fl_ingest *g, struct fl_span url, enum fl_protect_why why)
-{
-	struct fl_span host = host_in(url);
-	int ret = 0;
-
-	if (host.n)
-		fl_protect_add_text(&g->protected, g->c.names, host, why, &ret); /* an address is no name, and need not be one */
-	return ret;
-}
-
-static int add_brokers(struct fl_ingest *g)
-{
-	const char *s = g->c.cfg->kafka_brokers;
-	int ret = 0;
-
-	while (ret == 0 && s && *s) {
-		size_t n = strcspn(s, ",");
-
-		ret = add_host(g, fl_span(s, n), FL_PROTECT_PIPELINE);
-		s += n + (s[n] == ',');
-	}
-	return ret;
-}
-
-static int add_zones(struct fl_ingest *g)
-{
-	int ret = 0;
-
-	for (size_t i = 0; i < g->c.cfg->n_upstreams; i++)
-		for (size_t k = 0; ret == 0 && k < g->c.cfg->upstreams[i].n_zones; k++) {
-			struct fl_rkey key;
-
-			if (fl_rkey_from_text(fl_span_str(g->c.cfg->upstreams[i].zones[k]), &key) && key.len)
-				ret = fl_protect_add(&g->protected, fl_rkey_span(&key), true, FL_PROTECT_ZONE);
-		}
-	return ret;
-}
-
-/* A file that cannot be read, or a line that is no name, is said, and keeps nothing else from being protected. */
-static int add_file(struct fl_ingest *g, const char *path)
-{
-	struct fl_buf b = { 0 };
-	struct fl_span rest;
-	struct fl_err err = { 0 };
-	char validator[FL_ETAG];
-	unsigned line = 0;
-	int ret = g->c.read_file(g->c.file_ctx, path, FILE_MAX, &b, validator, sizeof(validator), &err);
-
-	if (ret < 0) {
-		snprintf(g->protect_problem, sizeof(g->protect_problem), "protected.files: %.180s", err.text);
-		fl_buf_done(&b);
-		return ret == FL_ENOMEM ? ret : 0;
-	}
-	for (rest = fl_buf_span(&b); ret == 0 && rest.n;) {
-		const uint8_t *nl = memchr(rest.p, '\n', rest.n);
-		size_t n = nl ? (size_t)(nl - rest.p) : rest.n;
-		const uint8_t *hash = memchr(rest.p, '#', n);
-		struct fl_span text = fl_span_trim(fl_span(rest.p, hash ? (size_t)(hash - rest.p) : n));
-
-		line++;
-		if (text.n && fl_protect_add_text(&g->protected, g->c.names, text, FL_PROTECT_OPERATOR, &ret) != FL_DROP_COUNT)
-			snprintf(g->protect_problem, sizeof(g->protect_problem), "%.100s:%u: '%.*s' is no name", path, line, (int)(text.n < 60 ? text.n : 60),
-				 (const char *)text.p);
-		rest = fl_span(rest.p + n + (nl != NULL), rest.n - n - (nl != NULL));
-	}
-	fl_buf_done(&b);
-	return ret;
-}
 
 static uint64_t mark_of(const struct fl_protected *p)
 {
@@ -119,24 +25,9 @@ static uint64_t mark_of(const struct fl_protected *p)
 
 int fl__protected_load(struct fl_ingest *g)
 {
-	const struct fl_config *cfg = g->c.cfg;
-	int ret;
+	const struct fl_protected_from from = { .cfg = g->c.cfg, .names = g->c.names, .read_file = g->c.read_file, .file_ctx = g->c.file_ctx };
+	int ret = fl_protected_from(&from, &g->protected, g->protect_problem);
 
-	fl_protected_done(&g->protected);
-	g->protect_problem[0] = '\0';
-	ret = fl_protect_add_shipped(&g->protected, g->c.names);
-	for (size_t i = 0; ret == 0 && i < cfg->n_protected_names; i++)
-		fl_protect_add_text(&g->protected, g->c.names, fl_span_str(cfg->protected_names[i]), FL_PROTECT_OPERATOR, &ret);
-	for (size_t i = 0; ret == 0 && i < cfg->n_protected_files; i++)
-		ret = add_file(g, cfg->protected_files[i]);
-	if (ret == 0)
-		ret = add_zones(g);
-	for (size_t i = 0; ret == 0 && i < cfg->n_feeds; i++)
-		ret = add_host(g, fl_span_str(cfg->feeds[i].url ? cfg->feeds[i].url : ""), FL_PROTECT_FEED);
-	if (ret == 0 && cfg->redis_url && strncmp(cfg->redis_url, "redis", 5) == 0)
-		ret = add_host(g, fl_span_str(cfg->redis_url), FL_PROTECT_PIPELINE);
-	if (ret == 0)
-		ret = add_brokers(g);
 	g->protect_mark = mark_of(&g->protected);
 	return ret;
 }
@@ -166,24 +57,6 @@ static const char *step_key(struct fl_arena *a, const struct fl_feed *f, const c
 
 /* --- quarantine --- */
 
-/* A list that only ALLOW rules use opens names; what it holds blocks nothing. */
-static bool only_allows(const struct fl_config *cfg, const char *list)
-{
-	bool used = false;
-
-	for (size_t i = 0; i < cfg->n_rule_groups; i++)
-		for (size_t k = 0; k < cfg->rule_groups[i].n_rules; k++) {
-			const struct fl_cfg_rule *r = &cfg->rule_groups[i].rules[k];
-
-			if (strcmp(r->list, list) != 0)
-				continue;
-			if (r->action != FL_ACTION_ALLOW)
-				return false;
-			used = true;
-		}
-	return used;
-}
-
 static void forget(struct fl_feed *f)
 {
 	fl_arena_done(&f->guard_arena);
@@ -208,7 +81,7 @@ static int quarantine(struct fl_ingest *g, struct fl_feed *f, const struct fl_ju
 	struct fl_protect_hit *hits = NULL;
 	struct fl_quarantined *q;
 	size_t n = 0, to = 0, k = 0;
-	int ret = only_allows(g->c.cfg, f->cfg->into) ? 0 : fl_protect_find(&g->protected, &f->set, a, &hits, &n);
+	int ret = fl_list_only_allows(g->c.cfg, f->cfg->into) ? 0 : fl_protect_find(&g->protected, &f->set, a, &hits, &n);
 
 	forget(f);
 	if (ret < 0 || n == 0)
@@ -373,7 +246,7 @@ static bool is_older(const struct fl_feed *f, const struct counts *c, fl_unix_us
 int fl__guard_judge(struct fl_ingest *g, struct fl_feed *f, char *why, size_t cap, enum fl_guard_verdict *out, struct fl_err *err)
 {
 	struct fl_guard_limits limits = { .max_removed_ratio = f->cfg->guard.max_removed_ratio, .max_added_ratio = f->cfg->guard.max_added_ratio,
-					  .min_side = MIN_SIDE, .min_names = f->cfg->min_names };
+					  .min_side = FL_GUARD_MIN_SIDE, .min_names = f->cfg->min_names };
 	const struct fl_judgement *word;
 	struct fl_judgement *j = NULL;
 	struct fl_arena a = { 0 };
@@ -407,6 +280,35 @@ int fl__guard_judge(struct fl_ingest *g, struct fl_feed *f, char *why, size_t ca
 out:
 	fl_arena_done(&a);
 	return ret;
+}
+
+/* --- an expiry of much at once --- */
+
+static const char expiry[] = "expiry"; /* in the place of a set's digest */
+
+void fl__guard_hold_expiry(struct fl_feed *f, uint64_t ended, fl_unix_us now)
+{
+	if (strcmp(f->s.held.digest, expiry) != 0)
+		f->s.held.since = now;
+	snprintf(f->s.held.digest, sizeof(f->s.held.digest), "%s", expiry);
+	f->s.held.before = f->head.entries;
+	f->s.held.after = f->head.entries - ended;
+	f->s.held.added = 0;
+	f->s.held.removed = ended;
+}
+
+bool fl__guard_expiry_approved(struct fl_ingest *g, const struct fl_feed *f)
+{
+	struct fl_judgement *j = NULL;
+	struct fl_arena a = { 0 };
+	const struct fl_judgement *word;
+	size_t n = 0;
+	bool ok = fl_source_judgements(g->c.sets, f->cfg->name, &a, &j, &n, NULL) == 0;
+
+	word = ok ? said(j, n, step_key(&a, f, expiry)) : NULL;
+	ok = word && word->approved;
+	fl_arena_done(&a);
+	return ok;
 }
 
 /* --- a person's word --- */
@@ -449,7 +351,10 @@ int fl_ingest_judge(struct fl_ingest *g, const char *feed, const struct fl_feed_
 		ret = judge_names(g, f, &j, w->names, w->n_names, err);
 	else if (!f->s.held.digest[0])
 		ret = fl_err_set(err, FL_EREFUSED, "nothing of feed '%s' is held", feed);
+	else if (!w->approve && strcmp(f->s.held.digest, expiry) == 0)
+		ret = fl_err_set(err, FL_EREFUSED, "an expiry is not rejected: it waits until it is approved, or the feed renews its names");
 	else {
+		f->expire_at = 0;
 		snprintf(j.what, sizeof(j.what), "%s", w->approve ? step_key(&a, f, f->s.held.digest) : f->s.held.digest);
 		ret = fl_source_judge(g->c.sets, f->cfg->name, &j, err);
 	}

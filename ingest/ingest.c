@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 /* The system's files, when no other reader is given. */
-static int read_system_file(void *ctx, const char *path, uint64_t max, struct fl_buf *out, char *validator, size_t cap, struct fl_err *err)
+int fl__read_system_file(void *ctx, const char *path, uint64_t max, struct fl_buf *out, char *validator, size_t cap, struct fl_err *err)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), ret = 0;
 	struct stat st;
@@ -82,7 +82,7 @@ int fl_ingest_open(const struct fl_ingest_config *c, struct fl_ingest **out, str
 		return fl_err_set(err, FL_ENOMEM, "ingest: out of memory");
 	g->c = *c;
 	if (!g->c.read_file)
-		g->c.read_file = read_system_file;
+		g->c.read_file = fl__read_system_file;
 	if (load_feeds(g, c->cfg, fl_now_mono(c->clock)) < 0) {
 		fl_ingest_close(g);
 		return fl_err_set(err, FL_ENOMEM, "ingest: out of memory");

@@ -5,19 +5,23 @@
 #include "base/metrics.h"
 #include "feeds/feeds.h"
 #include "io/bus.h"
+#include "io/disk.h"
 #include "io/dropdir.h"
 #include "io/http.h"
 #include "model/config.h"
 #include "normalize/normalize.h"
 #include "sets/sets.h"
 
+/* A local file: mtime, size and inode as a validator text, and the content unless out is NULL. FL_ENOTFOUND, FL_EIO, FL_ELIMIT. */
+typedef int fl_read_file(void *ctx, const char *path, uint64_t max, struct fl_buf *out, char *validator, size_t cap, struct fl_err *err);
+
 struct fl_ingest_config {
 	const struct fl_config *cfg;
 	struct fl_sets *sets;
 	struct fl_http *http;
-	/* A local file feed: mtime, size and inode as a validator text, and the content unless out is NULL. FL_ENOTFOUND, FL_EIO, FL_ELIMIT. NULL: the system's files. */
-	int (*read_file)(void *ctx, const char *path, uint64_t max, struct fl_buf *out, char *validator, size_t cap, struct fl_err *err);
+	fl_read_file *read_file; /* NULL: the system's files */
 	void *file_ctx;
+	struct fl_disk *state; /* keeps the documents of MISP and TAXII feeds; NULL: they are fetched anew each time */
 	struct fl_clock *clock;
 	struct fl_random *random;
 	const struct fl_names *names;
@@ -69,6 +73,25 @@ void fl_ingest_status(struct fl_ingest *g, struct fl_arena *arena, struct fl_fee
 /** Why the `entries:` of a list are not committed, or a name in `protected:` is not protected; "" when all is well. */
 const char *fl_ingest_problem(const struct fl_ingest *g);
 void fl_ingest_metrics(struct fl_ingest *g, struct fl_buf *out);
+
+/** How a feed's body is read, by its configuration, which it borrows. now_s as in fl_feed_options. */
+struct fl_feed_options fl_feed_options_of(const struct fl_cfg_feed *cfg, uint32_t now_s);
+/** A feed's request headers as "Name: value", ended by NULL, in arena: the values are read from their files now (read_file NULL: the system's). FL_ENOTFOUND, FL_EIO, FL_ELIMIT, FL_EFORMAT: more than
+ * one line; FL_ENOMEM. They are secrets: not to be logged, and for the feed's own URL only. */
+int fl_feed_headers(const struct fl_cfg_feed *f, fl_read_file *read_file, void *file_ctx, struct fl_arena *arena, const char *const **out, struct fl_err *err);
+
+/* What no feed may block, by a configuration (protected.c). */
+enum { FL_PROTECT_PROBLEM = 256, FL_GUARD_MIN_SIDE = 1000 /* smaller sets are not held by ratio */ };
+struct fl_protected_from {
+	const struct fl_config *cfg; /* NULL: the shipped names alone */
+	const struct fl_names *names;
+	fl_read_file *read_file; /* NULL: the system's files */
+	void *file_ctx;
+};
+/** Replaces what out has. A file that cannot be read, or a line that is no name, is said in problem ("" none) and keeps nothing else out. 0 or FL_ENOMEM. */
+int fl_protected_from(const struct fl_protected_from *from, struct fl_protected *out, char problem[FL_PROTECT_PROBLEM]);
+/** Is the list used, and by ALLOW rules alone? What such a list holds blocks nothing, and no name is kept out of it. */
+bool fl_list_only_allows(const struct fl_config *cfg, const char *list);
 
 /* What `feed test` says of a body, without any set: format, tallies, rejects. Pure. */
 struct fl_feed_trial {

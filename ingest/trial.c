@@ -5,18 +5,35 @@ struct reading {
 	struct fl_normalizer z;
 	fl_feed_reject *reject;
 	void *ctx;
+	uint32_t now_s;
 };
+
+/* The claim's own attributes over the feed's. A time to come is no first sight. */
+static struct fl_tuple attrs_of(const struct reading *r, const struct fl_feed_claim *c)
+{
+	struct fl_tuple t = r->z.attrs;
+
+	if (c->confidence)
+		t.confidence = c->confidence;
+	if (c->category != FL_CAT_NONE)
+		t.category = (uint8_t)c->category;
+	if (c->first_seen_s && (!r->now_s || c->first_seen_s <= r->now_s))
+		t.first_seen_s = c->first_seen_s;
+	t.expires_s = c->expires_s;
+	return t;
+}
 
 static int take(void *ctx, const struct fl_feed_claim *c)
 {
 	struct reading *r = ctx;
+	struct fl_tuple t = attrs_of(r, c);
 	uint64_t before[FL_DROP_COUNT];
 	int ret;
 
 	if (!r->reject)
-		return fl_normalize_claim(&r->z, c->name, c->scope);
+		return fl_normalize_claim_as(&r->z, c->name, c->scope, &t, r->now_s);
 	memcpy(before, r->z.tally.dropped, sizeof(before));
-	ret = fl_normalize_claim(&r->z, c->name, c->scope);
+	ret = fl_normalize_claim_as(&r->z, c->name, c->scope, &t, r->now_s);
 	for (unsigned i = 0; ret == 0 && i < FL_DROP_COUNT; i++)
 		if (r->z.tally.dropped[i] != before[i])
 			r->reject(r->ctx, c->line, c->name, (enum fl_drop)i);
@@ -41,7 +58,7 @@ static uint64_t refused_names(const struct fl_tally *t)
 
 static void judge(struct fl_feed_trial *t, uint64_t min_names)
 {
-	uint64_t refused = t->parsed.refused + refused_names(&t->claims);
+	uint64_t refused = t->parsed.refused - t->parsed.addresses + refused_names(&t->claims);
 
 	t->refused = true;
 	t->no_list = refused > t->names && t->parsed.claims + t->parsed.refused > 0;
@@ -66,7 +83,7 @@ static enum fl_drop canon(const void *names, struct fl_span name, struct fl_rkey
 int fl__feed_read(const struct fl_names *names, const struct fl_feed_options *opt, struct fl_span body, uint64_t min_names, const struct fl_tuple *attrs,
 		  fl_feed_reject *reject, void *ctx, struct fl_set *set, struct fl_feed_trial *out, struct fl_err *err)
 {
-	struct reading r = { .z = { .names = names, .attrs = *attrs, .max = opt->max_names }, .reject = reject, .ctx = ctx };
+	struct reading r = { .z = { .names = names, .attrs = *attrs, .max = opt->max_names }, .reject = reject, .ctx = ctx, .now_s = opt->now_s };
 	struct fl_feed_options lent = *opt;
 	int ret;
 

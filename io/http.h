@@ -17,6 +17,7 @@ struct fl_http_request {
 	int max_redirects;
 	bool allow_private;
 	const char *ca_file; /* PEM; NULL or "": the system's authorities */
+	const char *want_header; /* the name of one header whose value is wanted; a constant; NULL: none */
 };
 
 struct fl_http_response {
@@ -25,6 +26,7 @@ struct fl_http_response {
 	char reason[256]; /* why, for people, secrets redacted */
 	long status;	  /* HTTP status, 0 when there was none */
 	char etag[256], last_modified[64], content_type[128], effective_host[256];
+	char wanted[128]; /* value of want_header; "" = it did not come */
 	int64_t retry_after_s; /* -1: not given */
 	struct fl_buf body;    /* unpacked; owned by the receiver: fl_http_response_done */
 	uint64_t received_bytes;

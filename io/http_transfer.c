@@ -161,7 +161,7 @@ static int take_encoding(struct fl__transfer *t, struct fl_span v)
 /* Of the last answer only: an interim one (100, 103) or a redirect is forgotten when the next begins. */
 static void forget_headers(struct fl__transfer *t)
 {
-	t->r.etag[0] = t->r.last_modified[0] = t->r.content_type[0] = '\0';
+	t->r.etag[0] = t->r.last_modified[0] = t->r.content_type[0] = t->r.wanted[0] = '\0';
 	t->chunked = false;
 	t->r.retry_after_s = -1;
 }
@@ -178,7 +178,9 @@ static size_t take_header(char *p, size_t size, size_t n, void *ctx)
 	else if (n > 5 && memcmp(p, "HTTP/", 5) == 0) {
 		forget_headers(t);
 		ret = begin_unpacking(t, FL__PACKING_NONE);
-	} else if (header_is(line, "etag", &v))
+	} else if (t->req.want_header && header_is(line, t->req.want_header, &v))
+		keep_whole(t->r.wanted, sizeof(t->r.wanted), v);
+	else if (header_is(line, "etag", &v))
 		keep_whole(t->r.etag, sizeof(t->r.etag), v);
 	else if (header_is(line, "last-modified", &v))
 		keep_whole(t->r.last_modified, sizeof(t->r.last_modified), v);

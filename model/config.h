@@ -50,8 +50,13 @@ struct fl_cfg_list {
 struct fl_cfg_header {
 	const char *name, *file;
 };
+/* Which field of a record says what; "": none. */
+struct fl_cfg_fields {
+	const char *value, *type, *category, *confidence, *first_seen, *expires;
+};
 struct fl_cfg_feed {
 	const char *name, *url, *path; /* one of url and path */
+	const char *preset;	       /* "" or a name of feeds/catalog.h, whose values stand where the feed has none of its own */
 	int format;		       /* enum fl_format of feeds/feeds.h */
 	uint8_t scope;		       /* FL_SCOPE_*; 0: as_written */
 	const char *into;
@@ -66,6 +71,10 @@ struct fl_cfg_feed {
 	bool watch, enabled, allow_private;
 	const char *ca_file; /* "": the system's authorities */
 	const char *licence;
+	struct fl_cfg_fields columns, pointers; /* csv; json and ndjson */
+	const char *items, *exceptions;		/* json: pointers */
+	char delimiter;				/* csv */
+	int urls;				/* enum fl_feed_urls of feeds/feeds.h */
 	struct fl_cfg_guard guard; /* of its list, unless it has its own */
 };
 enum fl_cfg_findings_type { FL_FINDINGS_DIRECTORY };

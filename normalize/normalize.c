@@ -4,13 +4,20 @@
 
 int fl_normalize_claim(struct fl_normalizer *z, struct fl_span name, uint8_t scope)
 {
-	struct fl_tuple t = z->attrs;
+	return fl_normalize_claim_as(z, name, scope, &z->attrs, 0);
+}
+
+int fl_normalize_claim_as(struct fl_normalizer *z, struct fl_span name, uint8_t scope, const struct fl_tuple *attrs, uint32_t now_s)
+{
+	struct fl_tuple t = *attrs;
 	struct fl_rkey key;
 	bool narrowed;
 	enum fl_drop why;
 	int ret;
 
 	why = fl_name_claim(z->names, name, &scope, &narrowed, &key);
+	if (why == FL_DROP_COUNT && now_s && t.expires_s && t.expires_s <= now_s)
+		why = FL_DROP_EXPIRED;
 	if (why != FL_DROP_COUNT) {
 		z->tally.in++;
 		z->tally.dropped[why]++;

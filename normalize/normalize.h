@@ -41,14 +41,23 @@ struct fl_normalizer {
 };
 /** 0, FL_ENOMEM or FL_ELIMIT (over max). A refused claim is counted and 0. */
 int fl_normalize_claim(struct fl_normalizer *z, struct fl_span name, uint8_t scope);
+/** The same for a claim with attributes of its own: attrs in place of z->attrs, scope apart. A claim with expires_s that is not after now_s is FL_DROP_EXPIRED
+ * (now_s 0: not judged). Claims of one name become one entry: scopes OR-ed, the highest confidence, the first category that is stated, the earliest first_seen,
+ * the latest expiry, of which none at all is the latest. */
+int fl_normalize_claim_as(struct fl_normalizer *z, struct fl_span name, uint8_t scope, const struct fl_tuple *attrs, uint32_t now_s);
 int fl_normalize_finish(struct fl_normalizer *z);
 enum { FL_ENTRIES_MAX = 50000000 };
 
 /**
- * Carry attributes over from the old set while merging: a name that stays keeps first_seen, a name that is gone leaves.
+ * Carry attributes over from the old set while merging: a name that stays keeps the earlier first_seen, a name that is gone leaves.
  * Streams in, stream out; takes both. NULL when out of memory (both are closed then).
  */
 struct fl_entry_iter *fl_renew_iter(struct fl_entry_iter *take_old, struct fl_entry_iter *take_new);
+/** Has an entry expired at now_s, or been absent for keep_s seconds (0: absence is not judged)? */
+bool fl_tuple_ended(const struct fl_tuple *t, uint32_t now_s, uint32_t keep_s);
+/** The entries of a set that have not expired at now_s; and, with keep_s, none that has been absent for keep_s seconds (0: absence is not judged). Takes the
+ * stream. NULL when out of memory (it is closed then). */
+struct fl_entry_iter *fl_unexpired_iter(struct fl_entry_iter *take_set, uint32_t now_s, uint32_t keep_s);
 /** The same, but a name that is gone stays, with absent_since, until it has been absent for keep_s seconds (0: leaves at once;
  * a feed's remove_after_absent N fetches are (N - 1) of its intervals). now_s: time of this fetch, unix seconds. */
 struct fl_entry_iter *fl_renew_keep_iter(struct fl_entry_iter *take_old, struct fl_entry_iter *take_new, uint32_t now_s, uint32_t keep_s);

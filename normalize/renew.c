@@ -1,8 +1,8 @@
 /* Carries attributes over from one version of a source to the next, in one merge of two sorted streams.
  *
- *   in both       the new tuple with the old first_seen, present again
+ *   in both       the new tuple with the earlier first_seen, present again
  *   new only      as it comes
- *   old only      gone; or, while it may stay, kept with absent_since: the time of the first fetch that lacked it
+ *   old only      gone; or, while it may stay and has not expired, kept with absent_since: the time of the first fetch that lacked it
  */
 #include "normalize/normalize.h"
 
@@ -32,7 +32,7 @@ static int fill(struct fl_entry_iter *from, struct fl_entry *e, bool *have, bool
 /* An old name that the new set lacks: true when it stays for now. */
 static bool stays(const struct renew *r, struct fl_tuple *t)
 {
-	if (r->keep_s == 0)
+	if (r->keep_s == 0 || (t->expires_s && t->expires_s <= r->now_s))
 		return false;
 	if (t->absent_since_s == 0)
 		t->absent_since_s = r->now_s;
@@ -63,7 +63,7 @@ static int renew_next(struct fl_entry_iter *it, struct fl_entry *out, struct fl_
 		*out = r->n;
 		r->have_n = false;
 		if (c == 0) {
-			if (r->o.t.first_seen_s)
+			if (r->o.t.first_seen_s && (!out->t.first_seen_s || r->o.t.first_seen_s < out->t.first_seen_s))
 				out->t.first_seen_s = r->o.t.first_seen_s;
 			r->have_o = false;
 		}
@@ -99,4 +99,47 @@ struct fl_entry_iter *fl_renew_keep_iter(struct fl_entry_iter *take_old, struct 
 struct fl_entry_iter *fl_renew_iter(struct fl_entry_iter *take_old, struct fl_entry_iter *take_new)
 {
 	return fl_renew_keep_iter(take_old, take_new, 0, 0);
+}
+
+/* --- what time takes away, without a fetch --- */
+
+struct unexpired {
+	struct fl_entry_iter it, *from;
+	uint32_t now_s, keep_s;
+};
+
+bool fl_tuple_ended(const struct fl_tuple *t, uint32_t now_s, uint32_t keep_s)
+{
+	if (t->expires_s && t->expires_s <= now_s)
+		return true;
+	return keep_s && t->absent_since_s && now_s >= t->absent_since_s && now_s - t->absent_since_s >= keep_s;
+}
+
+static int unexpired_next(struct fl_entry_iter *it, struct fl_entry *out, struct fl_err *err)
+{
+	struct unexpired *u = (struct unexpired *)it;
+	int ret;
+
+	do
+		ret = u->from->next(u->from, out, err);
+	while (ret > 0 && fl_tuple_ended(&out->t, u->now_s, u->keep_s));
+	return ret;
+}
+
+static void unexpired_close(struct fl_entry_iter *it)
+{
+	fl_entries_close(((struct unexpired *)it)->from);
+	free(it);
+}
+
+struct fl_entry_iter *fl_unexpired_iter(struct fl_entry_iter *take_set, uint32_t now_s, uint32_t keep_s)
+{
+	struct unexpired *u = take_set ? calloc(1, sizeof(*u)) : NULL;
+
+	if (!u) {
+		fl_entries_close(take_set);
+		return NULL;
+	}
+	*u = (struct unexpired){ .it = { unexpired_next, unexpired_close }, .from = take_set, .now_s = now_s, .keep_s = keep_s };
+	return &u->it;
 }

@@ -1,5 +1,6 @@
 /* Publisher: what a list is now. On a wake, on reconnect and every second it reads the heads of a list's sources; if one that is not pinned has moved it commits the next manifest and relays it to
- * Kafka. Holds no names; its work does not depend on the size of a list. Pins, holds, rollback, deletion and recover live here. Start reading at publisher.c; relay.c sends the outbox. */
+ * Kafka. Holds no names; its work does not depend on the size of a list. Pins, holds, rollback, deletion and recover live here. Start reading at publisher.c; relay.c sends the outbox; export.h,
+ * which is pure, makes text for other resolvers. */
 #pragma once
 #include "base/metrics.h"
 #include "io/bus.h"

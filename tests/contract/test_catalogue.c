@@ -133,6 +133,9 @@ static void set_hash(const struct fl_set *s, char hex[65])
 #define UNDECODABLE "an A-label that IDNA 2008 does not decode: DNS serves it, so it stays (DESIGN: names)"
 #define DENYALLOW "$denyallow: the rule holds but for the names in it"
 #define BARS "|x| speaks of x itself, as |x^ does"
+#define SHARED "a URL on a host that many share says nothing about the host"
+#define ABOVE "a name above suffixes is none itself"
+#define TWEETFEED_URLS "urls/tweetfeed-urls.txt"
 #define WILDCARD "the parent of a wildcard rule is a suffix to libpsl"
 
 static const struct ruling {
@@ -185,6 +188,27 @@ static const struct ruling {
 	{ AGH, "pizzaseo.com", 0, BARS },
 	{ "adblock/adfilt-nordic-adguardhome.txt", "cluster.chart.dk", FL_SCOPE_SUBTREE,
 	  "@@||chart.dk^ above it: an exception wins at any depth, so the claim is dropped as disabled" },
+	{ TWEETFEED_URLS, "api.telegram.org", FL_SCOPE_EXACT, SHARED },
+	{ TWEETFEED_URLS, "cold5.gofile.io", FL_SCOPE_EXACT, SHARED },
+	{ TWEETFEED_URLS, "drive.google.com", FL_SCOPE_EXACT, SHARED },
+	{ TWEETFEED_URLS, "drive.usercontent.google.com", FL_SCOPE_EXACT, SHARED },
+	{ TWEETFEED_URLS, "gist.githubusercontent.com", FL_SCOPE_EXACT, SHARED },
+	{ TWEETFEED_URLS, "github.com", FL_SCOPE_EXACT, SHARED },
+	{ TWEETFEED_URLS, "litterbox.catbox.moe", FL_SCOPE_EXACT, SHARED },
+	{ TWEETFEED_URLS, "lnkd.in", FL_SCOPE_EXACT, SHARED },
+	{ TWEETFEED_URLS, "mail.google.com", FL_SCOPE_EXACT, SHARED },
+	{ TWEETFEED_URLS, "pastebin.com", FL_SCOPE_EXACT, SHARED },
+	{ TWEETFEED_URLS, "raw.githubusercontent.com", FL_SCOPE_EXACT, SHARED },
+	{ TWEETFEED_URLS, "release-assets.githubusercontent.com", FL_SCOPE_EXACT, SHARED },
+	{ TWEETFEED_URLS, "storage.googleapis.com", FL_SCOPE_EXACT, SHARED },
+	{ TWEETFEED_URLS, "www.dropbox.com", FL_SCOPE_EXACT, SHARED },
+	{ TWEETFEED_URLS, "www.facebook.com", FL_SCOPE_EXACT, SHARED },
+	{ TWEETFEED_URLS, "www.npmjs.com", FL_SCOPE_EXACT, SHARED },
+	{ TWEETFEED_URLS, "www.tiktok.com", FL_SCOPE_EXACT, SHARED },
+	{ "other/vxvault-sample.txt", "raw.githubusercontent.com", FL_SCOPE_EXACT, SHARED },
+	{ "wildcard/gaso-ublacklist.txt", "amazonaws.com", 0, ABOVE },
+	{ "wildcard/gaso-ublacklist.txt", "canva.site", 0, ABOVE },
+	{ "wildcard/1hosts-mini-wildcards.txt.zst", "elastx.net", 0, ABOVE },
 	{ "big/maltrail-2026-08-21.txt.zst", "localto.net", FL_SCOPE_EXACT, WILDCARD },
 	{ "big/maltrail-2026-08-23.txt.zst", "localto.net", FL_SCOPE_EXACT, WILDCARD },
 };
@@ -236,11 +260,20 @@ static size_t rulings_apply(struct fl_set *s, const char *path)
 	return applied;
 }
 
+/* The manifest's word for a format, and ours; the others have no reader yet. */
+static const struct {
+	const char *theirs, *ours;
+} formats[] = {
+	{ "plain", "domains" }, { "maltrail", "maltrail" }, { "wildcard", "domains" }, { "match-pattern", "domains" }, { "hosts", "hosts" }, { "adblock", "adblock" },
+	{ "dnsmasq", "dnsmasq" }, { "unbound", "unbound" }, { "url-list", "urls" }, { "rpz", "rpz" }, { "bind-zones", "bind" }, { "zeek-intel", "zeek" },
+};
+
 static const char *our_format(const char *theirs)
 {
-	if (strcmp(theirs, "plain") == 0 || strcmp(theirs, "maltrail") == 0)
-		return "domains";
-	return strcmp(theirs, "hosts") == 0 || strcmp(theirs, "adblock") == 0 ? theirs : NULL;
+	for (size_t i = 0; i < sizeof(formats) / sizeof(*formats); i++)
+		if (strcmp(formats[i].theirs, theirs) == 0)
+			return formats[i].ours;
+	return NULL;
 }
 
 static const char *text_of(const json_t *row, const char *key)
@@ -305,6 +338,39 @@ static void test_every_list_agrees(void **state)
 	print_message("%zu lists compared\n", compared);
 	assert_int_equal(bad, 0);
 	assert_true(compared > 50);
+	json_decref(manifest);
+}
+
+/* What `auto` makes of each list: its own format, or a refusal; never another one. */
+static void test_every_list_is_found_out(void **state)
+{
+	json_t *manifest, *row;
+	size_t i, sure = 0, refused = 0;
+
+	(void)state;
+	manifest = json_load_file(FL_SHARED "/feeds/manifest.json", 0, NULL);
+	assert_non_null(manifest);
+	json_array_foreach(manifest, i, row) {
+		const char *path = text_of(row, "path"), *want = our_format(text_of(row, "format"));
+		enum fl_format found;
+		struct fl_err err = { 0 };
+		struct fl_span body;
+
+		if (!want || strstr(path, ".gz"))
+			continue;
+		body = feed_read(path);
+		if (fl_feed_detect(body, &found, &err) < 0) {
+			print_message("%s: %s\n", path, err.text);
+			refused++;
+		} else if (strcmp(fl_format_word(found), want) != 0)
+			fail_msg("%s is %s, found out as %s", path, want, fl_format_word(found));
+		else
+			sure++;
+		free((void *)(uintptr_t)body.p);
+	}
+	print_message("%zu lists found out, %zu refused\n", sure, refused);
+	assert_true(sure > 60);
+	assert_int_equal(refused, 1); /* the accident: comments only */
 	json_decref(manifest);
 }
 
@@ -379,6 +445,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_list_agrees),
+		cmocka_unit_test(test_every_list_is_found_out),
 		cmocka_unit_test(test_one_set_in_three_formats),
 		cmocka_unit_test(test_the_accident_is_an_empty_list),
 		cmocka_unit_test(test_trails_read_as_domains),

@@ -79,8 +79,8 @@ def exchange_tcp(address, packet, timeout=3.0):
         return None
 
 
-def verdicts(address, names, window=192, qtype=1, timeout=0.5, tries=20):
-    """rcode of each name, in order. Lost packets are asked again; a name that is never answered is None."""
+def verdicts(address, names, window=192, qtype=1, timeout=0.5, tries=20, of=lambda packet: packet[3] & 15):
+    """`of` each name's answer, its rcode if not said, in order. Lost packets are asked again; a name that is never answered is None."""
     out = [None] * len(names)
     s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
@@ -118,7 +118,7 @@ def verdicts(address, names, window=192, qtype=1, timeout=0.5, tries=20):
             end = len(q) - len(EDNS)
             if not w or p[12:end].lower() != q[12:end].lower():  # an answer to an earlier try of another name
                 continue
-            out[w[0]] = p[3] & 15
+            out[w[0]] = of(p)
             del waiting[slot]
             free.append(slot)
     s.close()

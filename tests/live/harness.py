@@ -41,11 +41,18 @@ class UnixConnection(http.client.HTTPConnection):
 
 
 class Shared:
-    """What a run of the tier shares: one broker. Made when first wanted."""
+    """What a run of the tier shares: one broker, and what tests of one file keep here. Made when first wanted, closed at the end."""
 
     def __init__(self):
         self.folder = tempfile.mkdtemp(prefix="fireline-live-")
         self._kafka, self._why = None, None
+        self._kept = {}
+
+    def once(self, name, make):
+        """make(), the first time this name is asked for; it is closed at the end of the run."""
+        if name not in self._kept:
+            self._kept[name] = make()
+        return self._kept[name]
 
     def kafka(self):
         if self._why:
@@ -61,6 +68,8 @@ class Shared:
         return self._kafka
 
     def close(self):
+        for kept in self._kept.values():
+            kept.close(False)
         if self._kafka:
             self._kafka.stop()
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -265,6 +265,7 @@ class FeedServer:
 
     def __init__(self, address="127.0.0.1", tls=None):
         self.bodies, self.hits, self.not_modified, self.sent, self.lock = {}, {}, {}, {}, threading.Lock()
+        self.headers = {}  # of the last request for a path
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -304,6 +305,7 @@ class FeedServer:
         with self.lock:
             b = self.bodies.get(path)
             self.hits[path] = self.hits.get(path, 0) + 1
+            self.headers[path] = dict(h.headers.items())
         if b is None:
             b = Body(b"not here\n", 404, etag=False)
         if b.delay:

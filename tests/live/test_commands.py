@@ -14,8 +14,8 @@ import harness
 from harness import World, binary, wait_until
 from servers import Proc, free_port
 
-COMMANDS = ["demo", "run", "config check", "config explain", "feed ls", "feed show", "feed approve", "feed reject", "feed add", "feed test", "feed refresh", "feed purge", "list ls", "list show", "list names",
-            "list add", "list rm", "list purge", "log", "diff", "rollback", "hold", "unhold", "recover", "block", "allow", "finding inject", "explain", "status", "tail",
+COMMANDS = ["demo", "run", "config check", "config explain", "feed ls", "feed presets", "feed show", "feed approve", "feed reject", "feed add", "feed test", "feed refresh", "feed purge", "list ls", "list show", "list names",
+            "list add", "list rm", "list purge", "log", "diff", "export", "rollback", "hold", "unhold", "recover", "block", "allow", "finding inject", "explain", "status", "tail",
             "canon", "version", "help"]
 METRICS = ["fireline_dns_responses_total", "fireline_policy_decisions_total", "fireline_list_published_version", "fireline_list_applied_version",
            "fireline_feed_last_success_timestamp_seconds", "fireline_outbox_records", "fireline_propagation_duration_seconds", "fireline_querylog_records_total",
@@ -199,6 +199,133 @@ def test_changing_commands(shared):
         w.wait_blocked("frozen.example")
         assert w.cli("rollback", "malware", "--to", "99999")[0] != 0
         assert w.cli("recover", "malware")[0] == 64, "a decision without a terminal needs --yes"
+        ok = True
+    finally:
+        w.close(not ok)
+
+
+def lists_world(shared):
+    """Ingest and api over a real store; a is in all of b's list, c feeds another."""
+    w = World(shared, "feeds", kafka=False, upstream=False)
+    w.config["domain_lists"].append({"name": "other"})
+    w.config["protected"] = {"names": ["*.bank.example"]}
+    key = os.path.join(w.folder, "key")
+    with open(key, "w") as f:
+        f.write("hunter2\n")
+    w.feed("a", format="domains", scope="exact", licence="CC0-1.0", min_names=2, headers_file={"Auth-Key": key})
+    w.feed("b", format="hosts")
+    w.feed("c", format="domains", scope="subtree", into="other")
+    w.write_config()
+    w.http.put("/a", b"one.example\ntwo.example\nthree.example\nfour.example\n")
+    w.http.put("/b", b"0.0.0.0 two.example\n0.0.0.0 host.example\n")
+    w.http.put("/c", b"three.example\nonly.example\n")
+    return w
+
+
+def test_feed_show(shared):
+    """What a feed is now, its versions, and what it has that no other has."""
+    w = lists_world(shared)
+    ok = False
+    try:
+        w.start("ingest", "api")
+        w.loaded("a", "b", "c")
+        w.http.put("/a", b"one.example\ntwo.example\nthree.example\nfive.example\nsix.example\n")
+        w.refresh("a")
+        o = w.json("feed", "show", "a")
+        assert [(v["version"], v["added"], v["removed"], v["names"]) for v in o["history"]] == [(2, 2, 1, 5), (1, 4, 0, 4)], o["history"]
+        assert all(v["cause"] and v["at"] for v in o["history"]), o["history"]
+        assert o["overlap"]["complete"] and o["overlap"]["unique"] == 4, o["overlap"]  # all but two: c is of another list
+        assert {(x["source"], x["shared"], x["names"]) for x in o["overlap"]["with"] if x["kind"] == "feed"} == {("b", 1, 2), ("c", 1, 2)}, o["overlap"]
+        rc, out, _ = w.cli("feed", "show", "a", "-n", "1")
+        assert rc == 0 and re.search(r"^  history +@2 .* \+2 +-1 +5 names", out, re.M) and "@1 " not in out, out
+        assert re.search(r"^  unique +4 of 5 names \(80\.0 %\) are in no other source of malware$", out, re.M), out
+        assert re.search(r"^  overlap +c +1 \(20\.0 %\) of its 2 names +-> other$", out, re.M), out
+        assert w.cli("feed", "show", "nowhere")[0] == 1
+        w.term("api")  # what it is now stays readable from the role itself; the rest says why it is not known
+        rc, out, _ = w.cli("feed", "show", "a")
+        assert rc == 0 and out.startswith("a -> malware") and "overlap    not known: no answer" in out, (rc, out)
+        ok = True
+    finally:
+        w.close(not ok)
+
+
+def test_feed_test(shared):
+    """What would come of a body, in a deployment and without one."""
+    w = lists_world(shared)
+    ok = False
+    try:
+        body = b"one.example\nhost.example\nonly.example\nnew.example\nlogin.bank.example\n1.2.3.4\nbad name\n5.6.7.8\n"
+        w.http.put("/new", body)
+        new = ["feed", "test", w.http.url("/new"), "--allow-private", "--format", "domains", "--scope", "exact"]
+        o = w.json(*new)
+        assert not o["overlap"]["known"] and "no answer" in o["overlap"]["why"] and o["guard"]["verdict"] == "take", o
+        w.start("ingest", "api")
+        w.loaded("a", "b", "c")
+        o = w.json(*new)
+        assert o["names"] == 5 and o["feed"] is None, o
+        assert {(r["reason"], r["count"], r["first"][0]["line"]) for r in o["rejects"]} == {("address", 2, 6), ("extra_fields", 1, 7)}, o["rejects"]
+        assert o["protected"]["hits"] == 1 and o["protected"]["entries"][0]["entry"] == "login.bank.example", o["protected"]
+        assert o["overlap"]["known"] and o["overlap"]["new"] == 1, o["overlap"]
+        assert {(f["feed"], f["shared"]) for f in o["overlap"]["feeds"]} == {("a", 1), ("b", 1), ("c", 1)}, o["overlap"]
+        assert o["guard"]["against"] == "" and o["guard"]["after"] == 4, o["guard"]
+        rc, out, _ = w.cli(*new)
+        assert rc == 0 and "line 6: 1.2.3.4" in out and "line 8: 5.6.7.8" in out and "adds 1 names that no other feed has" in out, out
+        # the URL of a configured feed, or --feed: judged as its next version, by its own settings
+        w.http.put("/a", b"one.example\ntwo.example\nnine.example\n")
+        o = w.json("feed", "test", w.http.url("/a"))
+        assert w.http.headers["/a"].get("Auth-Key") == "hunter2"
+        w.cli(*new, "--feed", "a")
+        assert "Auth-Key" not in w.http.headers["/new"], "a feed's key goes to its own URL alone"
+        assert o["feed"] == "a" and o["licence"] == "CC0-1.0" and o["scope"] == "exact", o
+        assert (o["guard"]["verdict"], o["guard"]["before"], o["guard"]["added"], o["guard"]["removed"]) == ("take", 4, 1, 2), o["guard"]
+        assert {f["feed"] for f in o["overlap"]["feeds"]} == {"b", "c"}, "not against itself"
+        p = os.path.join(w.folder, "next.txt")
+        with open(p, "w") as f:
+            f.write("one.example\n")
+        o = w.json("feed", "test", p, "--feed", "a", code=1)
+        assert o["refused"] and o["guard"]["verdict"] == "refused" and "min_names 2" in o["guard"]["reason"], o
+        assert w.cli("feed", "test", p, "--feed", "nowhere")[0] == 64
+        big = [f"n{i:04}.example" for i in range(3000)]
+        w.http.put("/a", "\n".join(big).encode())
+        w.refresh("a")
+        w.post("ingest", "/v1/feeds/a/approve", {"names": []})
+        with open(p, "w") as f:
+            f.write("\n".join(big[:1500]))
+        wait_until(lambda: w.feed_status("a")["names"] == 3000, 20, "the large version is accepted")
+        o = w.json("feed", "test", p, "--feed", "a", code=2)
+        assert o["guard"]["verdict"] == "held" and o["guard"]["removed"] == 1500 and "1500 of 3000" in o["guard"]["reason"], o["guard"]
+        # filters: a line an entry and group of bits, or a refusal
+        rc, out, _ = w.cli("feed", "test", "-", "--format", "adblock", "--entries", stdin="||x.example^\n@@|x.example^\n||*.y.example^\n@@||z.example^\n|v.example^\n")
+        assert rc == 0 and out.splitlines() == ["exact\tv.example", "subdomains\tx.example", "except-exact\tx.example", "subdomains\ty.example",
+                                                "except-subtree\tz.example"], out
+        rc, out, _ = w.cli("feed", "test", "-", "--format", "domains", "--scope", "exact", "--rejects", stdin="a.example\n\x1b[31m?\n1.2.3.4\n")
+        assert rc == 1 and out.splitlines() == ["2\tpattern\t?[31m?", "3\taddress\t1.2.3.4"], out
+        rows = [json.loads(l) for l in w.cli("--json", "feed", "test", p, "--format", "domains", "--scope", "subtree", "--entries")[1].splitlines()]
+        assert len(rows) == 1500 and rows[0] == {"scope": "subtree", "name": "n0000.example"}, rows[:2]
+        ok = True
+    finally:
+        w.close(not ok)
+
+
+def test_presets(shared):
+    """The catalogue, and a feed by preset whose own keys stand above it."""
+    w = World(shared, "presets", kafka=False, redis=False, upstream=False)
+    ok = False
+    try:
+        rows = {p["preset"]: p for p in w.json("feed", "presets")["items"]}
+        assert len(rows) >= 30 and all(p["licence"] and p["every"] and p["url"].startswith("https://") and p["min_names"] > 0 for p in rows.values())
+        assert not any(p["default"] for p in rows.values() if p["terms"] in ("non-commercial", "key", "unclear")), "none whose terms forbid it is on"
+        w.config["domain_lists"].append({"name": "tracking"})
+        w.write_config()
+        conf_d = os.path.join(w.folder, "conf.d")
+        os.makedirs(conf_d)
+        for name, p in rows.items():
+            rc, out, err = w.cli("feed", "add", name, "--preset", name, "--write", conf_d)
+            assert rc == (0 if p["readable"] else 1), (name, rc, err)
+        w.config["domain_lists"].append({"name": "policy"})
+        w.write_config()
+        rc, out, err = w.cli("config", "check")
+        assert rc == 0, err
         ok = True
     finally:
         w.close(not ok)

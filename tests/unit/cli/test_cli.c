@@ -46,6 +46,8 @@ static int run(const char *line, char *text, size_t cap)
 	return ret;
 }
 
+#define TRY "fireline -s /nonexistent/admin.sock feed test " FL_SOURCE_DIR "/feeds/sample/tweetfeed-domains.txt --scope exact"
+
 static void command_lines(void **state)
 {
 	static const struct {
@@ -70,6 +72,10 @@ static void command_lines(void **state)
 		{ "fireline log malware --limit", 64, "needs a value" },
 		{ "fireline status --quiet=1", 64, "takes no value" },
 		{ "fireline status --timeout soon", 64, "is no duration" },
+		{ "fireline export", 64, "usage: fireline export LIST[@V]" },
+		{ "fireline export malware", 64, "--format must be given: domains, hosts, adblock, dnsmasq, unbound or rpz" },
+		{ "fireline export malware --format rpz --file /nonexistent/f", 73, "'/nonexistent/f' cannot be written" },
+		{ "fireline -s /nonexistent/admin.sock export malware --format rpz", 69, "no answer at /nonexistent/admin.sock" },
 		{ "fireline block x.example", 64, "an end must be given" },
 		{ "fireline block x.example --for ever", 64, "is no duration" },
 		{ "fireline -s /nonexistent/admin.sock status", 69, "no answer at /nonexistent/admin.sock" },
@@ -79,6 +85,27 @@ static void command_lines(void **state)
 		{ "fireline feed add x --url http://a.example/l --into malware --format hosts", 0, "    format: hosts" },
 		{ "fireline feed add Bad.Name --url http://a.example/l --into malware", 64, "is no feed name" },
 		{ "fireline feed add x --into malware", 64, "one of --url and --path" },
+		{ "fireline feed add x --preset durablenapkin-scam", 0, "feeds:\n  - name: x\n    preset: durablenapkin-scam\n    into: malware\n" },
+		{ "fireline feed add x --preset durablenapkin-scam", 0, "# licence: MIT; terms: any use" },
+		{ "fireline feed add x --preset stevenblack --every 2d", 0, "    into: tracking\n    every: 2d\n" },
+		{ "fireline feed add x --preset stevenblack --into ads --scope subtree", 0, "    scope: subtree\n    into: ads\n" },
+		{ "fireline feed add x --preset stevenblak", 64, "did you mean 'stevenblack'?" },
+		{ "fireline feed add x --preset phishtank --format domains --scope exact", 0, "    # your key for KEY:\n    url: \"https://data.phishtank.com/data/KEY/" },
+		{ "fireline feed add x --url http://a.example/l --into malware --scope deep", 64, "unknown scope 'deep'" },
+		{ "fireline feed add x --url http://a.example/l --into malware --every often", 64, "is no duration" },
+		{ "fireline feed presets", 0, "PRESET" },
+		{ "fireline feed presets --json", 0, "\"kind\": \"FeedPresets\"" },
+		{ "fireline feed presets -o ndjson", 0, "{\"preset\":\"adfilt-antimalware\"" },
+		{ TRY, 0, "guard    taken as a first load" },
+		{ TRY, 0, "overlap  not known: no answer at /nonexistent/admin.sock" },
+		{ TRY " --json", 0, "\"verdict\": \"take\"" },
+		{ TRY " --entries", 0, "exact\tgm2.drr.ac\n" },
+		{ TRY " --entries --json", 0, "{\"scope\":\"exact\",\"name\":\"gm2.drr.ac\"}\n" },
+		{ TRY " --rejects", 0, "too_long\t" },
+		{ TRY " --format hosts", 1, "refused as a first load: not a list in format hosts" },
+		{ TRY " --format hostz", 64, "unknown --format 'hostz'" },
+		{ TRY " --scope deep", 64, "unknown --scope 'deep'" },
+		{ "fireline -c /nonexistent.yaml feed test x --feed a", 78, "/nonexistent.yaml" },
 		{ "fireline canon WWW.Example.COM. https://u:p@b.example:8/x 1.2.3.4 com", 0, "www.example.com\nb.example\n!address\n!single_label\n" },
 		{ "fireline canon --registrable a.b.example.co.uk", 0, "example.co.uk\n" },
 		{ "fireline config check /nonexistent.yaml", 78, "/nonexistent.yaml" },
@@ -125,6 +152,24 @@ static void what_is_wrong_stands_in_the_status(void **state)
 	assert_non_null(strstr(text, "cannot reach Redis"));
 	assert_non_null(strstr(text, "malware DEGRADED: the store has no head"));
 	assert_non_null(strstr(text, "list old is in the store"));
+	free(text);
+	json_decref(o);
+}
+
+/* What cannot be followed and what is not in force is said too; a list that merely has not heard yet is no trouble. */
+static void what_is_not_in_force_stands_in_the_status(void **state)
+{
+	json_t *roles = json_pack("{s:{s:s}, s:{}, s:{s:b, s:b, s:[{s:s,s:s,s:s},{s:s,s:s,s:s}]}}", "ingest", "entries_problem", "list 'mine': the store is away", "publish",
+				  "enforce", "store_up", 1, "bus_up", 1, "lists", "list", "malware", "state", "behind", "reason", "version 7: source 'fa' is gone", "list",
+				  "ads", "state", "behind", "reason", "");
+	json_t *o = fl_verdict_join(roles, json_pack("{s:[], s:[]}", "lists", "sources"));
+	char *text = json_dumps(json_object_get(o, "problems"), 0);
+
+	(void)state;
+	assert_string_equal(json_string_value(json_object_get(o, "state")), "DEGRADED");
+	assert_int_equal(json_array_size(json_object_get(o, "problems")), 2);
+	assert_non_null(strstr(text, "is not in force: list 'mine': the store is away"));
+	assert_non_null(strstr(text, "malware behind: version 7: source 'fa' is gone; what it holds stays in force"));
 	free(text);
 	json_decref(o);
 }
@@ -179,6 +224,52 @@ static void a_call_runs_in_the_loop_and_a_dead_loop_is_not_waited_for(void **sta
 	fl_loop_done(&c.loop);
 }
 
+struct asker {
+	struct counter *c;
+	int ret;
+};
+
+static void *ask_main(void *arg)
+{
+	struct asker *a = arg;
+
+	a->ret = fl_loop_call(&a->c->loop, add_one, a->c, 600000);
+	return NULL;
+}
+
+static bool has_posts(struct fl_loop *l)
+{
+	bool there;
+
+	pthread_mutex_lock(&l->lock);
+	there = l->posts;
+	pthread_mutex_unlock(&l->lock);
+	return there;
+}
+
+/* What was asked before the end is done; who asks after it learns at once that nobody will, and does not wait ten minutes for it. */
+static void a_loop_that_ends(void **state)
+{
+	struct counter c = { .thread = pthread_self() };
+	struct asker a = { &c, -1 };
+	pthread_t before;
+
+	(void)state;
+	assert_int_equal(fl_loop_init(&c.loop, false), 0);
+	assert_int_equal(pthread_create(&before, NULL, ask_main, &a), 0);
+	while (!has_posts(&c.loop))
+		usleep(1000);
+	fl_loop_stop(&c.loop);
+	assert_false(fl_loop_wait(&c.loop, FL_MONO_NEVER));
+	pthread_join(before, NULL);
+	assert_int_equal(a.ret, 0);
+	assert_int_equal(c.calls, 1);
+	ask_main(&a);
+	assert_int_equal(a.ret, FL_EUNAVAIL);
+	assert_int_equal(c.calls, 1);
+	fl_loop_done(&c.loop);
+}
+
 static void addresses(void **state)
 {
 	static const struct {
@@ -201,8 +292,10 @@ int main(void)
 		cmocka_unit_test(command_lines),
 		cmocka_unit_test(every_command_has_help),
 		cmocka_unit_test(what_is_wrong_stands_in_the_status),
+		cmocka_unit_test(what_is_not_in_force_stands_in_the_status),
 		cmocka_unit_test(all_well_is_ok),
 		cmocka_unit_test(a_call_runs_in_the_loop_and_a_dead_loop_is_not_waited_for),
+		cmocka_unit_test(a_loop_that_ends),
 		cmocka_unit_test(addresses),
 	};
 

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "cli/config.h"
-#include "feeds/feeds.h"
+#include "feeds/catalog.h"
 #include "normalize/normalize.h"
 
 static struct fl_config *load(const char *text)
@@ -106,6 +106,51 @@ static void test_values(void **state)
 	assert_int_equal(c->query_log_file_keep, 3);
 	assert_string_equal(c->redis_prefix, "{dev}:");
 	fl_config_free(c);
+}
+
+/* A key that is set wins; the others come from the preset, also those of a copy on disk. */
+static void test_a_preset_fills_what_is_not_said(void **state)
+{
+	struct fl_config *c = load("domain_lists: [{name: l}]\nfeeds:\n"
+				   " - {name: a, preset: durablenapkin-scam, into: l}\n"
+				   " - {name: b, preset: jarelllama-scam, into: l, scope: exact, every: 2d, category: none, min_names: 0, licence: mine, url: \"https://mirror.example/s\"}\n"
+				   " - {name: c, preset: jarelllama-scam, into: l, path: /copy}\n");
+	const struct fl_cfg_feed *a = fl_config_feed(c, "a"), *b = fl_config_feed(c, "b"), *d = fl_config_feed(c, "c");
+	const struct fl_preset *scam = fl_preset_find("durablenapkin-scam");
+
+	(void)state;
+	assert_string_equal(a->url, scam->url);
+	assert_int_equal(a->format, FL_FORMAT_HOSTS);
+	assert_int_equal(a->every_ms, 86400000);
+	assert_int_equal(a->stale_after_ms, 3 * 86400000);
+	assert_int_equal(a->category, FL_CAT_SCAM);
+	assert_int_equal(a->min_names, scam->min_names);
+	assert_string_equal(a->licence, "MIT");
+	assert_string_equal(b->url, "https://mirror.example/s");
+	assert_int_equal(b->format, FL_FORMAT_DOMAINS);
+	assert_int_equal(b->scope, FL_SCOPE_EXACT);
+	assert_int_equal(b->every_ms, 2 * 86400000);
+	assert_int_equal(b->category, FL_CAT_NONE);
+	assert_int_equal(b->min_names, 0);
+	assert_string_equal(b->licence, "mine");
+	assert_string_equal(d->url, "");
+	assert_string_equal(d->path, "/copy");
+	assert_int_equal(d->scope, FL_SCOPE_SUBTREE);
+	fl_config_free(c);
+}
+
+static void test_a_provider_is_not_asked_too_often(void **state)
+{
+	struct fl_diag diag = { 0 };
+	struct fl_config *c = NULL;
+
+	(void)state;
+	assert_int_equal(fl_config_load_text("t.yaml", fl_span_str("domain_lists: [{name: l}]\nfeeds: [{name: a, preset: nocoin, into: l, every: 10m}]\n"), &c, &diag), 0);
+	assert_int_equal(diag.n, 1);
+	assert_non_null(strstr(diag.v[0].text, "more often than its provider wishes"));
+	assert_string_equal(diag.v[0].hint, "every: 1d");
+	fl_config_free(c);
+	fl_diag_done(&diag);
 }
 
 static void test_environment_in_values_only(void **state)
@@ -314,10 +359,41 @@ static void test_what_a_reload_cannot_change(void **state)
 	fl_config_free(b);
 }
 
+/* Which fields of a record say what. */
+static void test_fields_of_records(void **state)
+{
+	static const char text[] = "domain_lists: [{name: l}]\n"
+				   "feeds:\n - {name: a, path: /a, format: csv, into: l, columns: {value: url, type: \"3\", expires: until}, delimiter: tab, urls: skip}\n"
+				   " - {name: b, path: /b, format: json, into: l, pointers: {items: /data, exceptions: /ok, value: \"#\", confidence: /c}}\n"
+				   " - {name: c, path: /c, format: stix2, into: l}\n";
+	struct fl_config *c = NULL;
+	struct fl_diag diag = { 0 };
+
+	(void)state;
+	assert_int_equal(fl_config_load_text("t.yaml", fl_span_str(text), &c, &diag), 0);
+	assert_int_equal(c->feeds[0].format, FL_FORMAT_CSV);
+	assert_string_equal(c->feeds[0].columns.value, "url");
+	assert_string_equal(c->feeds[0].columns.type, "3");
+	assert_string_equal(c->feeds[0].columns.expires, "until");
+	assert_int_equal(c->feeds[0].delimiter, '\t');
+	assert_int_equal(c->feeds[0].urls, FL_URLS_SKIP);
+	assert_string_equal(c->feeds[1].items, "/data");
+	assert_string_equal(c->feeds[1].exceptions, "/ok");
+	assert_string_equal(c->feeds[1].pointers.value, "#");
+	assert_string_equal(c->feeds[1].pointers.confidence, "/c");
+	assert_string_equal(c->feeds[1].columns.value, "");
+	assert_int_equal(c->feeds[2].delimiter, ',');
+	assert_int_equal(c->feeds[2].urls, FL_URLS_AUTO);
+	fl_config_free(c);
+	fl_diag_done(&diag);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_fields_of_records),
 		cmocka_unit_test(test_nothing_is_all_defaults), cmocka_unit_test(test_values),
+		cmocka_unit_test(test_a_preset_fills_what_is_not_said), cmocka_unit_test(test_a_provider_is_not_asked_too_often),
 		cmocka_unit_test(test_environment_in_values_only), cmocka_unit_test(test_confd_is_joined),
 		cmocka_unit_test(test_a_name_in_two_files), cmocka_unit_test(test_a_file_that_is_not_there),
 		cmocka_unit_test(test_search_order), cmocka_unit_test(test_the_sample_loads),

@@ -114,7 +114,7 @@ static void test_damaged(void **state)
 
 		one_life(&st);
 		assert_int_equal(fl_disk_replace(disk, "CURRENT", fl_span_str(rows[i]), NULL), 0);
-		assert_int_equal(one_life(&st), 0);
+		assert_int_equal(one_life(&st), 1); /* the newest sound generation is worth more than this file */
 		if (st.files_set_aside != 1 || !strstr(st.problem, "CURRENT set aside as CURRENT.bad") || !file("CURRENT.bad") ||
 		    strcmp(file("CURRENT.bad"), rows[i]) != 0 || !sane(file("CURRENT")))
 			fail_msg("'%s': %d set aside, '%s', now '%s'", rows[i], (int)st.files_set_aside, st.problem, file("CURRENT"));

@@ -269,6 +269,52 @@ static void test_rings_of_a_killed_process(void **state)
 	close_world(w);
 }
 
+static unsigned count_bad(const char *folder, char *one, size_t cap)
+{
+	DIR *dir = opendir(folder);
+	struct dirent *e;
+	unsigned n = 0;
+
+	while (dir && (e = readdir(dir)))
+		if (strstr(e->d_name, ".bad")) {
+			snprintf(one, cap, "%s", e->d_name);
+			n++;
+		}
+	closedir(dir);
+	return n;
+}
+
+/* Rings that rot again and again do not fill the memory that the folder is: the newest set aside is kept, and each is counted. */
+static void test_set_aside_is_bounded(void **state)
+{
+	struct world *w = open_world();
+	char path[160], one[300] = "";
+	struct fl_server_stats s;
+
+	(void)state;
+	for (int life = 1; life <= 3; life++) {
+		for (int i = 0; i < 3; i++) {
+			FILE *f;
+
+			snprintf(path, sizeof(path), "%s/ring-%d.%d", w->folder, i, life);
+			f = fopen(path, "w");
+			assert_non_null(f);
+			fputs("no ring", f);
+			fclose(f);
+		}
+		start(w, NULL);
+		assert_int_equal(count_bad(w->folder, one, sizeof(one)), 1);
+		snprintf(path, sizeof(path), ".%d.bad", life);
+		assert_non_null(strstr(one, path));
+		fl_server_stats(w->server, &s);
+		assert_int_equal(s.qlog_rings_damaged, 3);
+		assert_true(has_line(w, "fireline_querylog_rings_lost_total{reason=\"damaged\"} 3\n"));
+		ask_some(w, 4);
+		stop(w);
+	}
+	close_world(w);
+}
+
 static void test_local_file_rotates(void **state)
 {
 	struct world *w = open_world();
@@ -309,6 +355,7 @@ int main(void)
 		cmocka_unit_test(test_old_rings_are_bounded),
 		cmocka_unit_test(test_local_file_comes_back),
 		cmocka_unit_test(test_rings_of_a_killed_process),
+		cmocka_unit_test(test_set_aside_is_bounded),
 		cmocka_unit_test(test_local_file_rotates),
 	};
 

@@ -17,7 +17,7 @@ struct row {
 	const char *body;
 	const char *claims;
 	enum fl_drop why; /* FL_DROP_COUNT: the line is out */
-	uint8_t scope;	  /* of the feed's definition */
+	uint8_t scope;    /* of the feed's definition */
 };
 
 static void row_check(const struct row *row, enum fl_format format, size_t index)
@@ -40,9 +40,9 @@ static void row_check(const struct row *row, enum fl_format format, size_t index
 	fl_buf_done(&got);
 }
 
-#define CHECK(rows, format)                                                       \
-	for (size_t i = 0; i < sizeof(rows) / sizeof(*(rows)); i++)               \
-		row_check(&(rows)[i], (format), i)
+#define CHECK(rows, format)                                                                                            \
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*(rows)); i++)                                                    \
+	row_check(&(rows)[i], (format), i)
 
 static void test_domains(void **state)
 {
@@ -53,7 +53,9 @@ static void test_domains(void **state)
 		{ "*.bad.example", "bad.example 2;", FL_DROP_COUNT, 1 },
 		{ ".bad.example", "bad.example 3;", FL_DROP_COUNT, 0 },
 		{ "  bad.example\t\r\n", "bad.example 1;", FL_DROP_COUNT, 1 },
-		{ "\xef\xbb\xbf" "bad.example\r\nworse.example", "bad.example 1;worse.example 1;", FL_DROP_COUNT, 1 },
+		{ "\xef\xbb\xbf"
+		  "bad.example\r\nworse.example",
+		  "bad.example 1;worse.example 1;", FL_DROP_COUNT, 1 },
 		{ "bad.example # why\n", "bad.example 1;", FL_DROP_COUNT, 1 },
 		{ "bad.example\t#why\n", "bad.example 1;", FL_DROP_COUNT, 1 },
 		{ "a.example\n# comment\n", "a.example 1;", FL_DROP_COMMENT, 1 },
@@ -93,7 +95,8 @@ static void test_hosts(void **state)
 		{ "127.0.0.1\tbad.example\n", "bad.example 1;", FL_DROP_COUNT, 0 },
 		{ "127.8.9.1 bad.example\n", "bad.example 1;", FL_DROP_COUNT, 0 },
 		{ ":: bad.example\n::1 worse.example\n", "bad.example 1;worse.example 1;", FL_DROP_COUNT, 0 },
-		{ "0.0.0.0 a.example b.example  c.example#x\n", "a.example 1;b.example 1;c.example 1;", FL_DROP_COUNT, 0 },
+		{ "0.0.0.0 a.example b.example  c.example#x\n", "a.example 1;b.example 1;c.example 1;", FL_DROP_COUNT,
+		  0 },
 		{ "0.0.0.0 a.example # b.example\n", "a.example 1;", FL_DROP_COUNT, 0 },
 		{ "0.0.0.0 a.example\n#0.0.0.0 b.example\n", "a.example 1;", FL_DROP_COMMENT, 0 },
 		{ "192.0.2.7 intranet.example\n", "", FL_DROP_MAPPING, 0 },
@@ -182,7 +185,8 @@ static void test_adblock_resolution(void **state)
 		/* important */
 		{ "@@||x.example^\n||a.x.example^$important\n", "x.example 12;a.x.example 3;", FL_DROP_COUNT, 0 },
 		{ "||x.example^$important\n@@||a.x.example^\n", "x.example 3;", FL_DROP_DISABLED, 0 },
-		{ "||x.example^$important\n@@||a.x.example^$important\n", "x.example 3;a.x.example 12;", FL_DROP_COUNT, 0 },
+		{ "||x.example^$important\n@@||a.x.example^$important\n", "x.example 3;a.x.example 12;", FL_DROP_COUNT,
+		  0 },
 		{ "@@||x.example^$important\n||a.x.example^$important\n", "x.example 12;", FL_DROP_DISABLED, 0 },
 		/* badfilter */
 		{ "||x.example^\n||x.example^$badfilter\n||y.example^\n", "y.example 3;", FL_DROP_DISABLED, 0 },
@@ -196,11 +200,13 @@ static void test_adblock_resolution(void **state)
 		{ "||x.example^$denyallow=other.example\n", "x.example 3;", FL_DROP_COUNT, 0 },
 		{ "||x.example^$denyallow=not.a.name.*\n", "x.example 3;", FL_DROP_COUNT, 0 },
 		{ "||x.example^$denyallow=x.example\n", "", FL_DROP_DISABLED, 0 },
-		{ "||x.example^$denyallow=a.x.example\n||a.x.example^\n", "x.example 3;a.x.example 3;", FL_DROP_COUNT, 0 },
-		{ "||x.example^$denyallow=a.x.example\n||b.a.x.example^\n", "x.example 3;a.x.example 12;b.a.x.example 3;",
-		  FL_DROP_COUNT, 0 },
+		{ "||x.example^$denyallow=a.x.example\n||a.x.example^\n", "x.example 3;a.x.example 3;", FL_DROP_COUNT,
+		  0 },
+		{ "||x.example^$denyallow=a.x.example\n||b.a.x.example^\n",
+		  "x.example 3;a.x.example 12;b.a.x.example 3;", FL_DROP_COUNT, 0 },
 		{ "||x.example^$denyallow=a.x.example\n||example^\n", "example 3;x.example 3;", FL_DROP_COUNT, 0 },
-		{ "@@||x.example^$denyallow=a.x.example\n||x.example^\n", "x.example 12;a.x.example 3;", FL_DROP_DISABLED, 0 },
+		{ "@@||x.example^$denyallow=a.x.example\n||x.example^\n", "x.example 12;a.x.example 3;",
+		  FL_DROP_DISABLED, 0 },
 	};
 
 	(void)state;
@@ -293,6 +299,75 @@ static void test_odd_bytes_are_survived(void **state)
 	fl_buf_done(&b);
 }
 
+static int take_line(void *ctx, const struct fl_feed_claim *c)
+{
+	fl_buf_printf(ctx, "%u %.*s;", c->line, (int)c->name.n, (const char *)c->name.p);
+	return 0;
+}
+
+static void reject_line(void *ctx, uint32_t line, struct fl_span text, enum fl_drop why)
+{
+	fl_buf_printf(ctx, "%u %s '%.*s';", line, fl_drop_word(why), (int)text.n, (const char *)text.p);
+}
+
+/* A person looks the line up in his editor: the numbers are those of the file, and the text is the line's. */
+static void test_line_numbers(void **state)
+{
+	static const struct {
+		enum fl_format format;
+		const char *body, *want;
+	} rows[] = {
+		{ FL_FORMAT_HOSTS, "# t\n\n0.0.0.0 a.example b.example\n0.0.0.0 1.2.3.4\n",
+		  "3 a.example;3 b.example;4 address '0.0.0.0 1.2.3.4';" },
+		{ FL_FORMAT_DNSMASQ, "# t\r\n\r\naddress=/a.example/b.example/\r\n  local=x y\r\n",
+		  "3 a.example;3 b.example;4 extra_fields 'local=x y';" },
+		{ FL_FORMAT_UNBOUND, "server:\n  local-zone: a.example static\n\tnonsense\n",
+		  "1 not_applicable 'server:';2 a.example;3 syntax 'nonsense';" },
+		{ FL_FORMAT_URLS, "\n\nhttp://a.example/x\nhttps://github.com/x",
+		  "3 a.example;4 shared_host 'https://github.com/x';" },
+		{ FL_FORMAT_ZEEK, "#fields\tindicator\tindicator_type\na.example\tIntel::DOMAIN\nx\tIntel::EMAIL\n",
+		  "2 a.example;3 not_applicable 'x\tIntel::EMAIL';" },
+		/* an entry of many lines begins on its first; one that is broken gives up no other line */
+		{ FL_FORMAT_RPZ, "; t\n@ SOA a. b. (1\n2 3\n4 5)\na.example CNAME (\n.\n)\nb.example CNAME .\n",
+		  "2 not_applicable '@ SOA a. b. (1';5 a.example;8 b.example;" },
+		{ FL_FORMAT_RPZ, "a.example CNAME (\nb.example CNAME .\n\nc.example CNAME )\nd.example CNAME .",
+		  "1 syntax 'a.example CNAME (';2 b.example;4 syntax 'c.example CNAME )';5 d.example;" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		const struct fl_feed_options opt = { .format = rows[i].format };
+		struct fl_feed_result res = { 0 };
+		struct fl_buf got = { 0 };
+		struct fl_err err = { 0 };
+
+		assert_int_equal(
+			fl_feed_parse(fl_span_str(rows[i].body), &opt, take_line, reject_line, &got, &res, &err), 0);
+		assert_string_equal(fl_buf_cstr(&got), rows[i].want);
+		assert_true(fl_tally_balances(&res.lines));
+		fl_buf_done(&got);
+	}
+}
+
+/* However long an entry that nobody closes, what follows its first line is read. */
+static void test_an_open_parenthesis_takes_no_file_with_it(void **state)
+{
+	const struct fl_feed_options opt = { .format = FL_FORMAT_RPZ };
+	struct fl_feed_result res;
+	struct fl_err err = { 0 };
+	struct fl_buf b = { 0 };
+
+	(void)state;
+	fl_buf_str(&b, "x.example CNAME (\n");
+	for (int i = 0; i < 10000; i++)
+		fl_buf_printf(&b, "n%d.example CNAME .\n", i);
+	assert_int_equal(fl_feed_parse(fl_buf_span(&b), &opt, count, NULL, NULL, &res, &err), 0);
+	assert_int_equal(res.claims, 10000);
+	assert_int_equal(res.refused, 1);
+	assert_int_equal(res.lines.in, 10001);
+	fl_buf_done(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -301,7 +376,10 @@ int main(void)
 		cmocka_unit_test(test_adblock_lines),
 		cmocka_unit_test(test_adblock_resolution),
 		cmocka_unit_test(test_a_sink_ends_the_reading),
-		cmocka_unit_test(test_too_many_lines), cmocka_unit_test(test_odd_bytes_are_survived),
+		cmocka_unit_test(test_too_many_lines),
+		cmocka_unit_test(test_odd_bytes_are_survived),
+		cmocka_unit_test(test_line_numbers),
+		cmocka_unit_test(test_an_open_parenthesis_takes_no_file_with_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

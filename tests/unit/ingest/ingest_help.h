@@ -8,7 +8,7 @@ enum { TRANSFERS_MAX = 16 };
 /* A transfer under way: what was asked. */
 struct asked {
 	uint64_t id; /* 0: free */
-	char url[128], etag[256], last_modified[64], header[128];
+	char url[400], etag[256], last_modified[64], header[128];
 	struct fl_http_response answer;
 	bool answered;
 };
@@ -99,7 +99,7 @@ static inline struct asked *asked_for(const char *url)
 
 struct answer {
 	long status;
-	const char *body, *etag, *last_modified;
+	const char *body, *etag, *last_modified, *wanted;
 	size_t body_n; /* 0: strlen */
 	int code;
 	const char *reason;
@@ -117,6 +117,7 @@ static inline void web_answer(const char *url, struct answer a)
 						 .unframed = a.unframed };
 	snprintf(t->answer.etag, sizeof(t->answer.etag), "%s", a.etag ? a.etag : "");
 	snprintf(t->answer.last_modified, sizeof(t->answer.last_modified), "%s", a.last_modified ? a.last_modified : "");
+	snprintf(t->answer.wanted, sizeof(t->answer.wanted), "%s", a.wanted ? a.wanted : "");
 	snprintf(t->answer.reason, sizeof(t->answer.reason), "%s", a.reason ? a.reason : "");
 	if (a.body)
 		fl_buf_add(&t->answer.body, a.body, a.body_n ? a.body_n : strlen(a.body));

@@ -45,6 +45,42 @@ static void test_one_name_one_entry(void **state)
 	fl_set_done(&z.set);
 }
 
+static void claim_as(struct fl_normalizer *z, const char *name, struct fl_tuple t)
+{
+	assert_int_equal(fl_normalize_claim_as(z, fl_span_str(name), t.scope, &t, 100), 0);
+}
+
+/* Claims of one name in one body: the strongest confidence, the latest expiry, the earliest first sight. */
+static void test_claims_of_one_name_merge(void **state)
+{
+	static const struct fl_tuple first = { .scope = FL_SCOPE_EXACT, .confidence = 30, .first_seen_s = 50, .expires_s = 300 };
+	static const struct fl_tuple second = { .scope = FL_SCOPE_SUBDOMAINS, .confidence = 90, .category = FL_CAT_C2, .first_seen_s = 40, .expires_s = 200 };
+	static const struct fl_tuple ended = { .scope = FL_SCOPE_EXACT, .confidence = 100, .first_seen_s = 10, .expires_s = 100 };
+	static const struct fl_tuple endless = { .scope = FL_SCOPE_EXACT, .first_seen_s = 90 };
+	struct fl_normalizer z = { .names = names };
+	const struct fl_tuple *t;
+
+	(void)state;
+	claim_as(&z, "bad.example", first);
+	claim_as(&z, "bad.example", second);
+	claim_as(&z, "bad.example", ended);
+	claim_as(&z, "worse.example", first);
+	claim_as(&z, "worse.example", endless);
+	claim_as(&z, "gone.example", ended);
+	assert_int_equal(fl_normalize_finish(&z), 0);
+	assert_int_equal(z.set.n, 2);
+	t = &z.set.v[0].t;
+	assert_int_equal(t->scope, FL_SCOPE_SUBTREE);
+	assert_int_equal(t->confidence, 90);
+	assert_int_equal(t->category, FL_CAT_C2);
+	assert_int_equal(t->first_seen_s, 40);
+	assert_int_equal(t->expires_s, 300);
+	assert_int_equal(z.set.v[1].t.expires_s, 0);
+	assert_int_equal(z.tally.dropped[FL_DROP_EXPIRED], 2);
+	assert_true(fl_tally_balances(&z.tally));
+	fl_set_done(&z.set);
+}
+
 static void add(struct fl_set *s, const char *name, uint32_t first_seen_s, uint32_t absent_since_s)
 {
 	struct fl_tuple t = { .scope = 1, .first_seen_s = first_seen_s, .absent_since_s = absent_since_s };
@@ -134,10 +170,49 @@ static void test_guard(void **state)
 	}
 }
 
+/* What time takes: a name at its expiry, an absent one at the end of its stay, and never what was not asked about. */
+static void test_time_takes_what_has_ended(void **state)
+{
+	static const struct {
+		struct fl_tuple t;
+		uint32_t now_s, keep_s;
+		bool ended;
+	} rows[] = {
+		{ { .scope = 1 }, 1000, 10, false },
+		{ { .scope = 1, .expires_s = 1000 }, 999, 0, false },
+		{ { .scope = 1, .expires_s = 1000 }, 1000, 0, true },
+		{ { .scope = 1, .absent_since_s = 900 }, 1000, 0, false },
+		{ { .scope = 1, .absent_since_s = 900 }, 1000, 101, false },
+		{ { .scope = 1, .absent_since_s = 900 }, 1000, 100, true },
+		{ { .scope = 1, .absent_since_s = 1100 }, 1000, 100, false },
+		{ { .scope = 1, .absent_since_s = 999, .expires_s = 1000 }, 1000, 100, true },
+	};
+	struct fl_set set = { 0 };
+	struct fl_entry_iter *it;
+	struct fl_entry e;
+	struct fl_rkey key;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		assert_int_equal(fl_tuple_ended(&rows[i].t, rows[i].now_s, rows[i].keep_s), rows[i].ended);
+	assert_true(fl_rkey_from_text(fl_span_str("a.example"), &key));
+	assert_int_equal(fl_set_add(&set, fl_rkey_span(&key), &rows[2].t), 0);
+	assert_true(fl_rkey_from_text(fl_span_str("b.example"), &key));
+	assert_int_equal(fl_set_add(&set, fl_rkey_span(&key), &rows[0].t), 0);
+	it = fl_unexpired_iter(fl_set_iter(&set), 1000, 0);
+	assert_non_null(it);
+	assert_int_equal(it->next(it, &e, NULL), 1);
+	assert_true(fl_span_eq(e.key, fl_rkey_span(&key)));
+	assert_int_equal(it->next(it, &e, NULL), 0);
+	fl_entries_close(it);
+	fl_set_done(&set);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_one_name_one_entry),
+		cmocka_unit_test(test_one_name_one_entry), cmocka_unit_test(test_claims_of_one_name_merge),
+		cmocka_unit_test(test_time_takes_what_has_ended),
 		cmocka_unit_test(test_renewal),
 		cmocka_unit_test(test_guard),
 	};

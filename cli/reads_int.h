@@ -1,0 +1,8 @@
+/* Private to the reads of lists. */
+#pragma once
+#include "cli/reads.h"
+
+/** `at`: "V" a number, "-N" N versions before the head, "" or NULL the head. FL_ENOTFOUND and FL_EUSAGE are said in err; FL_EUNAVAIL. */
+int fl__reads_version_at(struct fl_reads *r, const char *list, const char *at, struct fl_arena *arena, struct fl_list_version *out, struct fl_err *err);
+/** GET /v1/domain-lists/NAME/export?format=F[&at=V][&zone=Z]: the text of publisher/export.h, streamed; cut off when the store fails under it. */
+void fl__reads_export(struct fl_reads *r, const char *list, const struct fl_admin_request *req, struct fl_admin_response *res);

@@ -1,0 +1,9 @@
+/* Fuzz entry: zones of a BIND configuration. */
+#include "tests/fuzz/feed.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	return fuzz_feed(FL_FORMAT_BIND, data, size);
+}
