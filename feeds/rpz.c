@@ -369,7 +369,7 @@ int fl__rpz_read(struct fl__reader *r)
 	z.top = ldns_dname_new_frm_str(".");
 	if (!z.origin || !z.top)
 		ret = fl_err_set(r->err, FL_ENOMEM, "out of memory");
-	while (ret == 0 && r->pos < r->body.n) {
+	while (ret == 0 && r->pos < r->body.n && !r->over) {
 		struct fl_span name = { 0 };
 		struct entry e;
 		uint8_t scope = 0;
@@ -380,6 +380,7 @@ int fl__rpz_read(struct fl__reader *r)
 		if (why == FL_DROP_SYNTAX || why == FL_DROP_LINE_TOO_LONG)
 			entry_first_line(&z, &e);
 		ret = entry_account(&z, &e, why, name, scope);
+		r->over = r->pos < r->body.n && r->line >= FL__LINES_MAX;
 	}
 	ldns_rdf_deep_free(z.origin);
 	ldns_rdf_deep_free(z.top);

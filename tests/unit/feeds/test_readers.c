@@ -254,7 +254,7 @@ static int count(void *ctx, const struct fl_feed_claim *c)
 	return 0;
 }
 
-/* 100 million lines are a body of 100 MB: refused by their number, in every format. */
+/* 100 million lines are a body of 100 MB: refused by their number, in every format of lines; csv and JSON count records. */
 static void test_too_many_lines(void **state)
 {
 	enum { MOST = 20000000 };
@@ -264,7 +264,7 @@ static void test_too_many_lines(void **state)
 	(void)state;
 	memset(body, '\n', MOST + 2);
 	memcpy(body, "#", 1);
-	for (int f = FL_FORMAT_DOMAINS; f < FL_FORMAT_COUNT; f++) {
+	for (int f = FL_FORMAT_DOMAINS; f < FL_FORMAT_CSV; f++) {
 		const struct fl_feed_options opt = { .format = (enum fl_format)f, .scope = 1 };
 		struct fl_err err = { 0 };
 
