@@ -109,7 +109,7 @@ const struct fl_key fl__keys[] = {
 	{ "feeds[].preset", FL_KEY_STRING, AT(fl_cfg_feed, preset), .dflt = "",
 	  .help = "A public feed that fireline knows (`fireline feed presets`): gives url, format, scope, every, category, min_names and licence where they are not set here." },
 	{ "feeds[].url", FL_KEY_URL, AT(fl_cfg_feed, url), .dflt = "", .help = "http or https; this or path." },
-	{ "feeds[].path", FL_KEY_PATH, AT(fl_cfg_feed, path), .dflt = "", .help = "A local file; this or url." },
+	{ "feeds[].path", FL_KEY_PATH, AT(fl_cfg_feed, path), .dflt = "", .help = "A local file, or a folder whose files are one list together; this or url." },
 	{ "feeds[].format", FL_KEY_WORD, AT(fl_cfg_feed, format), .words = formats, .dflt = "auto", .help = "Format of the body." },
 	{ "feeds[].scope", FL_KEY_WORD, AT(fl_cfg_feed, scope), .words = scopes, .dflt = "as_written",
 	  .help = "What a bare name speaks for. Must be given for format domains: it is never guessed." },

@@ -443,6 +443,8 @@ static void fetch_file(struct fl_ingest *g, struct fl_feed *f, fl_mono_ns now)
 		succeed(g, f, FL_FEED_UNCHANGED, now);
 		return;
 	}
+	if (ret == 0 && fl__is_folder(validator) && f->cfg->format != FL_FORMAT_AUTO && fl__feed_states_times(f->cfg))
+		ret = fl_err_set(&err, FL_EFORMAT, "'%s' is a folder; format %s is one document: name a file", f->cfg->path, fl_format_word((enum fl_format)f->cfg->format));
 	if (ret == 0)
 		ret = g->c.read_file(g->c.file_ctx, f->cfg->path, f->cfg->max_bytes, &body, validator, sizeof(validator), &err);
 	if (ret == 0)

@@ -63,7 +63,10 @@ enum { FL_TRANSFERS_MAX = 4, FL_FEED_LEASE_MS = 15000, FL_HEADS_MS = 10000 };
 
 /* ingest.c */
 /** As fl_ingest_config.read_file, of the system's files. */
+/* files.c */
 fl_read_file fl__read_system_file;
+/** Is this the validator of a folder, whose files are one list together? */
+bool fl__is_folder(const char *validator);
 /* feed.c */
 void fl__feed_init(const struct fl_ingest *g, struct fl_feed *f, const struct fl_cfg_feed *cfg);
 void fl__feed_done(struct fl_ingest *g, struct fl_feed *f);

@@ -1,44 +1,7 @@
 /* The stage: which feed is due, whose transfer has ended, and is what we once committed still there? */
 #include "ingest/feed_int.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-/* The system's files, when no other reader is given. */
-int fl__read_system_file(void *ctx, const char *path, uint64_t max, struct fl_buf *out, char *validator, size_t cap, struct fl_err *err)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), ret = 0;
-	struct stat st;
-	ssize_t n = 1;
-
-	(void)ctx;
-	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-		ret = fl_err_set(err, errno == ENOENT ? FL_ENOTFOUND : FL_EIO, "file '%s': %s", path, fd < 0 ? strerror(errno) : "not a regular file");
-		goto out;
-	}
-	snprintf(validator, cap, "file %lld.%09ld %lld %llu", (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec, (long long)st.st_size,
-		 (unsigned long long)st.st_ino);
-	while (ret == 0 && out && n > 0) {
-		if (!fl_buf_reserve(out, 1 << 16)) {
-			ret = FL_ENOMEM;
-			break;
-		}
-		n = read(fd, out->p + out->n, 1 << 16);
-		if (n > 0)
-			out->n += (size_t)n;
-		else if (n < 0)
-			ret = fl_err_set(err, FL_EIO, "file '%s': %s", path, strerror(errno));
-		if (out->n > max)
-			ret = fl_err_set(err, FL_ELIMIT, "file '%s': over %llu octets", path, (unsigned long long)max);
-	}
-out:
-	if (fd >= 0)
-		close(fd);
-	return ret;
-}
 
 static int load_feeds(struct fl_ingest *g, const struct fl_config *cfg, fl_mono_ns now)
 {
