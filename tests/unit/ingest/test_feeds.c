@@ -394,6 +394,45 @@ static void test_quarantine(void **state)
 	fl_arena_done(&arena);
 }
 
+/* Whatever a feed names: what breaks networks is refused or kept out, each with its reason, and the rest goes on. */
+static void test_a_feed_that_names_everything(void **state)
+{
+	static const char *const zones[] = { "corp.example", "10.in-addr.arpa" };
+	static const struct fl_cfg_upstream upstream = { .name = "corp", .zones = zones, .n_zones = 2 };
+	static const struct {
+		const char *entry, *why;
+	} kept_out[] = { { "google.com", "shipped" }, { "one.example", "feed-host" }, { "intranet.corp.example", "own-zone" }, { "broker.example", "pipeline-host" },
+			 { "store.example", "pipeline-host" } };
+	struct fl_feed_status s;
+
+	(void)state;
+	cfg.upstreams = &upstream;
+	cfg.n_upstreams = 1;
+	cfg.kafka_brokers = "broker.example:9092,192.0.2.9:9092";
+	cfg.redis_url = "redis://store.example:6379/0";
+	assert_int_equal(fl_ingest_reload(ing, &cfg), 0);
+	give(URL_A, (struct answer){ .body = "good.example\ngoogle.com\nco.uk\ncom\ncdn.\none.example\nintranet.corp.example\nbroker.example\nstore.example\n"
+					     "below.google.com\nlocalhost\n" });
+	assert_true(holds("fa", "good.example below.google.com"));
+	s = status_of("fa");
+	assert_int_equal(s.claims.dropped[FL_DROP_ICANN_SUFFIX], 1); /* co.uk */
+	assert_int_equal(s.claims.dropped[FL_DROP_SINGLE_LABEL] + s.claims.dropped[FL_DROP_LOCAL_NAME] + s.lines.dropped[FL_DROP_LOCAL_NAME] +
+				 s.lines.dropped[FL_DROP_SINGLE_LABEL],
+			 3); /* com, cdn, localhost */
+	assert_int_equal(s.quarantined_total, sizeof(kept_out) / sizeof(kept_out[0]));
+	for (size_t i = 0; i < sizeof(kept_out) / sizeof(kept_out[0]); i++) {
+		bool found = false;
+
+		for (size_t k = 0; k < s.n_quarantined; k++)
+			found = found || (strcmp(s.quarantined[k].entry, kept_out[i].entry) == 0 && strcmp(s.quarantined[k].why, kept_out[i].why) == 0);
+		if (!found)
+			fail_msg("%s is not kept out because of %s", kept_out[i].entry, kept_out[i].why);
+	}
+	assert_true(fl_tally_balances(&s.claims) && fl_tally_balances(&s.lines));
+	cfg.n_upstreams = 0;
+	cfg.kafka_brokers = cfg.redis_url = NULL;
+}
+
 /* A list that only opens names may hold any. */
 static void test_an_allow_list_is_not_quarantined(void **state)
 {
@@ -821,7 +860,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		FEED(test_first_fetch), FEED(test_conditional), FEED(test_bad_answers), FEED(test_bad_from_the_start), FEED(test_guard_and_approve), FEED(test_an_approval_is_of_one_step), FEED(test_a_swap_is_held),
 		FEED(test_an_older_copy_is_held), FEED(test_half_a_line), FEED(test_too_many_names),
-		FEED(test_rejected_content_is_remembered), FEED(test_quarantine), FEED(test_an_allow_list_is_not_quarantined), FEED(test_back_off),
+		FEED(test_rejected_content_is_remembered), FEED(test_quarantine), FEED(test_a_feed_that_names_everything), FEED(test_an_allow_list_is_not_quarantined), FEED(test_back_off),
 		FEED(test_retry_after), FEED(test_one_transfer_a_host), FEED(test_slow_feed), FEED(test_disabled), FEED(test_stale), FEED(test_other_settings),
 		FEED(test_reload_during_a_transfer), FEED(test_absent_names_stay_a_while), FEED(test_set_in_hand), FEED(test_no_fetch_without_store),
 		FEED(test_emptied_store), FEED(test_every_lost_call), FEED(test_two_ingesters), FEED(test_config_entries), FEED(test_file_feed),
