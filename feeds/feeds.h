@@ -88,6 +88,7 @@ struct fl_feed_result {
 	uint64_t claims;
 	uint64_t refused; /* lines the grammar or the name rules refused (not comments, blanks, not-applicable) */
 	uint64_t addresses; /* of those: lines with an address in place of a name, of which real lists are full */
+	uint32_t next_valid_s; /* when the first of the records that are not valid yet will be; 0: none */
 };
 
 /**

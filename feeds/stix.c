@@ -165,8 +165,11 @@ static enum fl_drop indicator_judge(const struct fl__reader *r, struct fl__recor
 	rec->category = category_of(o);
 	fl__date(text_of(o, "valid_from"), &rec->first_seen_s);
 	fl__date(text_of(o, "valid_until"), &rec->expires_s);
-	if (r->opt->now_s && rec->first_seen_s > r->opt->now_s)
+	if (r->opt->now_s && rec->first_seen_s > r->opt->now_s) {
+		if (!r->result->next_valid_s || rec->first_seen_s < r->result->next_valid_s)
+			r->result->next_valid_s = rec->first_seen_s;
 		return FL_DROP_NOT_YET;
+	}
 	return r->opt->now_s && rec->expires_s && rec->expires_s <= r->opt->now_s ? FL_DROP_EXPIRED : FL_DROP_COUNT;
 }
 

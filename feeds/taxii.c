@@ -72,8 +72,9 @@ int fl_taxii_page_parse(struct fl_span body, struct fl_arena *arena, struct fl_t
 	root = json_loadb((const char *)body.p, body.n, JSON_REJECT_DUPLICATES, NULL);
 	objects = json_object_get(root, "objects");
 	if (!json_is_object(root) || (objects && !json_is_array(objects))) {
+		ret = page_error(err, json_is_object(root) ? "objects is no list" : "no JSON object");
 		json_decref(root);
-		return page_error(err, json_is_object(root) ? "objects is no list" : "no JSON object");
+		return ret;
 	}
 	out->v = fl_arena_array(arena, json_array_size(objects) + 1, sizeof(*out->v));
 	out->next = fl_arena_str(arena, text_of(root, "next"));

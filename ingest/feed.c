@@ -47,7 +47,7 @@ static void settings_hash(const struct fl_ingest *g, const struct fl_cfg_feed *c
 	struct fl_buf b = { 0 };
 	uint64_t h;
 
-	fl_buf_printf(&b, "3 %llx %d %u %u %u %u %llu %d %d\n%s\n%s", (unsigned long long)g->protect_mark, cfg->format, cfg->scope, cfg->confidence, (unsigned)cfg->category, cfg->remove_after_absent,
+	fl_buf_printf(&b, "4 %s\n%s\n%llx %d %u %u %u %u %llu %d %d\n%s\n%s", cfg->url ? cfg->url : "", cfg->path ? cfg->path : "", (unsigned long long)g->protect_mark, cfg->format, cfg->scope, cfg->confidence, (unsigned)cfg->category, cfg->remove_after_absent,
 		      (unsigned long long)cfg->min_names, cfg->delimiter, cfg->urls, cfg->items ? cfg->items : "", cfg->exceptions ? cfg->exceptions : "");
 	hash_fields(&b, &cfg->columns);
 	hash_fields(&b, &cfg->pointers);
@@ -115,15 +115,20 @@ static void schedule(struct fl_ingest *g, struct fl_feed *f, fl_mono_ns now, int
 	release(g, f);
 }
 
-static void fail(struct fl_ingest *g, struct fl_feed *f, enum fl_feed_state state, fl_mono_ns now, int64_t retry_after_s, const char *reason)
+static void stop(struct fl_ingest *g, struct fl_feed *f, enum fl_feed_state state, fl_mono_ns now, int64_t ms, const char *reason)
 {
-	int64_t ms = BACKOFF_FIRST_MS;
-
 	f->s.state = state;
 	f->s.failures_in_row++;
 	f->s.fetches_failed++;
 	snprintf(f->s.reason, sizeof(f->s.reason), "%s", reason);
-	for (uint64_t i = 1; i < f->s.failures_in_row && ms < f->cfg->every_ms; i++)
+	schedule(g, f, now, ms);
+}
+
+static void fail(struct fl_ingest *g, struct fl_feed *f, enum fl_feed_state state, fl_mono_ns now, int64_t retry_after_s, const char *reason)
+{
+	int64_t ms = BACKOFF_FIRST_MS;
+
+	for (uint64_t i = 0; i < f->s.failures_in_row && ms < f->cfg->every_ms; i++)
 		ms *= 2;
 	if (ms > f->cfg->every_ms)
 		ms = f->cfg->every_ms;
@@ -133,7 +138,13 @@ static void fail(struct fl_ingest *g, struct fl_feed *f, enum fl_feed_state stat
 
 		ms = asked > ms ? asked : ms;
 	}
-	schedule(g, f, now, ms);
+	stop(g, f, state, now, ms, reason);
+}
+
+/* When a fetch that went well is followed by the next. */
+static int64_t interval(struct fl_ingest *g, const struct fl_feed *f)
+{
+	return f->cfg->path[0] && f->cfg->watch ? WATCH_MS : jittered(g, f->cfg->every_ms, f->cfg->jitter_percent);
 }
 
 static void succeed(struct fl_ingest *g, struct fl_feed *f, enum fl_feed_state state, fl_mono_ns now)
@@ -144,6 +155,7 @@ static void succeed(struct fl_ingest *g, struct fl_feed *f, enum fl_feed_state s
 	f->s.failures_in_row = 0;
 	f->s.reason[0] = '\0';
 	f->s.last_ok = t;
+	fl__guard_content_is_good(f);
 	if (state == FL_FEED_OK) {
 		f->s.last_changed = t;
 		f->s.fetches_ok++;
@@ -153,7 +165,7 @@ static void succeed(struct fl_ingest *g, struct fl_feed *f, enum fl_feed_state s
 	}
 	f->s.version = f->head.id.number;
 	f->s.names = f->head.entries;
-	schedule(g, f, now, f->cfg->path[0] && f->cfg->watch ? WATCH_MS : jittered(g, f->cfg->every_ms, f->cfg->jitter_percent));
+	schedule(g, f, now, interval(g, f));
 }
 
 /* --- commit --- */
@@ -305,7 +317,7 @@ static void judge(struct fl_ingest *g, struct fl_feed *f, fl_mono_ns now)
 	else if (ret < 0)
 		store_away(f, now, &err);
 	else if (verdict != FL_GUARD_TAKE)
-		fail(g, f, states[verdict], now, -1, why);
+		stop(g, f, states[verdict], now, interval(g, f), why); /* the provider is well: it is asked no sooner */
 	else {
 		f->phase = FL_PHASE_COMMITTING;
 		try_commit(g, f, now);
@@ -354,6 +366,7 @@ static void take_body(struct fl_ingest *g, struct fl_feed *f, struct fl_buf *bod
 	}
 	f->s.lines = trial.parsed.lines;
 	f->s.claims = trial.claims;
+	f->next_valid_s = trial.parsed.next_valid_s;
 	if (trial.no_list) {
 		fail(g, f, FL_FEED_DEGRADED, now, -1, trial.reason);
 		return;
@@ -566,6 +579,8 @@ static void start(struct fl_ingest *g, struct fl_feed *f, fl_mono_ns now)
 	}
 	if (!f->recalled)
 		fl__guard_recall(g, f);
+	if (!f->started && (f->cfg->format == FL_FORMAT_STIX2 || f->cfg->format == FL_FORMAT_TAXII2))
+		f->reread = true; /* what of the last body is not valid yet is known to no version */
 	f->store_tries = 0;
 	f->started = now;
 	f->s.last_try = fl_now_unix(g->c.clock);
@@ -591,10 +606,21 @@ static void renew_lease(struct fl_ingest *g, struct fl_feed *f, fl_mono_ns now)
 		f->leased = fl_lease_take(g->c.sets, FL_SOURCE, f->cfg->name, FL_FEED_LEASE_MS, &f->lease, NULL) == 0;
 }
 
+/* A record that was not valid yet is now: the body is read again, though it be the same. */
+static void begin_validity(struct fl_ingest *g, struct fl_feed *f, fl_mono_ns now)
+{
+	if (!f->next_valid_s || f->phase != FL_PHASE_IDLE || fl_now_unix(g->c.clock) / FL_US_PER_S < f->next_valid_s)
+		return;
+	f->next_valid_s = 0;
+	f->reread = true;
+	f->due = now;
+}
+
 void fl__feed_step(struct fl_ingest *g, struct fl_feed *f, bool may_start, fl_mono_ns now)
 {
 	check_stale(g, f);
 	renew_lease(g, f, now);
+	begin_validity(g, f, now);
 	fl__feed_expire(g, f, now);
 	if (!f->cfg->enabled || now < f->due)
 		return;

@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-enum { APART_MAX_S = 60, LOOK_AGAIN_S = 10, HELD_AGAIN_S = 600, EXPIRY_MIN = 100, EXPIRY_PERCENT = 30 };
+enum { APART_MAX_S = 60, LOOK_AGAIN_S = 10, HELD_AGAIN_S = 600 };
 
 uint32_t fl__feed_now_s(struct fl_ingest *g)
 {
@@ -107,12 +107,12 @@ static int count_ended(struct fl_ingest *g, struct fl_feed *f, uint32_t now_s, u
 /* So many at once look like a broken clock or a broken feed: people decide (feed approve). */
 static bool held(struct fl_ingest *g, struct fl_feed *f, uint64_t ended, fl_mono_ns now)
 {
-	if (ended <= EXPIRY_MIN || ended * 100 <= f->head.entries * EXPIRY_PERCENT || fl__guard_expiry_approved(g, f))
+	if (ended <= FL_EXPIRY_MIN || ended * 100 <= f->head.entries * FL_EXPIRY_PERCENT || fl__guard_expiry_approved(g, f))
 		return false;
 	fl__guard_hold_expiry(f, ended, fl_now_unix(g->c.clock));
 	f->s.state = FL_FEED_HELD;
 	snprintf(f->s.reason, sizeof(f->s.reason), "%llu of %llu names would expire at once, more than %d %%", (unsigned long long)ended,
-		 (unsigned long long)f->head.entries, (int)EXPIRY_PERCENT);
+		 (unsigned long long)f->head.entries, FL_EXPIRY_PERCENT);
 	f->expire_at = now + HELD_AGAIN_S * FL_NS_PER_S;
 	return true;
 }

@@ -38,6 +38,7 @@ struct fl_feed {
 	struct fl_version_id seen_id;
 	struct fl_arena guard_arena; /* of s.quarantined */
 	bool recalled;		     /* what is quarantined is known */
+	uint32_t next_valid_s;	     /* when a record of the last body begins to count; 0: all do */
 	bool filtered;		     /* the set in hand is without it */
 	/* set in hand, while the store is away */
 	struct fl_set set;
@@ -59,6 +60,8 @@ struct fl_ingest {
 	char protect_problem[FL_PROTECT_PROBLEM];
 };
 
+/* An expiry of more than both at once waits. */
+enum { FL_EXPIRY_MIN = 100, FL_EXPIRY_PERCENT = 30 };
 enum { FL_TRANSFERS_MAX = 4, FL_FEED_LEASE_MS = 15000, FL_HEADS_MS = 10000 };
 
 /* ingest.c */
@@ -94,6 +97,8 @@ enum fl_guard_verdict { FL_GUARD_TAKE, FL_GUARD_HELD, FL_GUARD_REJECTED };
 int fl__protected_load(struct fl_ingest *g);
 /** Takes quarantined names out of f->set and judges the rest; why: one sentence unless it is taken. An error of the store: nothing is decided. */
 int fl__guard_judge(struct fl_ingest *g, struct fl_feed *f, char *why, size_t cap, enum fl_guard_verdict *out, struct fl_err *err);
+/** What is in force is what the provider has: nothing waits for a person, but an expiry. */
+void fl__guard_content_is_good(struct fl_feed *f);
 /** An expiry of much at once waits for a person, as a content does. */
 void fl__guard_hold_expiry(struct fl_feed *f, uint64_t ended, fl_unix_us now);
 bool fl__guard_expiry_approved(struct fl_ingest *g, const struct fl_feed *f);

@@ -106,13 +106,15 @@ static int quarantine(struct fl_ingest *g, struct fl_feed *f, const struct fl_ju
 	return 0;
 }
 
-/* One line each: entry, scope, protected name, why. */
+/* How many there are, then one line each: entry, scope, protected name, why. */
 static int keep_quarantine(struct fl_ingest *g, struct fl_feed *f, struct fl_err *err)
 {
 	struct fl_buf text = { 0 };
 	char scope[FL_SCOPE_TEXT];
 	int ret;
 
+	if (f->s.quarantined_total)
+		fl_buf_printf(&text, "total %zu\n", f->s.quarantined_total);
 	for (size_t i = 0; i < f->s.n_quarantined; i++) {
 		const struct fl_quarantined *q = &f->s.quarantined[i];
 
@@ -129,6 +131,7 @@ void fl__guard_recall(struct fl_ingest *g, struct fl_feed *f)
 	struct fl_arena a = { 0 };
 	struct fl_span text, rest;
 	struct fl_quarantined *q;
+	uint64_t total = 0;
 
 	if (f->recalled || fl_source_quarantine_get(g->c.sets, f->cfg->name, &a, &text, NULL) < 0)
 		text = fl_span(NULL, 0);
@@ -145,6 +148,8 @@ void fl__guard_recall(struct fl_ingest *g, struct fl_feed *f)
 		rest = fl_span(nl + 1, rest.n - (size_t)(nl + 1 - rest.p));
 		for (char *save = NULL, *w = line ? strtok_r(line, " ", &save) : NULL; w && words < 4; w = strtok_r(NULL, " ", &save))
 			at[words++] = w;
+		if (words == 2 && strcmp(at[0], "total") == 0)
+			fl_u64_parse(fl_span_str(at[1]), &total);
 		if (words != 4)
 			continue;
 		x->entry = at[0];
@@ -157,7 +162,7 @@ void fl__guard_recall(struct fl_ingest *g, struct fl_feed *f)
 	}
 	if (q) {
 		f->s.quarantined = q;
-		f->s.quarantined_total = f->s.n_quarantined;
+		f->s.quarantined_total = total > f->s.n_quarantined ? (size_t)total : f->s.n_quarantined;
 	}
 	f->recalled = true;
 	fl_arena_done(&a);
@@ -167,12 +172,14 @@ void fl__guard_recall(struct fl_ingest *g, struct fl_feed *f)
 
 struct counts {
 	uint64_t before, added, removed;
+	uint64_t ended; /* of the removed: past their time */
 };
 
 /* The new set against the last accepted one: names that are only kept for a while (absent_since) are not of it. What the store lost or broke is judged by its size. */
 static int compare(struct fl_ingest *g, const struct fl_feed *f, struct counts *c, struct fl_err *err)
 {
 	struct fl_entry_iter *old = NULL;
+	uint32_t now_s = (uint32_t)(fl_now_unix(g->c.clock) / FL_US_PER_S);
 	struct fl_entry e;
 	size_t i = 0;
 	int ret = f->head.id.number ? fl_source_open(g->c.sets, f->cfg->name, f->head.id.number, &old, NULL, err) : FL_ENOTFOUND;
@@ -189,8 +196,10 @@ static int compare(struct fl_ingest *g, const struct fl_feed *f, struct counts *
 		if (i < f->set.n && order == 0) {
 			c->added += e.t.absent_since_s != 0;
 			i++;
-		} else
+		} else {
 			c->removed += e.t.absent_since_s == 0;
+			c->ended += e.t.expires_s && e.t.expires_s <= now_s;
+		}
 		c->before += e.t.absent_since_s == 0;
 	}
 	fl_entries_close(old);
@@ -198,7 +207,7 @@ static int compare(struct fl_ingest *g, const struct fl_feed *f, struct counts *
 	if (ret == FL_ENOTFOUND || ret == FL_ECORRUPT) {
 		uint64_t before = f->head.entries, after = f->set.n;
 
-		*c = (struct counts){ before, after > before ? after - before : 0, before > after ? before - after : 0 };
+		*c = (struct counts){ before, after > before ? after - before : 0, before > after ? before - after : 0, 0 };
 		return 0;
 	}
 	return ret;
@@ -213,6 +222,15 @@ static void digest_of(const struct fl_set *set, char out[33])
 	for (size_t i = 0; i < set->n; i++)
 		fl_digests_add(&d, fl_set_key(set, i), &set->v[i].t);
 	fl_u128_format(d.scope, out);
+}
+
+/* An expiry by way of a new body is one all the same: a clock that leapt must not empty a feed. */
+static bool ends_much(const struct counts *c, char *why, size_t cap)
+{
+	if (c->ended <= FL_EXPIRY_MIN || c->ended * 100 <= c->before * FL_EXPIRY_PERCENT)
+		return false;
+	snprintf(why, cap, "%llu of %llu names would expire at once, more than %d %%", (unsigned long long)c->ended, (unsigned long long)c->before, FL_EXPIRY_PERCENT);
+	return true;
 }
 
 static enum fl_guard_verdict hold(struct fl_feed *f, const struct counts *c, const char *digest, fl_unix_us now)
@@ -233,7 +251,7 @@ static bool is_older(const struct fl_feed *f, const struct counts *c, fl_unix_us
 {
 	fl_unix_us have, got;
 
-	if (!f->head.id.number || c->added + c->removed == 0)
+	if (!f->head.id.number || c->added + c->removed == 0 || strcmp(f->known.settings, f->settings) != 0) /* the dates of two URLs say nothing of each other */
 		return false;
 	if (!fl_time_parse_http(f->known.last_modified, &have) || !fl_time_parse_http(f->next.last_modified, &got))
 		return false;
@@ -273,10 +291,12 @@ int fl__guard_judge(struct fl_ingest *g, struct fl_feed *f, char *why, size_t ca
 		*out = FL_GUARD_REJECTED;
 	} else if (!said(j, nj, step_key(&a, f, digest)) &&
 		   (fl_guard_judge(&limits, f->head.id.number == 0, c.before, f->set.n, c.added, c.removed, why, cap) ||
-		    is_older(f, &c, fl_now_unix(g->c.clock), why, cap)))
+		    ends_much(&c, why, cap) || is_older(f, &c, fl_now_unix(g->c.clock), why, cap)))
 		*out = hold(f, &c, digest, fl_now_unix(g->c.clock));
 	if (*out != FL_GUARD_HELD)
 		f->s.held = (struct fl_feed_held){ 0 };
+	if (*out == FL_GUARD_REJECTED)
+		memcpy(f->s.held.rejected, digest, sizeof(digest));
 out:
 	fl_arena_done(&a);
 	return ret;
@@ -285,6 +305,12 @@ out:
 /* --- an expiry of much at once --- */
 
 static const char expiry[] = "expiry"; /* in the place of a set's digest */
+
+void fl__guard_content_is_good(struct fl_feed *f)
+{
+	if (strcmp(f->s.held.digest, expiry) != 0)
+		f->s.held = (struct fl_feed_held){ 0 };
+}
 
 void fl__guard_hold_expiry(struct fl_feed *f, uint64_t ended, fl_unix_us now)
 {
@@ -313,6 +339,18 @@ bool fl__guard_expiry_approved(struct fl_ingest *g, const struct fl_feed *f)
 
 /* --- a person's word --- */
 
+/* Only what waits there can be let in: a slip of the pen must not stand as a word for later. More may be quarantined than is listed. */
+static bool is_quarantined(const struct fl_feed *f, struct fl_span key)
+{
+	char name[FL_NAME_TEXT];
+
+	fl_rkey_to_text(key, name);
+	for (size_t i = 0; i < f->s.n_quarantined; i++)
+		if (strcmp(f->s.quarantined[i].entry, name) == 0)
+			return true;
+	return f->s.quarantined_total > f->s.n_quarantined;
+}
+
 static int judge_names(struct fl_ingest *g, struct fl_feed *f, struct fl_judgement *j, const char *const *names, size_t n, struct fl_err *err)
 {
 	int ret = 0;
@@ -323,6 +361,8 @@ static int judge_names(struct fl_ingest *g, struct fl_feed *f, struct fl_judgeme
 
 		if (fl_name_canon(g->c.names, fl_span_str(names[i]), &key) != FL_DROP_COUNT)
 			ret = fl_err_set(err, FL_EFORMAT, "'%.80s' is no name", names[i]);
+		else if (j->approved && !is_quarantined(f, fl_rkey_span(&key)))
+			ret = fl_err_set(err, FL_EREFUSED, "'%.80s' is not quarantined in feed '%.90s'", names[i], f->s.name);
 		else {
 			snprintf(j->what, sizeof(j->what), "%s", name_key(&a, fl_rkey_span(&key)));
 			ret = fl_source_judge(g->c.sets, f->cfg->name, j, err);
@@ -333,10 +373,31 @@ static int judge_names(struct fl_ingest *g, struct fl_feed *f, struct fl_judgeme
 	return ret;
 }
 
+/* Of the content that is held, or that was refused and is served still: then the refusal is taken back too. */
+static int judge_content(struct fl_ingest *g, struct fl_feed *f, struct fl_judgement *j, struct fl_err *err)
+{
+	const char *digest = f->s.held.digest[0] ? f->s.held.digest : j->approved ? f->s.held.rejected : "";
+	struct fl_arena a = { 0 };
+	int ret = 0;
+
+	if (!digest[0])
+		return fl_err_set(err, FL_EREFUSED, "nothing of feed '%.90s' is held", f->s.name);
+	if (!j->approved && strcmp(digest, expiry) == 0)
+		return fl_err_set(err, FL_EREFUSED, "an expiry is not rejected: it waits until it is approved, or the feed renews its names");
+	f->expire_at = 0;
+	snprintf(j->what, sizeof(j->what), "%s", digest);
+	if (!j->approved || digest == f->s.held.rejected)
+		ret = fl_source_judge(g->c.sets, f->cfg->name, j, err);
+	snprintf(j->what, sizeof(j->what), "%s", step_key(&a, f, digest));
+	if (ret == 0 && j->approved)
+		ret = fl_source_judge(g->c.sets, f->cfg->name, j, err);
+	fl_arena_done(&a);
+	return ret;
+}
+
 int fl_ingest_judge(struct fl_ingest *g, const char *feed, const struct fl_feed_word *w, fl_mono_ns now, struct fl_err *err)
 {
 	struct fl_judgement j = { .approved = w->approve, .at = fl_now_unix(g->c.clock) };
-	struct fl_arena a = { 0 };
 	struct fl_feed *f = NULL;
 	int ret;
 
@@ -347,17 +408,6 @@ int fl_ingest_judge(struct fl_ingest *g, const char *feed, const struct fl_feed_
 		return fl_err_set(err, FL_ENOTFOUND, "the configuration has no feed '%.90s'", feed);
 	snprintf(j.actor, sizeof(j.actor), "%s", w->actor);
 	snprintf(j.reason, sizeof(j.reason), "%s", w->reason);
-	if (w->n_names)
-		ret = judge_names(g, f, &j, w->names, w->n_names, err);
-	else if (!f->s.held.digest[0])
-		ret = fl_err_set(err, FL_EREFUSED, "nothing of feed '%s' is held", feed);
-	else if (!w->approve && strcmp(f->s.held.digest, expiry) == 0)
-		ret = fl_err_set(err, FL_EREFUSED, "an expiry is not rejected: it waits until it is approved, or the feed renews its names");
-	else {
-		f->expire_at = 0;
-		snprintf(j.what, sizeof(j.what), "%s", w->approve ? step_key(&a, f, f->s.held.digest) : f->s.held.digest);
-		ret = fl_source_judge(g->c.sets, f->cfg->name, &j, err);
-	}
-	fl_arena_done(&a);
+	ret = w->n_names ? judge_names(g, f, &j, w->names, w->n_names, err) : judge_content(g, f, &j, err);
 	return ret < 0 ? ret : fl_ingest_refresh(g, feed, now);
 }

@@ -55,6 +55,7 @@ struct fl_feed_held {
 	char digest[33]; /* of the set; "" = nothing is held */
 	uint64_t before, after, added, removed;
 	fl_unix_us since;
+	char rejected[33]; /* of a set that was served last and is refused; "" = none */
 };
 struct fl_feed_status {
 	char name[FL_SET_NAME], into[FL_SET_NAME];

@@ -87,21 +87,22 @@ static size_t lower_bound(const struct fl_set *s, struct fl_span key)
 	return low;
 }
 
-/* The name itself, and what is above it and speaks for what is below. */
-static void find_above(struct finding *f, const struct fl_protected_name *name)
+/* What decides on a question at `key` (self), or on one below it: the nearest entry that says something of it; where it says both, its exception. */
+static void find_decision(struct finding *f, const struct fl_protected_name *name, bool self)
 {
 	struct fl_span key = fl_rkey_span(&name->key);
-	uint8_t bit = FL_SCOPE_EXACT;
 
-	for (;;) {
+	for (;; key = fl_rkey_parent(key), self = false) {
+		uint8_t bits = self ? FL_SCOPE_SELF_BITS : FL_SCOPE_BELOW_BITS;
 		size_t i = fl_set_find(f->set, key);
 
-		if (i != SIZE_MAX && (f->set->v[i].t.scope & bit))
-			hit(f, i, name);
+		if (i != SIZE_MAX && (f->set->v[i].t.scope & bits)) {
+			if (!(f->set->v[i].t.scope & bits & FL_SCOPE_EXCEPT_SUBTREE))
+				hit(f, i, name);
+			return;
+		}
 		if (key.n == 0)
-			break;
-		key = fl_rkey_parent(key);
-		bit = FL_SCOPE_SUBDOMAINS;
+			return;
 	}
 }
 
@@ -127,9 +128,11 @@ int fl_protect_find(const struct fl_protected *p, const struct fl_set *set, stru
 	size_t k = 0;
 
 	for (size_t i = 0; i < p->n; i++) {
-		find_above(&f, &p->v[i]);
-		if (p->v[i].zone)
+		find_decision(&f, &p->v[i], true);
+		if (p->v[i].zone) {
+			find_decision(&f, &p->v[i], false);
 			find_within(&f, &p->v[i]);
+		}
 	}
 	if (f.n)
 		qsort(f.v, f.n, sizeof(*f.v), by_entry);

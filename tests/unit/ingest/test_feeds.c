@@ -347,7 +347,6 @@ static void test_rejected_content_is_remembered(void **state)
 	give(URL_A, (struct answer){ .body = many_names(600) });
 	assert_int_equal(status_of("fa").state, FL_FEED_DEGRADED);
 	assert_non_null(strstr(status_of("fa").reason, "rejected by alice: I know them"));
-	assert_int_equal(say(true, NULL), FL_EREFUSED); /* it does not wait any more */
 	assert_int_equal(fl_ingest_reload(ing, &cfg), 0);
 	give(URL_A, (struct answer){ .body = many_names(600) });
 	assert_int_equal(status_of("fa").state, FL_FEED_DEGRADED);
@@ -431,6 +430,105 @@ static void test_a_feed_that_names_everything(void **state)
 	assert_true(fl_tally_balances(&s.claims) && fl_tally_balances(&s.lines));
 	cfg.n_upstreams = 0;
 	cfg.kafka_brokers = cfg.redis_url = NULL;
+}
+
+/* Other URL, other list: what the old one's answers said of dates and tags means nothing there. */
+static void test_another_url(void **state)
+{
+	(void)state;
+	give(URL_A, (struct answer){ .body = "a.example\n", .etag = "\"1\"", .last_modified = "Tue, 02 Jan 2024 00:00:00 GMT" });
+	feeds[0].url = URL_C "2";
+	assert_int_equal(fl_ingest_reload(ing, &cfg), 0);
+	run(1000);
+	assert_non_null(asked_for(URL_C "2"));
+	assert_string_equal(asked_for(URL_C "2")->etag, "");
+	assert_string_equal(asked_for(URL_C "2")->last_modified, "");
+	give(URL_C "2", (struct answer){ .body = "c.example\n", .last_modified = "Mon, 01 Jan 2024 00:00:00 GMT" });
+	assert_true(holds("fa", "c.example"));
+}
+
+/* The provider took its mistake back: nothing waits any more, and a later mistake is asked about. */
+static void test_a_hold_ends_by_itself(void **state)
+{
+	(void)state;
+	give(URL_A, (struct answer){ .body = many_names(1200), .etag = "\"g\"" });
+	give(URL_A, (struct answer){ .body = many_names(300) });
+	assert_int_equal(status_of("fa").state, FL_FEED_HELD);
+	assert_true(status_of("fa").next_try - fl_now_unix(&w.clock.door) > 400 * FL_US_PER_S); /* as after a good fetch: the provider is well */
+	give(URL_A, (struct answer){ .status = 304 });
+	assert_int_equal(status_of("fa").state, FL_FEED_UNCHANGED);
+	assert_string_equal(status_of("fa").held.digest, "");
+	assert_int_equal(say(true, NULL), FL_EREFUSED);
+	give(URL_A, (struct answer){ .body = many_names(300) });
+	assert_int_equal(status_of("fa").state, FL_FEED_HELD);
+}
+
+static void test_a_refusal_is_taken_back(void **state)
+{
+	(void)state;
+	give(URL_A, (struct answer){ .body = many_names(1200) });
+	give(URL_A, (struct answer){ .body = many_names(300) });
+	assert_int_equal(say(false, NULL), 0);
+	give(URL_A, (struct answer){ .body = many_names(300) });
+	assert_int_equal(status_of("fa").state, FL_FEED_DEGRADED);
+	assert_int_equal(say(true, NULL), 0);
+	give(URL_A, (struct answer){ .body = many_names(300) });
+	assert_int_equal(version_of("fa", NULL), 2);
+	assert_int_equal(say(true, "nowhere.example"), FL_EREFUSED); /* not quarantined: no word for later */
+}
+
+/* A new body is no way round the rule that much does not end at once. */
+static void test_an_expiry_by_a_new_body_waits(void **state)
+{
+	struct fl_buf b = { 0 };
+	char until[FL_TIME_TEXT];
+
+	(void)state;
+	feeds[0].format = FL_FORMAT_STIX2;
+	assert_int_equal(fl_ingest_reload(ing, &cfg), 0);
+	fl_time_format(fl_now_unix(&w.clock.door) + 3600 * FL_US_PER_S, until);
+	for (int more = 0; more < 2; more++) {
+		fl_buf_reset(&b);
+		fl_buf_str(&b, "{\"type\":\"bundle\",\"objects\":[");
+		for (int i = 0; i < 300; i++)
+			fl_buf_printf(&b, "{\"type\":\"indicator\",\"id\":\"indicator--%d\",\"pattern\":\"[domain-name:value='e%d.example']\",\"valid_until\":\"%s\"},", i, i, until);
+		fl_buf_printf(&b, "{\"type\":\"indicator\",\"id\":\"indicator--x\",\"pattern\":\"[domain-name:value='stays%d.example']\"}]}", more);
+		give(URL_A, (struct answer){ .body = fl_buf_cstr(&b) });
+		if (more)
+			break;
+		assert_int_equal(version_of("fa", NULL), 1);
+		fl_clock_mem_advance(&w.clock, 7200 * FL_NS_PER_S);
+	}
+	assert_int_equal(status_of("fa").state, FL_FEED_HELD);
+	assert_int_equal(version_of("fa", NULL), 1);
+	fl_buf_done(&b);
+}
+
+/* A record that begins to hold later does so, though the body stays as it is. */
+static void test_what_is_not_valid_yet(void **state)
+{
+	char from[FL_TIME_TEXT];
+	char *body;
+
+	(void)state;
+	feeds[0].format = FL_FORMAT_STIX2;
+	assert_int_equal(fl_ingest_reload(ing, &cfg), 0);
+	fl_time_format(fl_now_unix(&w.clock.door) + 3600 * FL_US_PER_S, from);
+	body = fl_arena_printf(&w.arena,
+			       "{\"type\":\"bundle\",\"objects\":[{\"type\":\"indicator\",\"id\":\"indicator--1\",\"pattern\":\"[domain-name:value='now.example']\"},"
+			       "{\"type\":\"indicator\",\"id\":\"indicator--2\",\"pattern\":\"[domain-name:value='later.example']\",\"valid_from\":\"%s\"}]}",
+			       from);
+	give(URL_A, (struct answer){ .body = body, .etag = "\"s\"" });
+	assert_true(holds("fa", "now.example"));
+	give(URL_A, (struct answer){ .status = 304 });
+	fl_clock_mem_advance(&w.clock, 3600 * FL_NS_PER_S);
+	run(1000);
+	if (asked_for(URL_A) && asked_for(URL_A)->etag[0])
+		give(URL_A, (struct answer){ .status = 304 });
+	run(1000);
+	assert_string_equal(asked_for(URL_A)->etag, "");
+	give(URL_A, (struct answer){ .body = body, .etag = "\"s\"" });
+	assert_true(holds("fa", "later.example now.example"));
 }
 
 /* A list that only opens names may hold any. */
@@ -860,7 +958,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		FEED(test_first_fetch), FEED(test_conditional), FEED(test_bad_answers), FEED(test_bad_from_the_start), FEED(test_guard_and_approve), FEED(test_an_approval_is_of_one_step), FEED(test_a_swap_is_held),
 		FEED(test_an_older_copy_is_held), FEED(test_half_a_line), FEED(test_too_many_names),
-		FEED(test_rejected_content_is_remembered), FEED(test_quarantine), FEED(test_a_feed_that_names_everything), FEED(test_an_allow_list_is_not_quarantined), FEED(test_back_off),
+		FEED(test_rejected_content_is_remembered), FEED(test_quarantine), FEED(test_a_feed_that_names_everything), FEED(test_another_url), FEED(test_a_hold_ends_by_itself),
+		FEED(test_a_refusal_is_taken_back), FEED(test_an_expiry_by_a_new_body_waits), FEED(test_what_is_not_valid_yet), FEED(test_an_allow_list_is_not_quarantined), FEED(test_back_off),
 		FEED(test_retry_after), FEED(test_one_transfer_a_host), FEED(test_slow_feed), FEED(test_disabled), FEED(test_stale), FEED(test_other_settings),
 		FEED(test_reload_during_a_transfer), FEED(test_absent_names_stay_a_while), FEED(test_set_in_hand), FEED(test_no_fetch_without_store),
 		FEED(test_emptied_store), FEED(test_every_lost_call), FEED(test_two_ingesters), FEED(test_config_entries), FEED(test_file_feed),

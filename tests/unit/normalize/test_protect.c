@@ -79,6 +79,30 @@ static void test_rows(void **state)
 	}
 }
 
+/* The entry that blocks a question at `name` (self), or below it; SIZE_MAX: none. By looking at all of them. */
+static size_t decides(const struct fl_set *set, struct fl_span name, bool self)
+{
+	size_t best = SIZE_MAX, best_n = 0;
+
+	for (size_t e = 0; e < set->n; e++) {
+		struct fl_span key = fl_set_key(set, e);
+		bool at = self && fl_span_eq(key, name);
+		uint8_t bits = at ? FL_SCOPE_SELF_BITS : FL_SCOPE_BELOW_BITS;
+
+		if (fl_rkey_below_or_at(name, key) && (set->v[e].t.scope & bits) && (best == SIZE_MAX || key.n >= best_n)) {
+			best = e;
+			best_n = key.n;
+		}
+	}
+	if (best == SIZE_MAX)
+		return best;
+	{
+		bool at = self && fl_span_eq(fl_set_key(set, best), name);
+
+		return set->v[best].t.scope & (at ? FL_SCOPE_EXCEPT_EXACT : FL_SCOPE_EXCEPT_SUBDOMAINS) ? SIZE_MAX : best;
+	}
+}
+
 /* The same by looking at every pair, over random sets. */
 static void test_as_by_looking_at_every_pair(void **state)
 {
@@ -108,9 +132,8 @@ static void test_as_by_looking_at_every_pair(void **state)
 			for (size_t i = 0; i < p.n; i++) {
 				struct fl_span name = fl_rkey_span(&p.v[i].key);
 
-				want = want || ((scope & FL_SCOPE_EXACT) && fl_span_eq(key, name));
-				want = want || ((scope & FL_SCOPE_SUBDOMAINS) && !fl_span_eq(key, name) && fl_rkey_below_or_at(name, key));
-				want = want || (p.v[i].zone && (scope & FL_SCOPE_SUBTREE) && fl_rkey_below_or_at(key, name));
+				want = want || decides(&set, name, true) == e;
+				want = want || (p.v[i].zone && (decides(&set, name, false) == e || ((scope & FL_SCOPE_SUBTREE) && fl_rkey_below_or_at(key, name))));
 			}
 			if (want != (k < n && hits[k].entry == e))
 				fail_msg("round %d, entry %zu", round, e);
@@ -123,6 +146,32 @@ static void test_as_by_looking_at_every_pair(void **state)
 		fl_arena_done(&arena);
 	}
 	assert_true(found > 100);
+}
+
+/* A list that excepts what is protected keeps its block: ||example.com^ with @@||bank.example.com^. */
+static void test_an_exception_spares_the_block(void **state)
+{
+	struct fl_protected p = { 0 };
+	struct fl_set set = { 0 };
+	struct fl_arena arena = { 0 };
+	struct fl_rkey top = gen_rkey("example.com"), bank = gen_rkey("bank.example.com");
+	struct fl_protect_hit *hits;
+	size_t n;
+
+	(void)state;
+	protect(&p, "bank.example.com");
+	assert_int_equal(fl_set_add(&set, fl_rkey_span(&top), &(struct fl_tuple){ .scope = FL_SCOPE_SUBTREE }), 0);
+	assert_int_equal(fl_set_add(&set, fl_rkey_span(&bank), &(struct fl_tuple){ .scope = FL_SCOPE_EXCEPT_EXACT }), 0);
+	assert_int_equal(fl_set_sort(&set, NULL), 0);
+	assert_int_equal(fl_protect_find(&p, &set, &arena, &hits, &n), 0);
+	assert_int_equal(n, 0);
+	fl_protected_done(&p);
+	protect(&p, "*.bank.example.com"); /* the exception is of the name alone, and the zone is more */
+	assert_int_equal(fl_protect_find(&p, &set, &arena, &hits, &n), 0);
+	assert_int_equal(n, 1);
+	fl_set_done(&set);
+	fl_protected_done(&p);
+	fl_arena_done(&arena);
 }
 
 static void test_shipped(void **state)
@@ -168,6 +217,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_as_by_looking_at_every_pair),
+		cmocka_unit_test(test_an_exception_spares_the_block),
 		cmocka_unit_test(test_shipped),
 		cmocka_unit_test(test_what_is_no_name),
 	};
