@@ -105,71 +105,6 @@ uint8_t fl__confidence(struct fl_span text)
 	return v <= 100 ? (uint8_t)v : 0;
 }
 
-/* The text is refanged already, and stands where it is: fl__url_host would need a buffer. */
-static enum fl_drop host_of(struct fl_span url, struct fl_span *host)
-{
-	const uint8_t *mark = memmem(url.p, url.n, "://", 3), *at;
-	size_t n = 0;
-
-	if (mark)
-		url = fl_span(mark + 3, url.n - (size_t)(mark + 3 - url.p));
-	while (n < url.n && url.p[n] != '/' && url.p[n] != '?' && url.p[n] != '#' && url.p[n] != '\\')
-		n++;
-	at = n ? memrchr(url.p, '@', n) : NULL;
-	url = at ? fl_span(at + 1, n - (size_t)(at + 1 - url.p)) : fl_span(url.p, n);
-	if (url.n == 0)
-		return FL_DROP_SYNTAX;
-	if (fl_address_literal(url))
-		return FL_DROP_ADDRESS;
-	for (n = 0; n < url.n && url.p[n] != ':'; n++)
-		;
-	*host = fl_span(url.p, n);
-	if (n == 0)
-		return FL_DROP_SYNTAX;
-	return fl_address_literal(*host) ? FL_DROP_ADDRESS : FL_DROP_COUNT;
-}
-
-/* --- how people make a name harmless to click on: hxxp://bad[.]example --- */
-
-static const struct {
-	const char *written, *meant;
-} defangs[] = {
-	{ "[.]", "." }, { "(.)", "." }, { "{.}", "." }, { "[dot]", "." }, { "(dot)", "." }, { "[:]", ":" }, { "[://]", "://" }, { "[/]", "/" },
-};
-
-static bool starts(struct fl_span s, const char *word)
-{
-	size_t n = strlen(word);
-
-	return s.n >= n && strncasecmp((const char *)s.p, word, n) == 0;
-}
-
-/* At most as long as it was. out holds FL__LINE_MAX octets. */
-static struct fl_span defang(struct fl_span s, uint8_t *out)
-{
-	size_t n = 0, i = 0;
-
-	if (starts(s, "hxxp")) {
-		memcpy(out, "http", 4);
-		n = i = 4;
-	}
-	while (i < s.n) {
-		size_t k = 0, rows = sizeof(defangs) / sizeof(*defangs), len;
-
-		while (k < rows && !starts(fl_span(s.p + i, s.n - i), defangs[k].written))
-			k++;
-		if (k == rows) {
-			out[n++] = s.p[i++];
-			continue;
-		}
-		len = strlen(defangs[k].meant);
-		memcpy(out + n, defangs[k].meant, len);
-		n += len;
-		i += strlen(defangs[k].written);
-	}
-	return fl_span(out, n);
-}
-
 /* --- records --- */
 
 struct fl__record fl__record_begin(struct fl__reader *r, struct fl_span text, uint32_t line)
@@ -204,14 +139,10 @@ static enum fl_drop claim_name(struct fl_span s, struct fl_feed_claim *c)
 }
 
 /* A URL says where one page was: its host alone, whatever the feed says of bare names. */
-static enum fl_drop claim_url(struct fl_span s, struct fl_feed_claim *c)
+static enum fl_drop claim_url(struct fl_span s, uint8_t *buf, struct fl_feed_claim *c)
 {
-	enum fl_drop why = host_of(s, &c->name);
-
 	c->scope = FL_SCOPE_EXACT;
-	if (why == FL_DROP_COUNT)
-		why = fl__token_judge(c->name);
-	return why == FL_DROP_COUNT && fl__host_is_shared(c->name) ? FL_DROP_SHARED_HOST : why;
+	return fl__url_host(s, buf, &c->name);
 }
 
 static bool looks_like_url(struct fl_span s)
@@ -219,7 +150,7 @@ static bool looks_like_url(struct fl_span s)
 	return memmem(s.p, s.n, "://", 3) || memchr(s.p, '/', s.n);
 }
 
-static enum fl_drop claim_of(enum fl__kind kind, bool urls, struct fl_span s, struct fl_feed_claim *c)
+static enum fl_drop claim_of(enum fl__kind kind, bool urls, struct fl_span s, uint8_t *buf, struct fl_feed_claim *c)
 {
 	const uint8_t *bar;
 
@@ -234,9 +165,9 @@ static enum fl_drop claim_of(enum fl__kind kind, bool urls, struct fl_span s, st
 			return claim_name(s, c);
 		if (fl_address_literal(s)) /* 192.0.2.0/24 */
 			return FL_DROP_ADDRESS;
-		return urls ? claim_url(s, c) : FL_DROP_NOT_APPLICABLE;
+		return urls ? claim_url(s, buf, c) : FL_DROP_NOT_APPLICABLE;
 	case FL__KIND_URL:
-		return urls ? claim_url(s, c) : FL_DROP_NOT_APPLICABLE;
+		return urls ? claim_url(s, buf, c) : FL_DROP_NOT_APPLICABLE;
 	default:
 		return FL_DROP_NOT_APPLICABLE;
 	}
@@ -246,7 +177,7 @@ int fl__record_value(struct fl__reader *r, struct fl__record *rec, enum fl__kind
 {
 	struct fl_feed_claim c = { .scope = rec->scope, .line = rec->line, .confidence = rec->confidence, .category = rec->category,
 				   .first_seen_s = rec->first_seen_s, .expires_s = rec->expires_s };
-	uint8_t plain[FL__LINE_MAX];
+	uint8_t buf[FL__LINE_MAX];
 	enum fl_drop why;
 	int ret;
 
@@ -258,7 +189,7 @@ int fl__record_value(struct fl__reader *r, struct fl__record *rec, enum fl__kind
 	else if (rec->expires_s && r->opt->now_s && rec->expires_s <= r->opt->now_s)
 		why = FL_DROP_EXPIRED;
 	else
-		why = claim_of(kind, urls_claim(r), rec->defang ? defang(value, plain) : value, &c);
+		why = claim_of(kind, urls_claim(r), rec->defang ? fl__refang(value, buf) : value, buf, &c);
 	if (why != FL_DROP_COUNT) {
 		fl__record_why(rec, why);
 		return 0;

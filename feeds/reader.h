@@ -85,10 +85,10 @@ bool fl__word_is(struct fl_span s, const char *word);
 /** Defanged text as it was meant; buf has room for text.n octets and owns the result. */
 struct fl_span fl__refang(struct fl_span text, uint8_t *buf);
 /**
- * The host of a URL, with or without a scheme, defanged or not; buf has room for text.n octets and owns *host.
+ * The host of a URL that is refanged already, with or without a scheme; buf has room for url.n octets and owns *host. It may be where url stands.
  * FL_DROP_COUNT, or FL_DROP_ADDRESS, _PATTERN, _SHARED_HOST, or _SYNTAX when there is no host.
  */
-enum fl_drop fl__url_host(struct fl_span text, uint8_t *buf, struct fl_span *host);
+enum fl_drop fl__url_host(struct fl_span url, uint8_t *buf, struct fl_span *host);
 /** Does the path, not the name, say whose content a URL on this host is? Any case, maybe a trailing dot. */
 bool fl__host_is_shared(struct fl_span host);
 

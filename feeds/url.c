@@ -52,28 +52,41 @@ static int hex(uint8_t c)
 	return at ? (int)((at - digits) % 16) : -1;
 }
 
-/* In place; what is not two hexadecimal digits stays. */
-static struct fl_span percent_off(uint8_t *p, size_t len)
+/* Into out, which may be where s stands; what is not two hexadecimal digits stays. */
+static struct fl_span percent_off(struct fl_span s, uint8_t *out)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < len; i++) {
-		int hi = p[i] == '%' && i + 2 < len ? hex(p[i + 1]) : -1;
-		int lo = hi >= 0 ? hex(p[i + 2]) : -1;
+	for (size_t i = 0; i < s.n; i++) {
+		int hi = s.p[i] == '%' && i + 2 < s.n ? hex(s.p[i + 1]) : -1;
+		int lo = hi >= 0 ? hex(s.p[i + 2]) : -1;
 
-		p[n++] = lo >= 0 ? (uint8_t)(hi << 4 | lo) : p[i];
+		out[n++] = lo >= 0 ? (uint8_t)(hi << 4 | lo) : s.p[i];
 		i += lo >= 0 ? 2 : 0;
 	}
-	return fl_span(p, n);
+	return fl_span(out, n);
 }
 
-/* What stands between "scheme://" and the first '/', '\', '?' or '#'. */
+/* RFC 3986, 3.1, but without dots: "evil.example://x" is a host with an empty port, and no scheme that feeds write has one. */
+static bool is_scheme(struct fl_span s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		uint8_t c = s.p[i];
+		bool letter = (c | 32) >= 'a' && (c | 32) <= 'z';
+
+		if (!letter && (i == 0 || !((c >= '0' && c <= '9') || c == '+' || c == '-')))
+			return false;
+	}
+	return s.n != 0;
+}
+
+/* What stands between "scheme://", if that is how the text begins, and the first '/', '\\', '?' or '#'. */
 static struct fl_span authority(struct fl_span s, bool *scheme)
 {
 	const uint8_t *mark = s.n ? memmem(s.p, s.n, "://", 3) : NULL;
 	size_t n = 0;
 
-	*scheme = mark && mark > s.p && !memchr(s.p, '/', (size_t)(mark - s.p));
+	*scheme = mark && is_scheme(fl_span(s.p, (size_t)(mark - s.p)));
 	if (*scheme)
 		s = fl_span(mark + 3, s.n - (size_t)(mark + 3 - s.p));
 	while (n < s.n && !(s.p[n] && strchr("/\\?#", s.p[n])))
@@ -94,20 +107,18 @@ static enum fl_drop port_off(struct fl_span *s)
 	return FL_DROP_COUNT;
 }
 
-enum fl_drop fl__url_host(struct fl_span text, uint8_t *buf, struct fl_span *host)
+enum fl_drop fl__url_host(struct fl_span url, uint8_t *buf, struct fl_span *host)
 {
-	struct fl_span s = fl__refang(text, buf);
-	const uint8_t *at;
-	enum fl_drop why;
 	bool scheme;
+	struct fl_span s = authority(url, &scheme);
+	const uint8_t *at = s.n ? memrchr(s.p, '@', s.n) : NULL;
+	enum fl_drop why;
 
-	s = authority(s, &scheme);
-	at = s.n ? memrchr(s.p, '@', s.n) : NULL;
 	if (at && !scheme)
 		return FL_DROP_SYNTAX; /* somebody's mail address */
 	if (at)
 		s = fl_span(at + 1, s.n - (size_t)(at + 1 - s.p));
-	s = percent_off(buf + (s.p - buf), s.n);
+	s = percent_off(s, buf);
 	*host = s;
 	if (s.n == 0)
 		return FL_DROP_SYNTAX;

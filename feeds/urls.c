@@ -11,7 +11,7 @@ static enum fl_drop url_line(struct fl_span text, uint8_t *buf, struct fl_span *
 		return FL_DROP_COMMENT;
 	if (text.n > FL__LINE_MAX)
 		return FL_DROP_LINE_TOO_LONG;
-	why = fl__url_host(fl__comment_off(text), buf, host);
+	why = fl__url_host(fl__refang(fl__comment_off(text), buf), buf, host);
 	for (size_t i = 0; why == FL_DROP_COUNT && i < host->n; i++)
 		if (host->p[i] == ' ' || host->p[i] == '\t')
 			why = FL_DROP_EXTRA_FIELDS;

@@ -86,7 +86,7 @@ static enum fl_drop intel_line(struct fl_span text, const struct columns *c, uin
 	why = type_judge(type);
 	if (why != FL_DROP_COUNT)
 		return why;
-	return fl_span_eqs(type, "Intel::URL") ? fl__url_host(*name, buf, name) : fl__token_judge(*name);
+	return fl_span_eqs(type, "Intel::URL") ? fl__url_host(fl__refang(*name, buf), buf, name) : fl__token_judge(*name);
 }
 
 int fl__zeek_read(struct fl__reader *r)

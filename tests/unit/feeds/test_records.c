@@ -116,6 +116,17 @@ static void test_csv(void **state)
 		{ "http://u:p@bad.example:8080/x\n", "bad.example 1;", FL_DROP_COUNT, NULL, .opt = { .fields = { .value = "1" }, .scope = 3 } },
 		{ "http://bad.example\\@good.example/\n", "bad.example 1;", FL_DROP_COUNT, NULL, V1 },
 		{ "bad.example/path\n", "bad.example 1;", FL_DROP_COUNT, NULL, V1 },
+		/* a URL within a URL is not the host */
+		{ "evil.example/redirect?u=https://www.paypal.com/login\n", "evil.example 1;", FL_DROP_COUNT, NULL, V1 },
+		{ "evil.example?u=http://www.paypal.com/\n", "evil.example 1;", FL_DROP_COUNT, NULL, V1 },
+		{ "evil[.]example?u=hxxp[://]www[.]paypal[.]com/\n", "evil.example 1;", FL_DROP_COUNT, NULL, V1 },
+		{ "evil.example://www.paypal.com/\n", "evil.example 1;", FL_DROP_COUNT, NULL, V1 },
+		/* the host is read as in a list of URLs */
+		{ "http://ev%69l.example/\n", "evil.example 1;", FL_DROP_COUNT, NULL, V1 },
+		{ "http://good.evil.example:8080abc/\n", "", FL_DROP_SYNTAX, NULL, V1 },
+		{ "user@bad.example/x\n", "", FL_DROP_SYNTAX, NULL, V1 },
+		{ "https://github.com/x\n", "", FL_DROP_SHARED_HOST, NULL, V1 },
+		{ "http://%67ithub.com/x\n", "", FL_DROP_SHARED_HOST, NULL, V1 },
 		{ "http://192.0.2.1:81/i\n", "", FL_DROP_ADDRESS, NULL, V1 },
 		{ "http://[2001:db8::1]/i\n", "", FL_DROP_ADDRESS, NULL, V1 },
 		{ "http:///x\n", "", FL_DROP_SYNTAX, NULL, V1 },
@@ -127,6 +138,7 @@ static void test_csv(void **state)
 		/* defanged */
 		{ "hxxps://bad[.]example/x\n", "bad.example 1;", FL_DROP_COUNT, NULL, V1 },
 		{ "bad(.)example\n", "bad.example 1;", FL_DROP_COUNT, NULL, V1 },
+		{ "hxxp-bad.example\n", "hxxp-bad.example 1;", FL_DROP_COUNT, NULL, V1 }, /* a name, not a scheme */
 		{ "bad[dot]example\n", "bad.example 1;", FL_DROP_COUNT, NULL, V1 },
 		{ "hxxp[://]bad[.]example[:]80/\n", "bad.example 1;", FL_DROP_COUNT, NULL, V1 },
 		/* types and attributes */
@@ -175,6 +187,9 @@ static void test_json(void **state)
 		{ "[\"bad.example\", \"worse.example\"]", "bad.example 1;worse.example 1;", FL_DROP_COUNT, NULL, .opt = { 0 } },
 		{ "[\"bad.example\"]", "bad.example 3;", FL_DROP_COUNT, NULL, .opt = { .scope = 3 } },
 		{ "[\"http://bad.example/x\", \"hxxp://worse[.]example\"]", "bad.example 1;worse.example 1;", FL_DROP_COUNT, NULL, .opt = { 0 } },
+		{ "[\"evil.example/r?u=https://www.paypal.com/login\", \"evil.example?u=http://www.paypal.com/\"]", "evil.example 1;evil.example 1;", FL_DROP_COUNT, NULL,
+		  .opt = { 0 } },
+		{ "[\"http://ev%69l.example/\", \"http://good.example:80x/\"]", "evil.example 1;", FL_DROP_SYNTAX, NULL, .opt = { 0 } },
 		{ "[]", "", FL_DROP_COUNT, NULL, .opt = { 0 } },
 		{ "[\"b\\u0061d.example\"]", "bad.example 1;", FL_DROP_COUNT, NULL, .opt = { 0 } },
 		{ "[\"bad.example\", 7, null, {}]", "bad.example 1;", FL_DROP_SYNTAX, NULL, .opt = { 0 } },
@@ -345,6 +360,9 @@ static void test_misp(void **state)
 		{ EVENT(ATTR("hostname|port", "bad.example|443")), "bad.example 1;", FL_DROP_COUNT, NULL, .opt = { 0 } },
 		{ EVENT(ATTR("url", "https://bad.example/x")), "", FL_DROP_NOT_APPLICABLE, NULL, .opt = { 0 } },
 		{ EVENT(ATTR("url", "https://bad.example/x")), "bad.example 1;", FL_DROP_COUNT, NULL, .opt = { .urls = FL_URLS_HOST } },
+		{ EVENT(ATTR("url", "evil.example/r?u=https://www.paypal.com/")), "evil.example 1;", FL_DROP_COUNT, NULL, .opt = { .urls = FL_URLS_HOST } },
+		{ EVENT(ATTR("url", "evil.example?u=http://www.paypal.com/")), "evil.example 1;", FL_DROP_COUNT, NULL, .opt = { .urls = FL_URLS_HOST } },
+		{ EVENT(ATTR("url", "http://u@ev%69l.example:80/")), "evil.example 1;", FL_DROP_COUNT, NULL, .opt = { .urls = FL_URLS_HOST } },
 		{ EVENT(ATTR("ip-dst", "192.0.2.1")), "", FL_DROP_NOT_APPLICABLE, NULL, .opt = { 0 } },
 		{ EVENT(ATTR("link", "https://report.example/")), "", FL_DROP_NOT_APPLICABLE, NULL, .opt = { .urls = FL_URLS_HOST } },
 		{ EVENT(ATTR("text", "bad.example")), "", FL_DROP_NOT_APPLICABLE, NULL, .opt = { 0 } },
