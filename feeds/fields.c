@@ -190,6 +190,8 @@ int fl__record_value(struct fl__reader *r, struct fl__record *rec, enum fl__kind
 		why = FL_DROP_EXPIRED;
 	else
 		why = claim_of(kind, urls_claim(r), rec->defang ? fl__refang(value, buf) : value, buf, &c);
+	if (why == FL_DROP_COUNT && rec->excepted && rec->excepted(rec->ctx, c.name))
+		why = FL_DROP_DISABLED;
 	if (why != FL_DROP_COUNT) {
 		fl__record_why(rec, why);
 		return 0;

@@ -29,6 +29,9 @@ struct fl__record {
 	uint32_t first_seen_s, expires_s;
 	size_t claims;
 	enum fl_drop why; /* the first reason met; FL_DROP_COUNT: none */
+	/* Does the source except the name of a claim? Such a claim is FL_DROP_DISABLED. NULL: it excepts none. */
+	bool (*excepted)(const void *ctx, struct fl_span name);
+	const void *ctx;
 };
 /** Counted; scope as the feed's definition says, else exact. */
 struct fl__record fl__record_begin(struct fl__reader *r, struct fl_span text, uint32_t line);

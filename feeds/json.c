@@ -31,6 +31,7 @@ struct plan {
 	struct fl_feed_fields fields;
 	uint8_t scope;
 	struct fl_set allowed; /* the exceptions, canonical */
+	const struct fl__reader *reader;
 };
 
 /* A record of an array; a member of an object, or an element of an array that is one. */
@@ -106,7 +107,7 @@ static int plan_make(struct fl__reader *r, struct fl_span document, bool line, s
 	const struct provider *p;
 	struct fl_span first;
 
-	*plan = (struct plan){ .items = is_set(o->items) ? o->items : "", .exceptions = is_set(o->exceptions) ? o->exceptions : NULL, .fields = o->fields,
+	*plan = (struct plan){ .reader = r, .items = is_set(o->items) ? o->items : "", .exceptions = is_set(o->exceptions) ? o->exceptions : NULL, .fields = o->fields,
 			       .scope = o->scope ? o->scope : FL_SCOPE_EXACT };
 	if (is_set(o->fields.value) || is_set(o->items) || is_set(o->exceptions))
 		return 0;
@@ -159,8 +160,6 @@ static bool key_of(const struct fl__reader *r, struct fl_span name, struct fl_rk
 	uint8_t lower[256];
 
 	name = fl_span_trim(name);
-	if (name.n > 2 && name.p[0] == '*' && name.p[1] == '.')
-		name = fl_span(name.p + 2, name.n - 2);
 	if (r->opt->canon)
 		return r->opt->canon(r->opt->canon_ctx, name, out) == FL_DROP_COUNT;
 	if (name.n > sizeof(lower))
@@ -178,12 +177,13 @@ static int allow(struct fl__reader *r, struct plan *plan, struct fl_span name)
 	return key_of(r, name, &key) ? fl_set_add(&plan->allowed, fl_rkey_span(&key), &t) : 0;
 }
 
-/* Is the name, or one above it, an exception? */
-static bool is_allowed(const struct fl__reader *r, const struct plan *plan, struct fl_span name)
+/* Is the name of a claim, or one above it, an exception? */
+static bool is_allowed(const void *ctx, struct fl_span name)
 {
+	const struct plan *plan = ctx;
 	struct fl_rkey key;
 
-	if (plan->allowed.n == 0 || !key_of(r, name, &key))
+	if (plan->allowed.n == 0 || !key_of(plan->reader, name, &key))
 		return false;
 	for (struct fl_span k = fl_rkey_span(&key); k.n; k = fl_rkey_parent(k))
 		if (fl_set_find(&plan->allowed, k) != SIZE_MAX)
@@ -232,26 +232,17 @@ static enum fl_category category_at(json_t *v, const char *pointer)
 	return got;
 }
 
-static int value_give(struct fl__reader *r, const struct plan *plan, struct fl__record *rec, enum fl__kind kind, struct fl_span value)
-{
-	if (is_allowed(r, plan, value)) {
-		fl__record_why(rec, FL_DROP_DISABLED);
-		return 0;
-	}
-	return fl__record_value(r, rec, kind, value);
-}
-
 /* A text, or a list of texts. */
-static int values_give(struct fl__reader *r, const struct plan *plan, struct fl__record *rec, enum fl__kind kind, json_t *v)
+static int values_give(struct fl__reader *r, struct fl__record *rec, enum fl__kind kind, json_t *v)
 {
 	json_t *one;
 	size_t i;
 	int ret = 0;
 
 	if (!json_is_array(v))
-		return value_give(r, plan, rec, kind, fl__json_text(v));
+		return fl__record_value(r, rec, kind, fl__json_text(v));
 	json_array_foreach (v, i, one) {
-		ret = value_give(r, plan, rec, kind, fl__json_text(one));
+		ret = fl__record_value(r, rec, kind, fl__json_text(one));
 		if (ret < 0)
 			break;
 	}
@@ -270,9 +261,9 @@ static int record_give(struct fl__reader *r, const struct plan *plan, struct fl_
 	date_at(v, f->first_seen, &rec->first_seen_s);
 	date_at(v, f->expires, &rec->expires_s);
 	if (!f->value || strcmp(f->value, "#") != 0)
-		return values_give(r, plan, rec, kind, fl__tree_at(v, f->value ? f->value : ""));
+		return values_give(r, rec, kind, fl__tree_at(v, f->value ? f->value : ""));
 	name = key.p ? fl__tree_load(fl_span(key.p - 1, key.n + 2)) : NULL; /* with its quotes */
-	ret = values_give(r, plan, rec, kind, name);
+	ret = values_give(r, rec, kind, name);
 	json_decref(name);
 	return ret;
 }
@@ -285,6 +276,8 @@ static int record_take(struct fl__reader *r, const struct plan *plan, struct fl_
 
 	rec.defang = true;
 	rec.scope = plan->scope;
+	rec.excepted = is_allowed;
+	rec.ctx = plan;
 	if (v)
 		ret = record_give(r, plan, &rec, key, v);
 	else

@@ -237,6 +237,17 @@ static void test_json(void **state)
 		  .opt = { 0 } },
 		{ "{\"no\":[\"a.example\"],\"yes\":[\"b.a.example\",\"c.example\"]}", "a.example 12;c.example 1;", FL_DROP_DISABLED, NULL,
 		  .opt = { .items = "/yes", .exceptions = "/no" } },
+		/* it is asked of what is claimed, not of how it is written */
+#define EXCEPT(blacklist) "{\"fuzzylist\":[],\"whitelist\":[\"good.example.net\"],\"blacklist\":[" blacklist "]}"
+		{ EXCEPT("\"sub[.]good.example.net\""), "good.example.net 12;", FL_DROP_DISABLED, NULL, .opt = { 0 } },
+		{ EXCEPT("\"http://x.good.example.net/\", \"hxxps://good[.]example[.]net:8443/x\""), "good.example.net 12;", FL_DROP_DISABLED, NULL, .opt = { 0 } },
+		{ EXCEPT("\"x.good.example.net/login\""), "good.example.net 12;", FL_DROP_DISABLED, NULL, .opt = { 0 } },
+		{ EXCEPT("\"http://g%6fod.example.net/\""), "good.example.net 12;", FL_DROP_DISABLED, NULL, .opt = { 0 } },
+		{ EXCEPT("\".good.example.net\", \"*.good.example.net\", \".x.good.example.net\""), "good.example.net 12;", FL_DROP_DISABLED, NULL, .opt = { 0 } },
+		{ EXCEPT("\".example.net\", \"http://bad.example/?u=good.example.net\""), "good.example.net 12;example.net 3;bad.example 1;", FL_DROP_COUNT, NULL,
+		  .opt = { 0 } },
+		{ "{\"no\":[\"good.example\"],\"yes\":[{\"t\":\"domain|ip\",\"h\":\"a.good.example|192.0.2.1\"}]}", "good.example 12;", FL_DROP_DISABLED, NULL,
+		  .opt = { .items = "/yes", .exceptions = "/no", .fields = { .value = "/h", .type = "/t" } } },
 		/* broken documents are refused whole: a cut connection must not shorten a list */
 		{ "[\"bad.example\",", NULL, 0, "ends too early", .opt = { 0 } },
 		{ "[\"bad.example\", \"wor", NULL, 0, "within a string", .opt = { 0 } },
