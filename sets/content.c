@@ -114,46 +114,6 @@ static int open_base(struct content *c, const struct fl_walked *base, const stru
 	return fl_keyframe_open(block_source, c, base->blocks, out, err);
 }
 
-/* A change stream cut to the keys at or below top. */
-struct below {
-	struct fl_change_iter it;
-	struct fl_change_iter *inner;
-	struct fl_rkey top;
-};
-
-static int below_next(struct fl_change_iter *it, struct fl_change *out, struct fl_err *err)
-{
-	struct below *b = (struct below *)it;
-	int ret;
-
-	while ((ret = b->inner->next(b->inner, out, err)) == 1)
-		if (fl_rkey_below_or_at(out->key, fl_rkey_span(&b->top)))
-			break;
-	return ret;
-}
-
-static void below_close(struct fl_change_iter *it)
-{
-	struct below *b = (struct below *)it;
-
-	fl_changes_close(b->inner);
-	free(b);
-}
-
-static struct fl_change_iter *cut_below(struct fl_change_iter *take, const struct fl_span *top)
-{
-	struct below *b = calloc(1, sizeof(*b));
-
-	if (!b) {
-		fl_changes_close(take);
-		return NULL;
-	}
-	b->it = (struct fl_change_iter){ below_next, below_close };
-	b->inner = take;
-	fl_rkey_set(&b->top, *top);
-	return &b->it;
-}
-
 /* With w[0] the version asked for and w[n-1] the base. */
 static int build(struct content *c, const struct fl_walked *w, size_t n, const struct fl_span *top, struct fl_err *err)
 {
@@ -168,10 +128,6 @@ static int build(struct content *c, const struct fl_walked *w, size_t n, const s
 		ret = fl__deltas_compose(w, bytes, deltas, top, false, &changes, err);
 	if (ret == 0)
 		ret = open_base(c, &w[n - 1], top, &base, err);
-	if (ret == 0 && top) {
-		changes = cut_below(changes, top);
-		ret = changes ? 0 : FL_ENOMEM;
-	}
 	if (ret == 0) {
 		c->inner = deltas ? fl_patch_iter(base, changes) : base;
 		if (!deltas)

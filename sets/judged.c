@@ -92,8 +92,8 @@ int fl_source_judge(struct fl_sets *s, const char *source, const struct fl_judge
 		ret = fl_err_set(err, FL_EUNAVAIL, "source '%s': the store did not take the judgement", source);
 	if (ret == 0)
 		ret = fl_source_judgements(s, source, &a, &all, &n, err);
-	for (size_t i = FL_JUDGEMENTS_MAX; ret == 0 && i < n; i++)
-		ret = fl_store_cmd(s->store, &a, &r, err, "HDEL", key, all[i].what, NULL);
+	for (size_t i = FL_JUDGEMENTS_MAX; ret == 0 && i < n; i++) /* by their dates, but never the word that was just given: a clock may be behind */
+		ret = strcmp(all[i].what, j->what) == 0 ? 0 : fl_store_cmd(s->store, &a, &r, err, "HDEL", key, all[i].what, NULL);
 	fl_arena_done(&a);
 	return ret;
 }

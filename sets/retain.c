@@ -238,12 +238,14 @@ static int source_round(struct fl_sets *s, const struct fl_lease *lease, struct 
 int fl_source_retain(struct fl_sets *s, const struct fl_lease *lease, struct fl_retention_report *out, struct fl_err *err)
 {
 	bool again = true;
-	int ret = 0;
+	int packed, ret = 0;
 
 	memset(out, 0, sizeof(*out));
-	ret = fl__source_pack(s, lease, &out->deltas_packed, err);
+	packed = fl__source_pack(s, lease, &out->deltas_packed, err);
+	/* a store that is full refuses a pack, and needs the room that this makes */
 	for (int i = 0; ret == 0 && again && i < RETAIN_ROUNDS; i++)
-		ret = source_round(s, lease, out, &again, err);
+		ret = source_round(s, lease, out, &again, ret == 0 && packed == 0 ? err : NULL);
+	ret = packed < 0 ? packed : ret;
 	return ret == FL_ENOTFOUND ? 0 : ret; /* no head: nothing is kept */
 }
 

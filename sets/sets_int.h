@@ -107,7 +107,7 @@ int fl__walk(struct fl_sets *s, const char *name, uint64_t number, uint64_t stop
 	     size_t *n, bool *missing, struct fl_err *err);
 /** What is stored of each walked version's delta: d:N, or the pack that holds it (the same bytes for all of a pack); in arena. FL_ENOTFOUND when one is gone. */
 int fl__deltas_get(struct fl_sets *s, const char *name, const struct fl_walked *w, size_t n, struct fl_arena *a, struct fl_span *out, struct fl_err *err);
-/** Deltas w[n-1] (oldest) .. w[0] (newest) as one stream, balanced; reversed: from newest back to oldest. below: only names at or below it are asked for, more may come. */
+/** Deltas w[n-1] (oldest) .. w[0] (newest) as one stream, balanced; reversed: from newest back to oldest. below: only names at or below it; NULL: all. */
 int fl__deltas_compose(const struct fl_walked *w, const struct fl_span *bytes, size_t n, const struct fl_span *below, bool reversed, struct fl_change_iter **out,
 		       struct fl_err *err);
 /** Each as a delta again: those of a pack are taken apart, into arena. */

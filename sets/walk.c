@@ -134,6 +134,46 @@ int fl__deltas_get(struct fl_sets *s, const char *name, const struct fl_walked *
 	return ret;
 }
 
+/* A change stream cut to the keys at or below top. */
+struct below {
+	struct fl_change_iter it;
+	struct fl_change_iter *inner;
+	struct fl_rkey top;
+};
+
+static int below_next(struct fl_change_iter *it, struct fl_change *out, struct fl_err *err)
+{
+	struct below *b = (struct below *)it;
+	int ret;
+
+	while ((ret = b->inner->next(b->inner, out, err)) == 1)
+		if (fl_rkey_below_or_at(out->key, fl_rkey_span(&b->top)))
+			break;
+	return ret;
+}
+
+static void below_close(struct fl_change_iter *it)
+{
+	struct below *b = (struct below *)it;
+
+	fl_changes_close(b->inner);
+	free(b);
+}
+
+static struct fl_change_iter *cut_below(struct fl_change_iter *take, const struct fl_span *top)
+{
+	struct below *b = calloc(1, sizeof(*b));
+
+	if (!b) {
+		fl_changes_close(take);
+		return NULL;
+	}
+	b->it = (struct fl_change_iter){ below_next, below_close };
+	b->inner = take;
+	fl_rkey_set(&b->top, *top);
+	return &b->it;
+}
+
 /* Composed as a balanced tree: a record passes log2(n) levels, not n. A stretch within one pack is one stream by itself. */
 int fl__deltas_compose(const struct fl_walked *w, const struct fl_span *v, size_t n, const struct fl_span *below, bool reversed, struct fl_change_iter **out,
 		       struct fl_err *err)
@@ -149,11 +189,19 @@ int fl__deltas_compose(const struct fl_walked *w, const struct fl_span *v, size_
 	half = stretch(w, n);
 	if (half == n && w[0].pack_last)
 		return fl_pack_open(v[0], (struct fl_pack_range){ w[n - 1].number, w[0].number, (uint32_t)n }, below, reversed, out, err);
-	if (n == 1)
-		return reversed ? fl_delta_open_reversed(v[0], out, err) : fl_delta_open(v[0], out, err);
-	while (half < n / 2) /* not within a pack */
-		half += stretch(w + half, n - half);
-	half = half < n ? half : stretch(w, n);
+	if (n == 1) {
+		ret = reversed ? fl_delta_open_reversed(v[0], out, err) : fl_delta_open(v[0], out, err);
+		if (ret == 0 && below) /* as a pack does: a name that one piece hides and others show does not compose */
+			*out = cut_below(*out, below);
+		return ret == 0 && !*out ? FL_ENOMEM : ret;
+	}
+	while (half < n / 2) { /* not within a pack */
+		size_t next = half + stretch(w + half, n - half);
+
+		if (next >= n)
+			break;
+		half = next;
+	}
 	/* w[0] is the newest; in time order the second half comes first */
 	older = reversed ? 0 : half;
 	newer = reversed ? half : 0;

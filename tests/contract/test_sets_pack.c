@@ -138,6 +138,45 @@ static void test_read_from_packs(void **state)
 	assert_int_equal(t[1].scope, 0);
 }
 
+/* A name that stands in a heavy delta, in a pack above it and in a young delta above that: whoever asks for another is not told that the set is broken. */
+static void test_lookup_over_mixed_pieces(void **state)
+{
+	struct fl_rkey k = gen_rkey("c.example");
+	struct fl_span key = fl_rkey_span(&k);
+	struct fl_source_version v;
+	struct fl_tuple t;
+	struct fl_head head;
+
+	(void)state;
+	lease = (struct fl_lease){ 0 };
+	w.s.small_bytes = 300;
+	w.s.pack_max = 4;
+	w.s.keep_age_ms = INT64_C(86400000) * 300;
+	for (int i = 1; i <= 9; i++) {
+		struct fl_set set = { 0 };
+
+		many_set(3000, i == 1 ? 0 : 50, &set); /* the second version takes sixty names away: a heavy delta, not packed */
+		names_set("c.example", &set);
+		if (i >= 2 && i != 5 && i != 6)
+			names_set("x.example", &set);
+		names_set(i % 2 ? "odd.example" : "even.example", &set);
+		assert_int_equal(fl_set_sort(&set, NULL), 0);
+		assert_int_equal(commit_set(&w.s, "f", &lease, &set, (struct fl_source_commit){ .cause = FL_CAUSE_FEED }, &v, NULL), 0);
+		fl_set_done(&set);
+		fl_clock_mem_advance(&w.clock, (i == 6 ? 7200 : 60) * FL_NS_PER_S);
+		if (i == 6)
+			lease.until = 0;
+	}
+	assert_int_equal(fl_lease_take(&w.s, FL_SOURCE, "f", INT64_C(86400000), &lease, NULL), 0);
+	retain();
+	assert_true(exists("p:3-6"));
+	assert_true(exists("d:2"));
+	superseded_leave(9);
+	assert_int_equal(fl_set_head(&w.s, FL_SOURCE, "f", &head, NULL), 0);
+	assert_int_equal(fl_source_lookup(&w.s, "f", &head, &key, 1, &t, NULL), 0);
+	assert_int_equal(t.scope, FL_SCOPE_SUBTREE);
+}
+
 /* What the store broke is seen, and never read as something else. */
 static void test_broken_pack(void **state)
 {
@@ -263,7 +302,7 @@ static void test_again_from_the_start(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		BOTH(test_old_deltas_are_packed), BOTH(test_read_from_packs), BOTH(test_broken_pack), BOTH(test_broken_delta_is_not_packed),
+		BOTH(test_old_deltas_are_packed), BOTH(test_read_from_packs), BOTH(test_lookup_over_mixed_pieces), BOTH(test_broken_pack), BOTH(test_broken_delta_is_not_packed),
 		BOTH(test_fenced),		  BOTH(test_lost_calls),      BOTH(test_again_from_the_start),
 	};
 
