@@ -5,7 +5,7 @@
  *                     ^~~~~
  *     did you mean 'action'?
  *
- * Everything is copied, so that a diagnostic outlives the text it is about. */
+ * Everything is copied, so that a diagnostic outlives the text it is about. Of URLs the user, password and query values are masked in the copy: diagnostics reach logs. */
 #pragma once
 #include <stdio.h>
 

@@ -228,6 +228,48 @@ static void test_a_long_line_is_cut_round_the_caret(void **state)
 	fl_diag_done(&diag);
 }
 
+/* Diagnostics reach logs and bug reports: no part of one has a URL's password or key. Columns stay. */
+static void test_secrets_of_urls_are_masked(void **state)
+{
+	static const char *const urls[] = {
+		"\"http://user:SEKRET@feeds.example/l?auth-key=SEKRET&b=SEKRET#SEKRET\"", "'https://SEKRET@feeds.example/l'", "\"https://feeds.example/l?SEKRET\"",
+		"http://user:a/SEKRET?SEKRET@feeds.example/l", "http://user:a SEKRET@feeds.example/l", "\"http://u:p'SEKRET@feeds.example/\"", "\"ftp://user:SEKRET@feeds.example/l\"",
+		"\"ftp://user:SEKRET-SEKRET-SEKRET-SEKRET-SEKRET-SEKRET-SEKRET-SEKRET-SEKRET-SEKRET-SEKRET-SEKRET-SEKRET-SEKRET@feeds.example/l\"",
+	};
+	char text[600];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
+		struct fl_diag diag = { 0 };
+		struct fl_config *c = NULL;
+		struct fl_buf out = { 0 };
+
+		snprintf(text, sizeof(text), LISTS "feeds:\n - {url: %s, nome: f}\n", urls[i]);
+		assert_int_equal(fl_config_load_text("a.yaml", fl_span_str(text), &c, &diag), FL_ECONFIG);
+		fl_diag_format(&diag, &out);
+		if (strstr(fl_buf_cstr(&out), "SEKRET") || !strstr(fl_buf_cstr(&out), "nome: f}"))
+			fail_msg("%s: %s", urls[i], fl_buf_cstr(&out));
+		fl_buf_done(&out);
+		fl_diag_done(&diag);
+	}
+}
+
+static void test_a_masked_line_keeps_its_columns(void **state)
+{
+	struct fl_diag diag = { 0 };
+	struct fl_diag_place at = { .file = "a.yaml", .line = 1, .column = 41, .width = 4, .text = fl_span_str("{url: \"http://u:p\xc3\xa9@f.example:80/l?k=v\", nome: f, x: \"https://f.example/x@1?k=KEY\"}") };
+	struct fl_buf out = { 0 };
+
+	(void)state;
+	fl_diag_add(&diag, false, &at, NULL, "no '%s'", "redis://:word@h:1/0");
+	fl_diag_format(&diag, &out);
+	assert_string_equal(fl_buf_cstr(&out), "a.yaml:1:41: error: no 'redis://*****@h:1/0'\n"
+					       "    {url: \"http://****@f.example:80/l?k=*\", nome: f, x: \"https://f.example/x@1?k=KEY\"}\n"
+					       "                                            ^~~~\n");
+	fl_buf_done(&out);
+	fl_diag_done(&diag);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -235,6 +277,8 @@ int main(void)
 		cmocka_unit_test(test_all_errors_of_a_file),
 		cmocka_unit_test(test_more_than_fifty),
 		cmocka_unit_test(test_a_long_line_is_cut_round_the_caret),
+		cmocka_unit_test(test_secrets_of_urls_are_masked),
+		cmocka_unit_test(test_a_masked_line_keeps_its_columns),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
