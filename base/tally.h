@@ -19,6 +19,7 @@
 	X(FL_DROP_EXTRA_FIELDS, "extra_fields", "more on the line than the format allows")            \
 	X(FL_DROP_LINE_TOO_LONG, "line_too_long", "a line over 4 KiB")                                \
 	X(FL_DROP_SYNTAX, "syntax", "not in the grammar of the format")                               \
+	X(FL_DROP_NO_SCOPE, "no_scope", "a bare name, and the scope is as_written: say exact, subdomains or subtree") \
 	X(FL_DROP_LOCAL_NAME, "local_name", "localhost and its kin")                                  \
 	X(FL_DROP_NOT_APPLICABLE, "not_applicable", "a rule that says nothing about DNS names")       \
 	X(FL_DROP_PATTERN, "pattern", "a pattern, not a name")                                        \

@@ -43,7 +43,7 @@ static enum fl_drop plain_claim(struct fl_span tok, uint8_t bare, struct fl_feed
 	why = fl__token_judge(out->name);
 	if (why != FL_DROP_COUNT)
 		return why;
-	return out->scope ? FL_DROP_COUNT : FL_DROP_SYNTAX;
+	return out->scope ? FL_DROP_COUNT : FL_DROP_NO_SCOPE;
 }
 
 static enum fl_drop plain_line(struct fl_span text, uint8_t bare, struct fl_feed_claim *out)
@@ -58,7 +58,7 @@ static enum fl_drop plain_line(struct fl_span text, uint8_t bare, struct fl_feed
 	if (text.p[0] != '.' && fl__all_name_octets(text)) { /* nearly every line */
 		*out = (struct fl_feed_claim){ .name = text, .scope = bare };
 		why = fl__name_judge(text);
-		return why == FL_DROP_COUNT && !bare ? FL_DROP_SYNTAX : why;
+		return why == FL_DROP_COUNT && !bare ? FL_DROP_NO_SCOPE : why;
 	}
 	rest = fl__comment_off(text);
 	fl__token(&rest, &tok);

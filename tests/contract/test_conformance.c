@@ -308,7 +308,7 @@ static void test_match_patterns(void **state)
 		{ "*://*/*", "!pattern;" },
 		{ "*://bad.example/login/*", "!pattern;" },
 		{ "*://*.1.2.3.4/*", "!address;" },
-		{ "bad.example", "!syntax;" },
+		{ "bad.example", "!no_scope;" },
 	};
 
 	(void)state;

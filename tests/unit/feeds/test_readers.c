@@ -49,7 +49,8 @@ static void test_domains(void **state)
 	static const struct row rows[] = {
 		{ "bad.example\n", "bad.example 1;", FL_DROP_COUNT, 1 },
 		{ "bad.example\n", "bad.example 3;", FL_DROP_COUNT, 3 },
-		{ "bad.example\n", "", FL_DROP_SYNTAX, 0 },
+		{ "bad.example\n", "", FL_DROP_NO_SCOPE, 0 },
+		{ "bad.example # why\n", "", FL_DROP_NO_SCOPE, 0 },
 		{ "*.bad.example", "bad.example 2;", FL_DROP_COUNT, 1 },
 		{ ".bad.example", "bad.example 3;", FL_DROP_COUNT, 0 },
 		{ "  bad.example\t\r\n", "bad.example 1;", FL_DROP_COUNT, 1 },
