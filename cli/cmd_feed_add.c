@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "base/time.h"
 #include "feeds/catalog.h"
+#include "feeds/feeds.h"
 
 /* --- presets --- */
 
@@ -65,12 +66,57 @@ static int unknown_preset(struct fl_cli *c, const char *name)
 struct wanted {
 	const struct fl_preset *preset; /* NULL: none */
 	const char *name, *url, *path, *into, *format, *scope, *every;
+	const char *value, *type, *items, *exceptions, *delimiter, *urls;
 };
 
 /* A list by what the feed is for, when none was named. */
 static const char *list_of(const struct fl_preset *p)
 {
 	return p->category == FL_CAT_TRACKING || p->category == FL_CAT_POLICY ? fl_category_word(p->category) : "malware";
+}
+
+static const char *format_of(const struct wanted *w)
+{
+	return w->format ? w->format : w->preset ? w->preset->format : "auto";
+}
+
+/* A bare name says nothing of what is below it, and a list of them would be refused line by line. */
+static int check_scope(const struct wanted *w)
+{
+	const char *format = format_of(w);
+	bool bare = strcmp(format, "domains") == 0 || strcmp(format, "auto") == 0;
+
+	if (!bare || w->scope || (w->preset && w->preset->scope))
+		return 0;
+	return fl_cli_fail(FL_EXIT_USAGE, "FL2001", "--scope exact: the name alone; subtree: also what is below it; as_written: *.x and .x lines only",
+			   "--scope must be given with format %s: exact, subdomains, subtree or as_written", format);
+}
+
+/* Fields of records: columns in csv, pointers in json and ndjson. */
+static int check_fields(const struct wanted *w)
+{
+	const struct {
+		const char *option, *value;
+	} pointers[] = { { "value", w->value }, { "type", w->type }, { "items", w->items }, { "exceptions", w->exceptions } };
+	bool csv = strcmp(format_of(w), "csv") == 0, one = strcmp(format_of(w), "json") == 0, json = one || strcmp(format_of(w), "ndjson") == 0;
+	size_t at;
+
+	if ((w->value || w->type) && !csv && !json)
+		return fl_cli_fail(FL_EXIT_USAGE, "FL2001", NULL, "--value and --type are for --format csv, json and ndjson");
+	if ((w->items || w->exceptions) && !one)
+		return fl_cli_fail(FL_EXIT_USAGE, "FL2001", NULL, "--items and --exceptions are for --format json");
+	if (w->delimiter && !csv)
+		return fl_cli_fail(FL_EXIT_USAGE, "FL2001", NULL, "--delimiter is for --format csv");
+	if (!w->value && w->type)
+		return fl_cli_fail(FL_EXIT_USAGE, "FL2001", NULL, "--type without --value");
+	for (size_t i = 0; json && i < sizeof(pointers) / sizeof(*pointers); i++)
+		if (pointers[i].value && strcmp(pointers[i].value, "#") != 0 && !fl_pointer_valid(pointers[i].value, &at))
+			return fl_cli_fail(FL_EXIT_USAGE, "FL2001", NULL, "--%s '%s' is no JSON pointer", pointers[i].option, pointers[i].value);
+	if (w->delimiter && strcmp(w->delimiter, "tab") != 0 && (strlen(w->delimiter) != 1 || !strchr(",;|", w->delimiter[0])))
+		return fl_cli_fail(FL_EXIT_USAGE, "FL2001", NULL, "unknown --delimiter '%s': , ; | or tab", w->delimiter);
+	if (w->urls && strcmp(w->urls, "auto") != 0 && strcmp(w->urls, "host") != 0 && strcmp(w->urls, "skip") != 0)
+		return fl_cli_fail(FL_EXIT_USAGE, "FL2001", NULL, "unknown --urls '%s'", w->urls);
+	return 0;
 }
 
 static int check_wanted(const struct wanted *w)
@@ -95,7 +141,9 @@ static int check_wanted(const struct wanted *w)
 		return fl_cli_fail(FL_EXIT_USAGE, "FL2001", NULL, "'%s' is no duration (1h, 30m)", w->every);
 	if (w->preset && !fl_preset_format(w->preset, &f) && !w->format)
 		return fl_cli_fail(FL_EXIT_FAILED, "FL2001", NULL, "preset '%s' has the format %s, which this build does not read", w->preset->name, w->preset->format);
-	return 0;
+	if (w->path && w->path[0] != '/')
+		return fl_cli_fail(FL_EXIT_USAGE, "FL2001", NULL, "--path '%s' is a relative path: write it from the root", w->path);
+	return check_scope(w) ? FL_EXIT_USAGE : check_fields(w);
 }
 
 static void yaml_text(struct fl_buf *b, const char *key, const char *value)
@@ -127,6 +175,31 @@ static void yaml_preset(struct fl_buf *b, const struct wanted *w)
 		fl_buf_str(b, "    # the file holds your key:\n    headers_file: {Auth-Key: /etc/fireline/auth-key}\n");
 }
 
+static void yaml_item(struct fl_buf *b, const char **open, const char *key, const char *value)
+{
+	if (!value)
+		return;
+	fl_buf_printf(b, "%s%s: ", *open, key);
+	fl_json_string(b, fl_span_str(value));
+	*open = ", ";
+}
+
+static void yaml_fields(struct fl_buf *b, const struct wanted *w)
+{
+	const char *open = "{";
+
+	if (w->value || w->type || w->items || w->exceptions) {
+		fl_buf_printf(b, "    %s: ", strcmp(format_of(w), "csv") == 0 ? "columns" : "pointers");
+		yaml_item(b, &open, "items", w->items);
+		yaml_item(b, &open, "value", w->value);
+		yaml_item(b, &open, "type", w->type);
+		yaml_item(b, &open, "exceptions", w->exceptions);
+		fl_buf_str(b, "}\n");
+	}
+	yaml_text(b, "delimiter", w->delimiter);
+	yaml_word(b, "urls", w->urls);
+}
+
 static void yaml_of(struct fl_buf *b, const struct wanted *w)
 {
 	bool p = w->preset != NULL;
@@ -139,6 +212,7 @@ static void yaml_of(struct fl_buf *b, const struct wanted *w)
 	yaml_text(b, "path", w->path);
 	yaml_word(b, "format", w->format ? w->format : p ? NULL : "auto");
 	yaml_word(b, "scope", w->scope ? w->scope : p ? NULL : "as_written");
+	yaml_fields(b, w);
 	yaml_word(b, "into", w->into ? w->into : list_of(w->preset));
 	yaml_word(b, "every", w->every ? w->every : p ? NULL : "1h");
 }
@@ -158,7 +232,9 @@ int fl_cmd_feed_add(struct fl_cli *c)
 {
 	const char *preset = fl_cli_opt(c, "preset"), *folder = fl_cli_opt(c, "write");
 	struct wanted w = { .preset = preset ? fl_preset_find(preset) : NULL, .name = c->args[0], .url = fl_cli_opt(c, "url"), .path = fl_cli_opt(c, "path"),
-			    .into = fl_cli_opt(c, "into"), .format = fl_cli_opt(c, "format"), .scope = fl_cli_opt(c, "scope"), .every = fl_cli_opt(c, "every") };
+			    .into = fl_cli_opt(c, "into"), .format = fl_cli_opt(c, "format"), .scope = fl_cli_opt(c, "scope"), .every = fl_cli_opt(c, "every"),
+			    .value = fl_cli_opt(c, "value"), .type = fl_cli_opt(c, "type"), .items = fl_cli_opt(c, "items"), .exceptions = fl_cli_opt(c, "exceptions"),
+			    .delimiter = fl_cli_opt(c, "delimiter"), .urls = fl_cli_opt(c, "urls") };
 	struct fl_buf b = { 0 };
 	int ret = preset && !w.preset ? unknown_preset(c, preset) : check_wanted(&w);
 

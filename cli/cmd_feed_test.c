@@ -299,7 +299,7 @@ static int answer(struct fl_trial *t)
 		ret = fl_cli_fail(FL_EXIT_FAILED, "FL2104", NULL, "%s: %s", t->c->args[0], err.text[0] ? err.text : fl_code_text(ret));
 	else {
 		if (!fl_client_print(t->c, "FeedTest", o))
-			fl_trial_print(o, t->c->args[0]);
+			fl_trial_print(t, o);
 		ret = t->t.refused ? FL_EXIT_FAILED : held ? FL_EXIT_GUARD : 0;
 	}
 	json_decref(o);

@@ -8,6 +8,9 @@
 #define OPT_END { 0 }
 #define OPTS(...) .opts = (const struct fl_command_opt[]){ __VA_ARGS__, OPT_END }
 #define REASON { "reason", "TEXT", "why, for the log" }
+#define FIELD_OPTS                                                                                                                                                                     \
+	{ "value", "FIELD", "csv: the column, json: the pointer of the names" }, { "type", "FIELD", "the same of their type" }, { "items", "POINTER", "json: the records" },          \
+		{ "exceptions", "POINTER", "json: names that are exceptions" }, { "delimiter", "C", "csv: a character, or tab" }, { "urls", "U", "what a URL claims: auto, host, skip" }
 #define DRY { "dry-run", NULL, "only say what would happen" }
 
 static const struct fl_command table[] = {
@@ -25,15 +28,14 @@ static const struct fl_command table[] = {
 	{ .words = "feed presets", .args = "", .help = "Public feeds that fireline knows: format, scope, interval, licence and terms.", .run = fl_cmd_feed_presets },
 	{ .words = "feed add", .args = "NAME", .help = "Print the YAML of a new feed, or write it to a conf.d folder.", .min_args = 1, .max_args = 1, .run = fl_cmd_feed_add,
 	  OPTS({ "preset", "P", "a public feed (feed presets); what else is given stands above it" }, { "url", "URL", "where it is" }, { "path", "FILE", "a local file" }, { "into", "LIST", "the list it feeds" },
-	       { "format", "F", FORMAT_WORDS }, { "scope", "S", "exact, subdomains, subtree, as_written" }, { "every", "DUR", "how often" },
+	       { "format", "F", FORMAT_WORDS }, { "scope", "S", "of bare names: exact, subdomains, subtree, as_written; must be given with domains and auto" },
+	       { "every", "DUR", "how often" }, FIELD_OPTS,
 	       { "write", "DIR", "write DIR/feed-NAME.yaml" }),
 	  .examples = "  fireline feed add urlhaus --preset urlhaus-filter --into malware\n  fireline feed add corp --path /etc/fireline/corp.txt --format domains --scope subtree --into malware\n" },
 	{ .words = "feed test", .args = "URL|FILE|-", .help = "What would come of a feed: names, refusals, overlap, protected names, the guard's verdict. Works without a daemon.", .min_args = 1, .max_args = 1, .run = fl_cmd_feed_test,
 	  OPTS({ "format", "F", FORMAT_WORDS }, { "scope", "S", "of bare names: exact, subdomains, subtree" },
 	       { "feed", "NAME", "judge it as the next version of this feed; default: the one with this URL" },
-	       { "value", "FIELD", "csv: the column, json: the pointer of the names" }, { "type", "FIELD", "the same of their type" },
-	       { "items", "POINTER", "json: the records" }, { "exceptions", "POINTER", "json: names that are exceptions" },
-	       { "delimiter", "C", "csv: a character, or tab" }, { "urls", "U", "what a URL claims: auto, host, skip" },
+	       FIELD_OPTS,
 	       { "at", "TIME", "judge expiry at this time (RFC 3339), not now" },
 	       { "entries", NULL, "print scope<TAB>name of each entry" }, { "rejects", NULL, "print line<TAB>reason<TAB>text of each refusal" },
 	       { "allow-private", NULL, "the server may have a private address" }),

@@ -257,21 +257,48 @@ static void print_guard(const json_t *g)
 		printf("            what is deployed is not known: %s\n", fl_str(g, "note"));
 }
 
-static void print_next(const json_t *o, const char *what)
+/* A word of a shell. */
+static void print_word(const char *s)
 {
-	const char *preset = fl_str(o, "preset");
-	bool url = strstr(what, "://") != NULL;
-
-	printf("   licence  %s\n", fl_str(o, "licence")[0] ? fl_str(o, "licence") : "not stated: set feeds[].licence");
-	if (fl_str(o, "feed")[0] || json_is_true(json_object_get(o, "refused")) || strcmp(what, "-") == 0)
+	if (s[0] && strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+./:,@%=") == strlen(s)) {
+		printf(" %s", s);
 		return;
-	if (preset[0])
-		printf("add it:  fireline feed add NAME --preset %s\n", preset);
-	else
-		printf("add it:  fireline feed add NAME --%s %s --format %s --scope %s --into LIST\n", url ? "url" : "path", what, fl_str(o, "format"), fl_str(o, "scope"));
+	}
+	fputs(" '", stdout);
+	for (; *s; s++)
+		*s == '\'' ? fputs("'\\''", stdout) : putchar(*s);
+	putchar('\'');
 }
 
-void fl_trial_print(const json_t *o, const char *what)
+static void print_add(const struct fl_trial *t, const json_t *o)
+{
+	static const char *const fields[] = { "value", "type", "items", "exceptions", "delimiter", "urls" };
+	const char *what = t->c->args[0], *preset = fl_str(o, "preset");
+	bool url = strstr(what, "://") != NULL;
+	char *path = url ? NULL : realpath(what, NULL);
+
+	printf("add it:  fireline feed add NAME --%s", preset[0] ? "preset" : url ? "url" : "path");
+	print_word(preset[0] ? preset : path ? path : what);
+	if (!preset[0])
+		printf(" --format %s --scope %s", fl_str(o, "format"), fl_str(o, "scope"));
+	for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++)
+		if (fl_cli_opt(t->c, fields[i])) {
+			printf(" --%s", fields[i]);
+			print_word(fl_cli_opt(t->c, fields[i]));
+		}
+	puts(preset[0] ? "" : " --into LIST");
+	free(path);
+}
+
+static void print_next(const struct fl_trial *t, const json_t *o)
+{
+	printf("   licence  %s\n", fl_str(o, "licence")[0] ? fl_str(o, "licence") : "not stated: set feeds[].licence");
+	if (fl_str(o, "feed")[0] || json_is_true(json_object_get(o, "refused")) || strcmp(t->c->args[0], "-") == 0)
+		return;
+	print_add(t, o);
+}
+
+void fl_trial_print(const struct fl_trial *t, const json_t *o)
 {
 	json_int_t lines = fl_int(o, "lines");
 	char n[40];
@@ -283,5 +310,5 @@ void fl_trial_print(const json_t *o, const char *what)
 	print_protected(json_object_get(o, "protected"));
 	print_overlap(json_object_get(o, "overlap"), fl_int(json_object_get(o, "guard"), "after"));
 	print_guard(json_object_get(o, "guard"));
-	print_next(o, what);
+	print_next(t, o);
 }

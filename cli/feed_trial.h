@@ -33,4 +33,4 @@ struct fl_trial {
 /** Adds "protected", "overlap" and "guard" to the answer. Takes what is protected out of t->set. *held: the guard would hold it. 0 or FL_ENOMEM. */
 int fl_trial_judge(struct fl_trial *t, json_t *answer, bool *held, struct fl_err *err);
 /** For people. */
-void fl_trial_print(const json_t *answer, const char *what);
+void fl_trial_print(const struct fl_trial *t, const json_t *answer);
