@@ -20,14 +20,19 @@ static const struct fl_preset *preset_named(struct fl__load *l, const struct fl_
 	return NULL;
 }
 
+/* A key that stands in the URL itself; the word for it is no key. */
+static void want_key(struct fl__load *l, const struct fl_yaml_node *at, const struct fl_preset *p)
+{
+	fl__load_error(l, at, fl__load_hint(l, "url: \"%s\", with your key for %s", p->url, FL_PRESET_KEY), "the provider of '%s' wants a key in the url", p->name);
+}
+
 static void fill_url(struct fl__load *l, struct fl_cfg_feed *f, const struct fl_preset *p)
 {
 	if (fl__load_node(l, &f->url) || fl__load_node(l, &f->path)) /* a copy at another place, or on disk */
 		return;
 	f->url = fl__load_str(l, p->url);
 	if (fl_preset_keyed_url(p))
-		fl__load_error(l, fl__load_node(l, &f->preset), fl__load_hint(l, "url: \"%s\", with your key for %s", p->url, FL_PRESET_KEY),
-			       "the provider of '%s' wants a key in the url", p->name);
+		want_key(l, fl__load_node(l, &f->preset), p);
 	else if (p->terms == FL_TERMS_KEY && !f->n_headers)
 		fl__load_error(l, fl__load_node(l, &f->preset), "headers_file: {Auth-Key: /path/to/file}", "the provider of '%s' wants a key", p->name);
 }
@@ -57,8 +62,10 @@ static void check_every(struct fl__load *l, const struct fl_cfg_feed *f, const s
 
 void fl__preset_fill(struct fl__load *l, struct fl_cfg_feed *f)
 {
-	const struct fl_preset *p = f->preset[0] ? preset_named(l, f) : NULL;
+	const struct fl_preset *p = f->preset[0] ? preset_named(l, f) : NULL, *of_url = f->url[0] ? fl_preset_of_url(f->url) : NULL;
 
+	if (of_url && fl_preset_keyed_url(of_url))
+		want_key(l, fl__load_node(l, &f->url), of_url);
 	if (!p)
 		return;
 	fill_url(l, f, p);

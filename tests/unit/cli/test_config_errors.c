@@ -40,6 +40,9 @@ static const struct broken rows[] = {
 	{ LISTS "feeds: [{name: f, preset: urlhaus-filtre, into: malware}]\n", 2, 27, "there is no preset 'urlhaus-filtre'", "did you mean 'urlhaus-filter'?" },
 	{ LISTS "feeds: [{name: f, preset: qqqqqqqqqqqqqqqqqq, into: malware}]\n", 2, 27, "there is no preset", "fireline feed presets" },
 	{ LISTS "feeds: [{name: f, preset: phishtank, format: hosts, into: malware}]\n", 2, 27, "wants a key in the url", "https://data.phishtank.com/data/KEY/" },
+	{ LISTS "feeds: [{name: f, preset: urlhaus, into: malware, url: \"https://urlhaus-api.abuse.ch/files/exports/recent.csv?auth-key=KEY\"}]\n", 2, 57,
+	  "'urlhaus' wants a key in the url", "with your key for KEY" },
+	{ LISTS "feeds: [{name: f, into: malware, format: csv, url: \"https://data.phishtank.com/data/KEY/online-valid.csv.gz\"}]\n", 2, 53, "'phishtank' wants a key in the url", NULL },
 	{ "domain_lists:\n - name: l\n   publish_guard: {on_trip: hold}\n", 3, 20, "'on_trip' belongs to a later release", NULL },
 	/* types and ranges */
 	{ "cache: 3\n", 1, 8, "'cache' wants a map, not a single value", NULL },
