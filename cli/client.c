@@ -22,6 +22,20 @@ static void beside(const char *socket, struct fl_cli_daemon *d)
 	snprintf(d->runtime, sizeof(d->runtime), "%.*s", slash ? (int)(slash - socket) : 1, slash ? socket : ".");
 }
 
+/* The first error of a configuration that could not be read. */
+static void keep_problem(const struct fl_cli *c, const struct fl_diag *diag, struct fl_cli_daemon *d)
+{
+	const struct fl_diag_item *first = NULL;
+	char place[32] = "";
+
+	for (size_t i = 0; i < diag->n && !first; i++)
+		first = diag->v[i].warning ? NULL : &diag->v[i];
+	if (first && first->line)
+		snprintf(place, sizeof(place), ":%u:%u", first->line, first->column);
+	snprintf(d->config_problem, sizeof(d->config_problem), "%.150s%s: %.200s", first && first->file ? first->file : fl_config_path(c->config_path), place,
+		 first && first->text ? first->text : "out of memory");
+}
+
 /* Looked for once: the configuration that may say it is a file to read. */
 static const struct fl_cli_daemon *find_daemon(struct fl_cli *c)
 {
@@ -30,6 +44,7 @@ static const struct fl_cli_daemon *find_daemon(struct fl_cli *c)
 	struct fl_config *cfg = NULL;
 	struct fl_diag diag = { 0 };
 	char demo[128];
+	bool configured;
 
 	if (d->admin[0])
 		return d;
@@ -37,13 +52,16 @@ static const struct fl_cli_daemon *find_daemon(struct fl_cli *c)
 		beside(socket, d);
 		return d;
 	}
-	if ((c->config_path || getenv("FIRELINE_CONFIG") || access(FL_CONFIG_DEFAULT_PATH, R_OK) == 0) && fl_config_load(c->config_path, &cfg, &diag) == 0) {
+	configured = c->config_path || getenv("FIRELINE_CONFIG") || access(FL_CONFIG_DEFAULT_PATH, R_OK) == 0;
+	if (configured && fl_config_load(c->config_path, &cfg, &diag) == 0) {
 		snprintf(d->admin, sizeof(d->admin), "%s", cfg->admin_socket);
 		snprintf(d->runtime, sizeof(d->runtime), "%s", cfg->runtime);
 		fl_config_free(cfg);
 		fl_diag_done(&diag);
 		return d;
 	}
+	if (configured)
+		keep_problem(c, &diag, d);
 	fl_diag_done(&diag);
 	beside("/run/fireline/admin.sock", d);
 	snprintf(demo, sizeof(demo), "/tmp/fireline-demo-%u/run/admin.sock", (unsigned)geteuid());
@@ -54,6 +72,9 @@ static const struct fl_cli_daemon *find_daemon(struct fl_cli *c)
 
 static int unreachable(const struct fl_cli_daemon *d, const struct fl_err *err)
 {
+	if (d->config_problem[0])
+		return fl_cli_fail(FL_EXIT_UNREACHABLE, "FL3001", "fireline config check, or -s SOCKET", "the configuration cannot be read: %s; looked for the daemon at %s instead, no answer: %s",
+				   d->config_problem, d->admin, err->text);
 	return fl_cli_fail(FL_EXIT_UNREACHABLE, "FL3001", "is fireline running here? -c FILE or -s SOCKET names another place", "no answer at %s: %s", d->admin, err->text);
 }
 
@@ -150,6 +171,12 @@ static int quiet_problem(const struct fl_admin_answer *a, struct fl_err *err)
 	return a->status == 404 ? FL_ENOTFOUND : FL_EUNAVAIL;
 }
 
+static void no_answer(const struct fl_cli_daemon *d, int code, const struct fl_err *why, struct fl_err *err)
+{
+	fl_err_set(err, code, "no answer at %s: %s%s%s", d->admin, why->text[0] ? why->text : fl_code_text(code),
+		   d->config_problem[0] ? "; the configuration that would name another place cannot be read: " : "", d->config_problem);
+}
+
 int fl_client_try(struct fl_cli *c, const char *target, json_t **out, struct fl_err *err)
 {
 	const struct fl_cli_daemon *d = find_daemon(c);
@@ -164,7 +191,7 @@ int fl_client_try(struct fl_cli *c, const char *target, json_t **out, struct fl_
 		*out = json_loadb((const char *)a.body.p, a.body.n, 0, NULL);
 		ret = *out ? 0 : fl_err_set(err, FL_EFORMAT, "the daemon's answer is no JSON");
 	} else
-		fl_err_set(err, ret, "no answer at %s: %s", d->admin, e.text);
+		no_answer(d, ret, &e, err);
 	fl_buf_done(&a.body);
 	return ret;
 }
@@ -237,7 +264,7 @@ int fl_client_try_stream(struct fl_cli *c, const char *target, int (*on_line)(vo
 	if (ret == 0 && a.status != 200)
 		ret = quiet_problem(&a, err);
 	else if (ret < 0)
-		fl_err_set(err, ret, "no answer at %s: %s", d->admin, e.text[0] ? e.text : fl_code_text(ret));
+		no_answer(d, ret, &e, err);
 	fl_buf_done(&l.rest);
 	fl_buf_done(&a.body);
 	return ret;

@@ -30,6 +30,7 @@ struct fl_command {
 /* Where the daemon's sockets are. */
 struct fl_cli_daemon {
 	char admin[512], runtime[512];
+	char config_problem[400]; /* the configuration that would say it cannot be read, and why; "": none, or it was read */
 };
 
 struct fl_cli {

@@ -120,6 +120,8 @@ static void command_lines(void **state)
 		{ TRY " --format hostz", 64, "unknown --format 'hostz'" },
 		{ TRY " --scope deep", 64, "unknown --scope 'deep'" },
 		{ "fireline -c /nonexistent.yaml feed test x --feed a", 78, "/nonexistent.yaml" },
+		{ "fireline -c /nonexistent.yaml status", 69, "the configuration cannot be read: /nonexistent.yaml: " },
+		{ "fireline -c " FL_SOURCE_DIR "/CMakeLists.txt feed ls", 69, "looked for the daemon at /" },
 		{ "fireline canon WWW.Example.COM. https://u:p@b.example:8/x 1.2.3.4 com", 0, "www.example.com\nb.example\n!address\n!single_label\n" },
 		{ "fireline canon --registrable a.b.example.co.uk", 0, "example.co.uk\n" },
 		{ "fireline config check /nonexistent.yaml", 78, "/nonexistent.yaml" },
