@@ -96,7 +96,9 @@ static int refresh_one(struct fl_cli *c, const char *feed)
 	ret = fl_client_call(c, "ingest", "POST", fl_arena_printf(&c->arena, "/v1/feeds/%s/fetches", feed), NULL, &o);
 	if (ret)
 		return ret;
-	if (wait)
+	if (fl_str(o, "reason")[0]) /* it was not begun */
+		ret = fl_cli_fail(FL_EXIT_FAILED, "FL2108", "set enabled: true in the configuration", "feed '%s' is %s and is not fetched", feed, fl_str(o, "reason"));
+	else if (wait)
 		ret = wait_feed(c, feed, last_try ? last_try : "");
 	else if (!fl_client_print(c, "FeedRefresh", o))
 		printf("%s: fetching now; fireline feed ls shows what comes of it\n", fl_str(o, "feed"));

@@ -84,12 +84,21 @@ struct refresh {
 	struct role *r;
 	const char *feed;
 	int ret;
+	bool disabled;
 };
 
 static void do_refresh(void *arg)
 {
 	struct refresh *f = arg;
+	struct fl_arena arena = { 0 };
+	struct fl_feed_status *v = NULL;
+	size_t n = 0;
 
+	fl_ingest_status(f->r->feeds, &arena, &v, &n);
+	for (size_t i = 0; f->feed && i < n; i++)
+		if (strcmp(v[i].name, f->feed) == 0)
+			f->disabled = v[i].state == FL_FEED_DISABLED;
+	fl_arena_done(&arena);
 	f->ret = fl_ingest_refresh(f->r->feeds, f->feed, fl_now_mono(fl_clock_sys()));
 }
 
@@ -204,7 +213,7 @@ static void do_purge(struct fl_call *c);
 static void post_feed(void *ctx, const struct fl_admin_request *req, struct fl_admin_response *res)
 {
 	const char *from = req->path + strlen("/v1/feeds/"), *end = strchr(from, '/');
-	struct refresh f = { ctx, NULL, 0 };
+	struct refresh f = { .r = ctx };
 
 	if (end && strcmp(end, "/purge") == 0) {
 		in_loop(ctx, req, res, do_purge);
@@ -225,7 +234,7 @@ static void post_feed(void *ctx, const struct fl_admin_request *req, struct fl_a
 	else if (f.ret < 0)
 		fl_json_problem(res, f.ret, "the configuration has no such feed");
 	else
-		fl_json_answer(res, json_pack("{s:b, s:s}", "started", 1, "feed", f.feed ? f.feed : "all"));
+		fl_json_answer(res, json_pack("{s:b, s:s, s:s}", "started", !f.disabled, "feed", f.feed ? f.feed : "all", "reason", f.disabled ? "disabled" : ""));
 }
 
 static void do_purge(struct fl_call *c)
