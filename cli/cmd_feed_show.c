@@ -38,7 +38,8 @@ static void print_state(const json_t *row)
 	printf("%s -> %s   %s%s%s\n", fl_str(row, "feed"), fl_str(row, "into"), fl_str(row, "state"), fl_str(row, "reason")[0] ? ": " : "", fl_str(row, "reason"));
 	printf("  last good  %s, limit %lld %s   version %lld, %s names\n", fl_human_ago(fl_str(row, "last_ok"), a), (long long)(limit >= 3600 ? limit / 3600 : limit / 60),
 	       limit >= 3600 ? "h" : "min", (long long)fl_int(row, "version"), fl_human_count((uint64_t)fl_int(row, "names"), b));
-	printf("  last body  %s octets, %lld lines", fl_human_count((uint64_t)fl_int(row, "bytes"), a), (long long)fl_int(json_object_get(row, "lines"), "in"));
+	printf("  last body  %s octets\n", fl_human_count((uint64_t)fl_int(row, "bytes"), a));
+	printf("  last read  %lld lines", (long long)fl_int(json_object_get(row, "lines"), "in")); /* of the last body that could be read, which may be an older one */
 	print_drops(json_object_get(row, "lines"));
 	print_drops(json_object_get(row, "claims"));
 	putchar('\n');
