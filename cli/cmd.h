@@ -44,7 +44,7 @@ int fl_cmd_help(struct fl_cli *c);
 const char *fl_cli_split_version(struct fl_cli *c, const char *arg, const char **version);
 /** The row of a feed in the answer of /v1/feeds; borrowed, NULL: no such feed. */
 json_t *fl_feed_row(const json_t *feeds, const char *feed);
-/** A whole file, or stdin for "-", appended. FL_ENOTFOUND, FL_ENOMEM. */
+/** A whole file, or stdin for "-", appended. FL_ENOTFOUND, FL_EIO (also a folder), FL_ELIMIT (over 1 GiB), FL_ENOMEM. */
 int fl_cli_read(const char *path, struct fl_buf *out, struct fl_err *err);
 /** A destructive command asks on a terminal, and without one needs --yes: it never waits for nobody. 0: go on; else the exit code. `what`: "purge all of X". */
 int fl_cli_confirm(struct fl_cli *c, const char *what);

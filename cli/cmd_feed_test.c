@@ -5,12 +5,15 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/text.h"
 #include "base/time.h"
 #include "cli/config.h"
 #include "cli/feed_trial.h"
 #include "io/clock.h"
+
+enum { READ_MAX = 1 << 30 };
 
 /* --- refused lines --- */
 
@@ -237,20 +240,44 @@ static int fetch(struct fl_trial *t, const char *url, struct fl_buf *body, struc
 	return ret;
 }
 
+static int too_big(const char *path, struct fl_err *err)
+{
+	return fl_err_set(err, FL_ELIMIT, "%s: over 1 GiB, which is more than is read", path);
+}
+
+/* What is seen before a read: a folder would be an empty file, and a file that is too big is not worth the wait. */
+static int readable(FILE *f, const char *path, struct fl_err *err)
+{
+	struct stat st;
+
+	if (fstat(fileno(f), &st) < 0)
+		return fl_err_set(err, FL_EIO, "%s: %s", path, strerror(errno));
+	if (S_ISDIR(st.st_mode))
+		return fl_err_set(err, FL_EIO, "%s is a folder: a feed reads its files as one list, and here  cat %s/* | fireline feed test -  does", path, path);
+	return S_ISREG(st.st_mode) && st.st_size > READ_MAX ? too_big(path, err) : 0;
+}
+
 int fl_cli_read(const char *path, struct fl_buf *out, struct fl_err *err)
 {
 	FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+	int ret = f ? readable(f, path, err) : fl_err_set(err, FL_ENOTFOUND, "%s: %s", path, strerror(errno));
 	size_t n = 1;
 
-	if (!f)
-		return fl_err_set(err, FL_ENOTFOUND, "%s: %s", path, strerror(errno));
-	while (n && fl_buf_reserve(out, 65536)) {
+	while (ret == 0 && n) {
+		if (!fl_buf_reserve(out, 65536)) {
+			ret = fl_err_set(err, FL_ENOMEM, "%s: out of memory", path);
+			break;
+		}
 		n = fread(out->p + out->n, 1, 65536, f);
 		out->n += n;
+		if (out->n > READ_MAX)
+			ret = too_big(path, err);
 	}
-	if (f != stdin)
+	if (ret == 0 && ferror(f))
+		ret = fl_err_set(err, FL_EIO, "%s: %s", path, strerror(errno));
+	if (f && f != stdin)
 		fclose(f);
-	return out->failed ? FL_ENOMEM : 0;
+	return ret;
 }
 
 static int read_trial(struct fl_trial *t, struct fl_err *err)
@@ -264,7 +291,7 @@ static int read_trial(struct fl_trial *t, struct fl_err *err)
 		ret = strstr(what, "://") ? fetch(t, what, &body, err) : fl_cli_read(what, &body, err);
 	t->took_ms = (fl_now_mono(fl_clock_sys()) - start) / 1000000;
 	if (ret == 0)
-		ret = fl_http_unpack(&body, 1u << 30, 0, err);
+		ret = fl_http_unpack(&body, READ_MAX, 0, err);
 	t->bytes = body.n;
 	if (ret == 0)
 		ret = fl_feed_try(t->names, &t->opt, fl_buf_span(&body), t->min_names, on_reject, &t->rejects, &t->set, &t->t, err);
@@ -309,6 +336,7 @@ static int answer(struct fl_trial *t)
 static int run(struct fl_trial *t)
 {
 	bool entries = fl_cli_opt(t->c, "entries") != NULL, rejects = fl_cli_opt(t->c, "rejects") != NULL, json = t->c->out != FL_OUT_HUMAN;
+	const char *what = t->c->args[0];
 	struct fl_err err = { 0 };
 	int ret = find_config(t);
 
@@ -321,8 +349,12 @@ static int run(struct fl_trial *t)
 	if (ret)
 		return ret;
 	ret = read_trial(t, &err);
-	if (ret < 0)
-		return fl_cli_fail(ret == FL_EUNAVAIL ? FL_EXIT_UNREACHABLE : FL_EXIT_INPUT, "FL2104", NULL, "%s: %s", t->c->args[0], err.text);
+	if (ret < 0) {
+		bool said = strstr(err.text, what) != NULL;
+
+		return fl_cli_fail(ret == FL_EUNAVAIL ? FL_EXIT_UNREACHABLE : FL_EXIT_INPUT, "FL2104", NULL, "%s%s%s", said ? "" : what, said ? "" : ": ",
+				   err.text[0] ? err.text : fl_code_text(ret));
+	}
 	if (entries)
 		print_entries(&t->set, json);
 	if (entries || rejects)

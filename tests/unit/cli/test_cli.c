@@ -82,6 +82,7 @@ static void command_lines(void **state)
 		{ "fireline -s /nonexistent/admin.sock list purge old", 64, "needs --yes" },
 		{ "fireline finding inject /nonexistent.json", 66, "/nonexistent.json" },
 		{ "fireline feed test /nonexistent.txt", 66, "/nonexistent.txt" },
+		{ "fireline feed test " FL_SOURCE_DIR "/feeds/sample", 66, "/feeds/sample is a folder" },
 		{ "fireline feed add x --url http://a.example/l --into malware --format hosts", 0, "    format: hosts" },
 		{ "fireline feed add Bad.Name --url http://a.example/l --into malware", 64, "is no feed name" },
 		{ "fireline feed add x --into malware", 64, "one of --url and --path" },
@@ -136,6 +137,22 @@ static void command_lines(void **state)
 		if (ret != rows[i].exit || !strstr(text, rows[i].says))
 			fail_msg("'%s' exits %d, wanted %d saying '%s', printed: %s", rows[i].line, ret, rows[i].exit, rows[i].says, text);
 	}
+}
+
+/* A sparse file: it is refused before it is read. */
+static void a_file_that_is_too_big_is_refused(void **state)
+{
+	char path[] = "/tmp/fireline-big-XXXXXX", line[128], text[1024];
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, ((off_t)1 << 30) + 1), 0);
+	close(fd);
+	snprintf(line, sizeof(line), "fireline feed test %s", path);
+	assert_int_equal(run(line, text, sizeof(text)), 66);
+	unlink(path);
+	assert_non_null(strstr(text, "over 1 GiB"));
 }
 
 static void every_command_has_help(void **state)
@@ -306,6 +323,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(command_lines),
+		cmocka_unit_test(a_file_that_is_too_big_is_refused),
 		cmocka_unit_test(every_command_has_help),
 		cmocka_unit_test(what_is_wrong_stands_in_the_status),
 		cmocka_unit_test(what_is_not_in_force_stands_in_the_status),
