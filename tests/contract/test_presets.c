@@ -37,6 +37,8 @@ static const char *fault(const struct fl_preset *p)
 		return "a format that is guessed";
 	if ((strcmp(p->format, "domains") == 0) != (p->scope != 0) && strcmp(p->format, "hosts") != 0)
 		return "a scope that is not said, or that the format says";
+	if (strcmp(p->format, "misp") == 0 && (!strchr(p->url + 8, '/') || p->url[strlen(p->url) - 1] == '/' || strstr(p->url, ".json")))
+		return "not the folder of a MISP feed"; /* its manifest is looked for below it */
 	if (p->min_names == 0 || p->category == FL_CAT_NONE || (unsigned)p->category >= FL_CAT_COUNT || (unsigned)p->terms >= FL_TERMS_COUNT)
 		return "min_names, category or terms are missing";
 	if (p->on && !fl_terms_allow_default(p->terms))
@@ -76,10 +78,10 @@ static void test_every_row_is_whole(void **state)
 static void test_a_bad_row_is_seen(void **state)
 {
 	const struct fl_preset good = *fl_preset_find("tweetfeed");
-	struct fl_preset v[8];
+	struct fl_preset v[9];
 
 	(void)state;
-	for (size_t i = 0; i < 8; i++)
+	for (size_t i = 0; i < 9; i++)
 		v[i] = good;
 	v[0].format = "hostz";
 	v[1].licence = NULL;
@@ -89,8 +91,10 @@ static void test_a_bad_row_is_seen(void **state)
 	v[5].scope = 0;
 	v[6].min_names = 0;
 	v[7].category = FL_CAT_TRACKING;
+	v[8] = *fl_preset_find("botvrij");
+	v[8].url = "https://www.botvrij.eu/data/feed-osint/manifest.json";
 	assert_null(fault(&good));
-	for (size_t i = 0; i < 8; i++)
+	for (size_t i = 0; i < 9; i++)
 		assert_non_null(fault(&v[i]));
 }
 
