@@ -50,7 +50,7 @@ static size_t characters(struct fl_span s, size_t n)
  * than it may be. */
 
 /* Where a URL ends: at the quote that stands before its scheme, else with the plain text, which a comma and a blank end, or a comment. */
-static size_t url_end(const char *s, size_t n, size_t colon)
+static size_t url_end(const char *s, size_t n, size_t colon, size_t from)
 {
 	size_t scheme = colon;
 	char quote;
@@ -58,7 +58,7 @@ static size_t url_end(const char *s, size_t n, size_t colon)
 	while (scheme && strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+.-", s[scheme - 1]))
 		scheme--;
 	quote = scheme && (s[scheme - 1] == '"' || s[scheme - 1] == '\'') ? s[scheme - 1] : ' ';
-	for (size_t i = colon + 3; i < n; i++) {
+	for (size_t i = from; i < n; i++) {
 		if (quote == ' ' && s[i] == ' ' && (s[i - 1] == ',' || (i + 1 < n && s[i + 1] == '#')))
 			return i;
 		if (quote != ' ' && s[i] == quote && (i + 1 == n || strchr(" ,}];:.", s[i + 1])))
@@ -113,13 +113,16 @@ static size_t mask_urls(char *s, size_t n)
 {
 	size_t to = 0;
 
-	for (size_t i = 0; i + 3 <= n; i++)
-		if (memcmp(s + i, "://", 3) == 0 && i + 3 < n) {
-			size_t end = url_end(s, n, i);
+	for (size_t i = 0; i < n; i++) {
+		size_t from = i + (strncmp(s + i, "://", 3) == 0 ? 3 : strncmp(s + i, ":\\/\\/", 5) == 0 ? 5 : 0); /* a slash may be escaped between quotes */
 
-			mask_user(s, i + 3, end);
-			mask_query(s, i + 3, end);
+		if (from > i && from < n) {
+			size_t end = url_end(s, n, i, from);
+
+			mask_user(s, from, end);
+			mask_query(s, from, end);
 		}
+	}
 	for (size_t i = 0; i < n; i++)
 		if (s[i])
 			s[to++] = s[i];

@@ -237,6 +237,7 @@ static void test_secrets_of_urls_are_masked(void **state)
 	static const char *const urls[] = {
 		"\"http://user:SEKRET@feeds.example/l?auth-key=SEKRET&b=SEKRET#SEKRET\"", "'https://SEKRET@feeds.example/l'", "\"https://feeds.example/l?SEKRET\"",
 		"http://user:a/SEKRET?SEKRET@feeds.example/l", "http://user:a SEKRET@feeds.example/l", "\"http://u:p'SEKRET@feeds.example/\"", "\"ftp://user:SEKRET@feeds.example/l\"",
+		"\"http:\\/\\/user:SEKRET@feeds.example\\/l?k=SEKRET\"", "\"http://[::1]:80/l?k=SEKRET\"", "\"http://user:SEK\\\"SEKRET@feeds.example/l\"",
 		"\"ftp://user:SEKRET-SEKRET-SEKRET-SEKRET-SEKRET-SEKRET-SEKRET-SEKRET-SEKRET-SEKRET-SEKRET-SEKRET-SEKRET-SEKRET@feeds.example/l\"",
 	};
 	char text[600];
