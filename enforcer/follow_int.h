@@ -50,6 +50,7 @@ struct fl_follow {
 	uint64_t journal_bytes, journal_records;
 	bool journal_broken; /* an append failed: what follows is only in memory until a new generation stands */
 	bool disk_lost;	     /* at the start the disk lacked something that was on it */
+	bool no_memory; /* the start could not read what the disk has */
 	fl_mono_ns generation_at;
 	/* bus */
 	struct fl_bus_consumer *events;

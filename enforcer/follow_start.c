@@ -66,21 +66,27 @@ static struct fl_image *open_image(struct fl_follow *f)
 	struct fl_err err = { 0 };
 	int ret;
 
-	if (!m)
+	if (!m) {
+		f->no_memory = true;
 		return NULL;
+	}
 	m->disk = f->c.state;
 	ret = m->disk->ops->map(m->disk, fl__generation_file(name, "image", f->generation), &m->map, &err);
 	if (ret < 0) {
 		free(m);
-		if (ret == FL_ENOTFOUND)
+		f->no_memory = ret == FL_ENOMEM;
+		if (ret == FL_ENOTFOUND || f->no_memory)
 			snprintf(f->s.problem, sizeof(f->s.problem), "%.190s", err.text);
 		else
 			spoiled(f, err.text);
 		return NULL;
 	}
-	if (fl_image_open(m->map.bytes, unmap, m, &img, &err) < 0) {
+	ret = fl_image_open(m->map.bytes, unmap, m, &img, &err);
+	if (ret < 0) {
 		unmap(m);
-		spoiled(f, err.text);
+		f->no_memory = ret == FL_ENOMEM;
+		if (!f->no_memory)
+			spoiled(f, err.text);
 		return NULL;
 	}
 	return img;
@@ -123,6 +129,7 @@ static size_t replay(struct fl_follow *f, struct fl_span bytes, const char **why
 		good = pos;
 		f->journal_records++;
 	}
+	f->no_memory = ret == FL_ENOMEM;
 	if (ret == FL_EGAP)
 		*why = torn_tail;
 	else if (ret < 0)
@@ -153,6 +160,7 @@ static bool open_generation(struct fl_follow *f, uint64_t generation)
 	struct fl_buf b = { 0 };
 	const char *why = NULL;
 	char journal[FL_GENERATION_FILE];
+	int ret;
 
 	f->generation = generation;
 	fl__generation_file(journal, "journal", generation);
@@ -163,12 +171,22 @@ static bool open_generation(struct fl_follow *f, uint64_t generation)
 	}
 	fl_image_release(f->image);
 	f->image = img;
-	if (f->c.state->ops->read(f->c.state, journal, (size_t)FL_JOURNAL_MAX * 2, &b, NULL) < 0 || !fl__journal_check_header(fl_buf_span(&b), generation)) {
+	ret = f->c.state->ops->read(f->c.state, journal, (size_t)FL_JOURNAL_MAX * 2, &b, NULL);
+	f->no_memory = ret == FL_ENOMEM;
+	if (f->no_memory) {
+		fl_buf_done(&b);
+		return false;
+	}
+	if (ret < 0 || !fl__journal_check_header(fl_buf_span(&b), generation)) {
 		set_aside(f, "journal", "no journal of this generation");
 		f->journal_broken = true;
 	} else {
 		size_t good = replay(f, fl_buf_span(&b), &why);
 
+		if (f->no_memory) { /* what follows may be good: nothing is cut off */
+			fl_buf_done(&b);
+			return false;
+		}
 		open_journal(f, journal, good, NULL);
 		f->disk_lost = f->disk_lost || why;
 		if (why && strcmp(why, torn_tail) != 0) {
@@ -204,7 +222,7 @@ static uint64_t highest_generation(struct fl_follow *f, uint64_t below, bool bad
  * all the same. */
 static bool open_newest(struct fl_follow *f)
 {
-	for (uint64_t g = highest_generation(f, FL_GENERATION_MAX, false); g; g = highest_generation(f, g, false))
+	for (uint64_t g = highest_generation(f, FL_GENERATION_MAX, false); g && !f->no_memory; g = highest_generation(f, g, false))
 		if (open_generation(f, g)) {
 			f->disk_lost = true;
 			fl__generation_name(f, g, NULL);
@@ -235,6 +253,8 @@ int fl__follow_disk_open(struct fl_follow *f, struct fl_err *err)
 		f->last_generation = current;
 	if (!(current && open_generation(f, current)) && !open_newest(f))
 		f->generation = 0;
+	if (f->no_memory) /* it passes, and the disk is as it was: whoever starts us tries again */
+		return fl_err_set(err, FL_ENOMEM, "not enough memory to read the image or its journal");
 	if (f->journal && !f->journal_broken) {
 		fl__generation_sweep(f);
 		return 0;
