@@ -22,7 +22,10 @@ static void print_held(const json_t *row)
 	if (json_is_object(held)) {
 		printf("  held       %lld names would become %lld: %lld added, %lld removed, waiting since %s\n", (long long)fl_int(held, "before"), (long long)fl_int(held, "after"),
 		       (long long)fl_int(held, "added"), (long long)fl_int(held, "removed"), fl_human_ago(fl_str(held, "since"), a));
-		printf("             fireline feed approve %s, or fireline feed reject %s\n", feed, feed);
+		if (strcmp(fl_str(held, "digest"), "expiry") == 0)
+			printf("             fireline feed approve %s lets them leave\n", feed);
+		else
+			printf("             fireline feed approve %s, or fireline feed reject %s\n", feed, feed);
 	}
 	if (fl_int(row, "quarantined"))
 		printf("  quarantine %lld entries would block a protected name; fireline feed approve %s NAME lets one in\n", (long long)fl_int(row, "quarantined"), feed);

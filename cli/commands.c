@@ -47,7 +47,7 @@ static const struct fl_command table[] = {
 	  .max_args = 1, .run = fl_cmd_feed_show, OPTS({ "limit", "N", "so many versions (-n; default 10)" }) },
 	{ .words = "feed approve", .args = "FEED [NAME...]", .help = "Take what is held, this once; or let quarantined names in.", .min_args = 1, .max_args = -1,
 	  .run = fl_cmd_feed_approve, OPTS(REASON) },
-	{ .words = "feed reject", .args = "FEED [NAME...]", .help = "Refuse what is held, for good; or put names back into quarantine.", .min_args = 1, .max_args = -1,
+	{ .words = "feed reject", .args = "FEED [NAME...]", .help = "Refuse what is held (approve takes it back); or put names back into quarantine.", .min_args = 1, .max_args = -1,
 	  .run = fl_cmd_feed_reject, OPTS(REASON) },
 	{ .words = "feed purge", .args = "NAME", .help = "Delete the sets of a source that the configuration no longer names.", .min_args = 1, .max_args = 1,
 	  .run = fl_cmd_feed_purge },

@@ -7,6 +7,7 @@ Names below chain-test steer it: `a.to.b.example.chain-test` style names are spe
   silent.*         no answer at all
   host-A-B-C-D.*   the address A.B.C.D
 """
+import re
 import socket
 import socketserver
 import struct
@@ -25,6 +26,9 @@ def parse_name(p, at):
             raise ValueError("pointer in a question")
         labels.append(p[at:at + n])
         at += n
+
+
+HOST = re.compile(rb"host(-[0-9]{1,3}){4}")
 
 
 def pack_name(text):
@@ -62,8 +66,8 @@ def answer(p, tcp):
             records = [address_record(b"\xc0\x0c", i % 250) for i in range(120)]
         else:
             tc = 0x0200
-    elif first.startswith(b"host-") and qtype == 1:
-        records.append(address_record(b"\xc0\x0c", octets=bytes(int(n) for n in first.split(b"-")[1:5])))
+    elif HOST.fullmatch(first) and qtype == 1:
+        records.append(address_record(b"\xc0\x0c", octets=bytes(int(n) % 256 for n in first.split(b"-")[1:])))
     elif qtype == 1:
         records.append(address_record(b"\xc0\x0c"))
     head = ident + struct.pack(">HHHHH", 0x8080 | tc | (flags & 0x0100) | rcode, 1, len(records), 0, 0)
