@@ -6,7 +6,7 @@
  * paste the one into the other. */
 #include "feeds/finding.h"
 
-enum { DEPTH_MAX = 64, SIZE_MAX_BYTES = 16 << 20 };
+enum { SIZE_MAX_BYTES = 16 << 20 };
 
 json_t *fl__finding_member(const json_t *obj, const char *key, size_t n)
 {
@@ -26,8 +26,7 @@ static bool has_key(const json_t *obj, const char *key)
 	return fl__finding_member(obj, key, strlen(key)) != NULL;
 }
 
-/* jansson recurses as deep as the text says, up to a limit of its own; ours comes first. */
-static bool too_deep(struct fl_span s)
+bool fl__json_too_deep(struct fl_span s)
 {
 	unsigned depth = 0;
 	bool in_string = false;
@@ -43,7 +42,7 @@ static bool too_deep(struct fl_span s)
 		} else if (c == '"')
 			in_string = true;
 		else if (c == '{' || c == '[') {
-			if (++depth > DEPTH_MAX)
+			if (++depth > FL__JSON_DEPTH_MAX)
 				return true;
 		} else if ((c == '}' || c == ']') && depth)
 			depth--;
@@ -60,8 +59,8 @@ json_t *fl__finding_load(struct fl_span text, struct fl_err *err)
 		fl_err_set(err, FL_EFORMAT, "a document of %zu octets; at most %d are read", text.n, (int)SIZE_MAX_BYTES);
 		return NULL;
 	}
-	if (too_deep(text)) {
-		fl_err_set(err, FL_EFORMAT, "nested deeper than %d levels", (int)DEPTH_MAX);
+	if (fl__json_too_deep(text)) {
+		fl_err_set(err, FL_EFORMAT, "nested deeper than %d levels", (int)FL__JSON_DEPTH_MAX);
 		return NULL;
 	}
 	/* integers as reals: an id beyond 64 bits in a field of no concern must not cost the finding */

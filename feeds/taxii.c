@@ -1,38 +1,13 @@
 /* TAXII 2.1 (OASIS): what a server answers to a question for objects is an envelope, a page of them. Only indicators claim names; the rest is passed over. */
 #include <jansson.h>
 
-#include "feeds/feeds.h"
+#include "feeds/finding.h"
 
-enum { ENVELOPE_MAX = 64 << 20, DEPTH_MAX = 64 };
+enum { ENVELOPE_MAX = 64 << 20 };
 
 static int page_error(struct fl_err *err, const char *what)
 {
 	return fl_err_set(err, FL_EFORMAT, "not a TAXII envelope: %s", what);
-}
-
-/* jansson has a limit of its own, 2048; ours is of the text, before a tree is made of it. */
-static bool too_deep(struct fl_span s)
-{
-	size_t depth = 0;
-	bool string = false;
-
-	for (size_t i = 0; i < s.n; i++) {
-		uint8_t c = s.p[i];
-
-		if (string) {
-			if (c == '\\')
-				i++;
-			else
-				string = c != '"';
-		} else if (c == '"')
-			string = true;
-		else if (c == '{' || c == '[') {
-			if (++depth > DEPTH_MAX)
-				return true;
-		} else if ((c == '}' || c == ']') && depth)
-			depth--;
-	}
-	return false;
 }
 
 static const char *text_of(const json_t *o, const char *key)
@@ -67,7 +42,7 @@ int fl_taxii_page_parse(struct fl_span body, struct fl_arena *arena, struct fl_t
 	memset(out, 0, sizeof(*out));
 	if (body.n > ENVELOPE_MAX)
 		return fl_err_set(err, FL_ELIMIT, "a TAXII page is over %d octets", ENVELOPE_MAX);
-	if (too_deep(body))
+	if (fl__json_too_deep(body))
 		return page_error(err, "it is nested too deep");
 	root = json_loadb((const char *)body.p, body.n, JSON_REJECT_DUPLICATES, NULL);
 	objects = json_object_get(root, "objects");
@@ -100,7 +75,7 @@ int fl_json_one_line(struct fl_span document, struct fl_buf *out, struct fl_err 
 
 	if (document.n > ENVELOPE_MAX)
 		return fl_err_set(err, FL_ELIMIT, "a document is over %d octets", ENVELOPE_MAX);
-	root = too_deep(document) ? NULL : json_loadb((const char *)document.p, document.n, 0, NULL);
+	root = fl__json_too_deep(document) ? NULL : json_loadb((const char *)document.p, document.n, 0, NULL);
 	if (!root)
 		return fl_err_set(err, FL_EFORMAT, "not a JSON document");
 	text = json_dumps(root, JSON_COMPACT);
