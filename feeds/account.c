@@ -33,3 +33,24 @@ void fl__account_end(struct fl__reader *r, const struct fl__account *a)
 	if (a->first != FL_DROP_COUNT && !fl__drop_is_harmless(a->first) && r->reject)
 		r->reject(r->ctx, r->line, a->text, a->first);
 }
+
+int fl__account_lines(struct fl__reader *r, fl__account_read *read)
+{
+	struct fl_span text;
+	int ret = 0;
+
+	while (ret == 0 && fl__reader_line(r, &text)) {
+		struct fl__account line = { .text = text, .first = FL_DROP_COUNT };
+		struct fl_span rest = fl__comment_off(text);
+
+		if (rest.n == 0)
+			fl__account_drop(&line, FL_DROP_COMMENT);
+		else if (text.n > FL__LINE_MAX)
+			fl__account_drop(&line, FL_DROP_LINE_TOO_LONG);
+		else
+			ret = read(r, &line, rest);
+		if (ret == 0)
+			fl__account_end(r, &line);
+	}
+	return ret;
+}

@@ -20,16 +20,11 @@ static const struct {
 	{ "hostname|port", FL__KIND_NAME_FIRST },
 };
 
-static bool same_word(struct fl_span s, const char *word)
-{
-	return s.n == strlen(word) && strncasecmp((const char *)s.p, word, s.n) == 0;
-}
-
 enum fl__kind fl__kind_of(struct fl_span word)
 {
 	word = fl_span_trim(word);
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
-		if (same_word(word, kinds[i].word))
+		if (fl__word_is(word, kinds[i].word))
 			return kinds[i].kind;
 	return FL__KIND_OTHER;
 }
@@ -65,7 +60,7 @@ static const struct {
 static enum fl_category tag_of(struct fl_span word)
 {
 	for (size_t i = 0; i < sizeof(tags) / sizeof(*tags); i++)
-		if (same_word(word, tags[i].word))
+		if (fl__word_is(word, tags[i].word))
 			return tags[i].category;
 	return FL_CAT_NONE;
 }

@@ -5,11 +5,6 @@
 #include "base/text.h"
 #include "feeds/fields.h"
 
-static struct fl_span text_of(json_t *o, const char *key)
-{
-	return fl__json_text(json_object_get(o, key));
-}
-
 /* true, 1, "1" and "true" are all met. */
 static bool is_true(json_t *o, const char *key)
 {
@@ -27,7 +22,7 @@ static enum fl_category category_of(json_t *attribute)
 
 	json_array_foreach (json_object_get(attribute, "Tag"), i, tag)
 		if (got == FL_CAT_NONE)
-			got = fl__category(text_of(tag, "name"));
+			got = fl__category(fl__json_member_text(tag, "name"));
 	return got;
 }
 
@@ -42,8 +37,8 @@ static int attribute_give(struct fl__reader *r, struct fl__record *rec, json_t *
 		return 0;
 	}
 	rec->category = category_of(a);
-	fl__date(text_of(a, "first_seen"), &rec->first_seen_s);
-	return fl__record_value(r, rec, fl__kind_of(text_of(a, "type")), text_of(a, "value"));
+	fl__date(fl__json_member_text(a, "first_seen"), &rec->first_seen_s);
+	return fl__record_value(r, rec, fl__kind_of(fl__json_member_text(a, "type")), fl__json_member_text(a, "value"));
 }
 
 static int attribute_take(struct fl__reader *r, struct fl_span text)

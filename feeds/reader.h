@@ -56,6 +56,9 @@ int fl__account_name(struct fl__reader *r, struct fl__account *a, struct fl_span
 void fl__account_drop(struct fl__account *a, enum fl_drop why);
 /** Counts the line: out, or dropped for its reason (FL_DROP_SYNTAX when it has none). */
 void fl__account_end(struct fl__reader *r, const struct fl__account *a);
+typedef int fl__account_read(struct fl__reader *r, struct fl__account *line, struct fl_span rest);
+/** All lines of a body: blank ones, comments and those that are too long by themselves, the others, without a comment at their end, by `read`. */
+int fl__account_lines(struct fl__reader *r, fl__account_read *read);
 
 typedef int fl__read(struct fl__reader *r);
 fl__read fl__plain_read, fl__hosts_read, fl__adblock_read;

@@ -31,5 +31,10 @@ bool fl__key_is(struct fl_span key, struct fl_span text);
 json_t *fl__tree_at(json_t *v, const char *pointer);
 /** One record as a tree: bounded in size; duplicate keys, text that is not UTF-8 and U+0000 are refused. A new reference, or NULL. */
 json_t *fl__tree_load(struct fl_span text);
-/** The text of a string, and of a member; empty when it is none. */
+/** The text of a string; an empty span when it is none. */
 struct fl_span fl__json_text(const json_t *v);
+/** The same of a member; an empty span when it is not there. */
+static inline struct fl_span fl__json_member_text(const json_t *o, const char *key)
+{
+	return fl__json_text(json_object_get(o, key));
+}

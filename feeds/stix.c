@@ -19,11 +19,6 @@ struct versions {
 	size_t n, cap;
 };
 
-static struct fl_span text_of(json_t *o, const char *key)
-{
-	return fl__json_text(json_object_get(o, key));
-}
-
 static bool is_true(json_t *o, const char *key)
 {
 	json_t *v = json_object_get(o, key);
@@ -33,7 +28,7 @@ static bool is_true(json_t *o, const char *key)
 
 static int versions_add(struct versions *s, json_t *o, uint32_t index)
 {
-	struct fl_span id = text_of(o, "id"), modified = text_of(o, "modified");
+	struct fl_span id = fl__json_member_text(o, "id"), modified = fl__json_member_text(o, "modified");
 	struct version *v = &(struct version){ .index = index };
 
 	if (s->n == s->cap) {
@@ -98,7 +93,7 @@ static struct fl_span objects_of(struct fl_span document)
 
 static bool is_indicator(json_t *o)
 {
-	return fl_span_eqs(text_of(o, "type"), "indicator");
+	return fl_span_eqs(fl__json_member_text(o, "type"), "indicator");
 }
 
 /* A cheap look, so that only what may be an indicator becomes a tree twice. */
@@ -153,7 +148,7 @@ static enum fl_category category_of(json_t *o)
 /* Why an indicator claims nothing, whatever its pattern says; FL_DROP_COUNT: it may. Fills in the attributes. */
 static enum fl_drop indicator_judge(const struct fl__reader *r, struct fl__record *rec, json_t *o)
 {
-	struct fl_span language = text_of(o, "pattern_type");
+	struct fl_span language = fl__json_member_text(o, "pattern_type");
 	json_t *confidence = json_object_get(o, "confidence");
 	double c = json_is_number(confidence) ? json_number_value(confidence) : 0;
 
@@ -163,8 +158,8 @@ static enum fl_drop indicator_judge(const struct fl__reader *r, struct fl__recor
 		return FL_DROP_NOT_APPLICABLE;
 	rec->confidence = c >= 1 && c <= 100 ? (uint8_t)c : 0;
 	rec->category = category_of(o);
-	fl__date(text_of(o, "valid_from"), &rec->first_seen_s);
-	fl__date(text_of(o, "valid_until"), &rec->expires_s);
+	fl__date(fl__json_member_text(o, "valid_from"), &rec->first_seen_s);
+	fl__date(fl__json_member_text(o, "valid_until"), &rec->expires_s);
 	if (r->opt->now_s && rec->first_seen_s > r->opt->now_s) {
 		if (!r->result->next_valid_s || rec->first_seen_s < r->result->next_valid_s)
 			r->result->next_valid_s = rec->first_seen_s;
@@ -180,7 +175,7 @@ static int indicator_take(struct fl__reader *r, struct fl__record *rec, json_t *
 	int ret = 0;
 
 	if (why == FL_DROP_COUNT)
-		why = fl__stix_pattern(text_of(o, "pattern"), give, &g, &ret);
+		why = fl__stix_pattern(fl__json_member_text(o, "pattern"), give, &g, &ret);
 	if (why != FL_DROP_COUNT)
 		fl__record_why(rec, why);
 	else if (ret == 0 && rec->claims == 0)

@@ -140,21 +140,5 @@ bool fl__unbound_looks(struct fl_span text)
 
 int fl__unbound_read(struct fl__reader *r)
 {
-	struct fl_span text;
-	int ret = 0;
-
-	while (ret == 0 && fl__reader_line(r, &text)) {
-		struct fl__account line = { .text = text, .first = FL_DROP_COUNT };
-		struct fl_span rest = fl__comment_off(text);
-
-		if (rest.n == 0)
-			fl__account_drop(&line, FL_DROP_COMMENT);
-		else if (text.n > FL__LINE_MAX)
-			fl__account_drop(&line, FL_DROP_LINE_TOO_LONG);
-		else
-			ret = options_read(r, &line, rest);
-		if (ret == 0)
-			fl__account_end(r, &line);
-	}
-	return ret;
+	return fl__account_lines(r, options_read);
 }
