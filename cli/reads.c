@@ -334,26 +334,29 @@ static void answer_diff(struct fl_reads *r, const char *list, const struct fl_ad
 	stream_answer(s, ret, res);
 }
 
-void fl_reads_list(struct fl_reads *r, const struct fl_admin_request *req, struct fl_admin_response *res)
+void fl__reads_route(struct fl_reads *r, const char *prefix, const struct fl__reads_row *rows, size_t n, const struct fl_admin_request *req, struct fl_admin_response *res)
 {
-	static const struct {
-		const char *rest;
-		void (*answer)(struct fl_reads *r, const char *list, const struct fl_admin_request *req, struct fl_admin_response *res);
-	} rows[] = { { "", answer_show }, { "/versions", answer_log }, { "/entries", answer_entries }, { "/diff", answer_diff },
-		     { "/export", fl__reads_export } };
-	const char *from = req->path + strlen("/v1/domain-lists/"), *rest = strchrnul(from, '/');
+	const char *from = req->path + strlen(prefix), *rest = strchrnul(from, '/');
 	char name[FL_SET_NAME];
 
 	if ((size_t)(rest - from) < sizeof(name)) {
 		memcpy(name, from, (size_t)(rest - from));
 		name[rest - from] = '\0';
-		for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		for (size_t i = 0; i < n; i++)
 			if (strcmp(rest, rows[i].rest) == 0 && fl_set_name_valid(name)) {
 				rows[i].answer(r, name, req, res);
 				return;
 			}
 	}
 	fl_json_problem(res, FL_ENOTFOUND, "no such resource");
+}
+
+void fl_reads_list(struct fl_reads *r, const struct fl_admin_request *req, struct fl_admin_response *res)
+{
+	static const struct fl__reads_row rows[] = { { "", answer_show }, { "/versions", answer_log }, { "/entries", answer_entries }, { "/diff", answer_diff },
+		     { "/export", fl__reads_export } };
+
+	fl__reads_route(r, "/v1/domain-lists/", rows, sizeof(rows) / sizeof(rows[0]), req, res);
 }
 
 /* --- explain --- */

@@ -1,6 +1,6 @@
 /* What can be read of one source from the store: its versions, its names, and what it has that no other has. The comparison is one merge over the heads of all sources: of each a block is in
  * memory, never a set. It works in slices, between which the server's thread answers others, and ends with what it has when its time is over. */
-#include "cli/reads.h"
+#include "cli/reads_int.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -379,21 +379,7 @@ static void answer_overlap(struct fl_reads *r, const char *source, const struct 
 
 void fl_reads_feed(struct fl_reads *r, const struct fl_admin_request *req, struct fl_admin_response *res)
 {
-	static const struct {
-		const char *rest;
-		void (*answer)(struct fl_reads *r, const char *source, const struct fl_admin_request *req, struct fl_admin_response *res);
-	} rows[] = { { "/versions", answer_versions }, { "/entries", answer_names }, { "/overlap", answer_overlap } };
-	const char *from = req->path + strlen("/v1/feeds/"), *rest = strchrnul(from, '/');
-	char name[FL_SET_NAME];
+	static const struct fl__reads_row rows[] = { { "/versions", answer_versions }, { "/entries", answer_names }, { "/overlap", answer_overlap } };
 
-	if ((size_t)(rest - from) < sizeof(name)) {
-		memcpy(name, from, (size_t)(rest - from));
-		name[rest - from] = '\0';
-		for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-			if (strcmp(rest, rows[i].rest) == 0 && fl_set_name_valid(name)) {
-				rows[i].answer(r, name, req, res);
-				return;
-			}
-	}
-	fl_json_problem(res, FL_ENOTFOUND, "no such resource");
+	fl__reads_route(r, "/v1/feeds/", rows, sizeof(rows) / sizeof(rows[0]), req, res);
 }

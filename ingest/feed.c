@@ -16,23 +16,6 @@ const char *fl_feed_state_word(enum fl_feed_state s)
 	return words[s];
 }
 
-static void host_of(const char *url, char *out, size_t cap)
-{
-	const char *from = strstr(url, "://"), *at;
-	size_t n;
-
-	from = from ? from + 3 : url;
-	n = strcspn(from, "/?#");
-	at = memrchr(from, '@', n);
-	if (at) {
-		n -= (size_t)(at + 1 - from);
-		from = at + 1;
-	}
-	n = n < cap ? n : cap - 1;
-	memcpy(out, from, n);
-	out[n] = '\0';
-}
-
 static void hash_fields(struct fl_buf *b, const struct fl_cfg_fields *f)
 {
 	const char *const v[] = { f->value, f->type, f->category, f->confidence, f->first_seen, f->expires };
@@ -58,12 +41,14 @@ static void settings_hash(const struct fl_ingest *g, const struct fl_cfg_feed *c
 
 void fl__feed_init(const struct fl_ingest *g, struct fl_feed *f, const struct fl_cfg_feed *cfg)
 {
+	struct fl_span host = fl__url_authority(fl_span_str(cfg->url));
+
 	f->cfg = cfg;
 	settings_hash(g, cfg, f->settings);
 	memcpy(f->s.name, cfg->name, strnlen(cfg->name, sizeof(f->s.name) - 1));
 	memset(f->s.into, 0, sizeof(f->s.into));
 	memcpy(f->s.into, cfg->into, strnlen(cfg->into, sizeof(f->s.into) - 1));
-	host_of(cfg->url[0] ? cfg->url : "", f->host, sizeof(f->host));
+	snprintf(f->host, sizeof(f->host), "%.*s", (int)host.n, (const char *)host.p);
 	if (!cfg->enabled)
 		f->s.state = FL_FEED_DISABLED;
 	else if (f->s.state == FL_FEED_DISABLED)

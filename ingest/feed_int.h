@@ -91,6 +91,9 @@ struct fl_entry_iter *fl__feed_watch(struct fl_entry_iter *take, struct fl_feed_
 void fl__feed_expire(struct fl_ingest *g, struct fl_feed *f, fl_mono_ns now);
 /** After a fetch that brought nothing new: what it lacks as the ones before it did is absent once more. */
 void fl__feed_end_absent(struct fl_ingest *g, struct fl_feed *f, fl_mono_ns now);
+/* protected.c */
+/** "host:port" of "scheme://user@host:port/..." or of "host:port", borrowed. For URLs of the configuration, which were checked. */
+struct fl_span fl__url_authority(struct fl_span url);
 /* guard.c */
 enum fl_guard_verdict { FL_GUARD_TAKE, FL_GUARD_HELD, FL_GUARD_REJECTED };
 /** What no feed may block, from the configuration. 0 or FL_ENOMEM. */

@@ -10,27 +10,26 @@ struct loading {
 	fl_read_file *read_file;
 };
 
-/* The host of "scheme://user@host:port/..." or "host:port". */
-static struct fl_span host_in(struct fl_span text)
+struct fl_span fl__url_authority(struct fl_span url)
 {
-	const char *from, *at;
-	size_t n;
-	char buf[512];
+	const uint8_t *mark = url.n ? memmem(url.p, url.n, "://", 3) : NULL, *at;
+	size_t n = 0;
 
-	n = text.n < sizeof(buf) - 1 ? text.n : sizeof(buf) - 1;
-	memcpy(buf, text.p, n);
-	buf[n] = '\0';
-	from = strstr(buf, "://");
-	from = from ? from + 3 : buf;
-	n = strcspn(from, "/?#");
-	at = memrchr(from, '@', n);
-	if (at) {
-		n -= (size_t)(at + 1 - from);
-		from = at + 1;
-	}
-	if (n && *from != '[' && memchr(from, ':', n))
-		n = (size_t)((const char *)memchr(from, ':', n) - from);
-	return fl_span(text.p + (from - buf), n);
+	if (mark)
+		url = fl_span(mark + 3, url.n - (size_t)(mark + 3 - url.p));
+	while (n < url.n && !memchr("/?#", url.p[n], 3))
+		n++;
+	at = n ? memrchr(url.p, '@', n) : NULL;
+	return at ? fl_span(at + 1, n - (size_t)(at + 1 - url.p)) : fl_span(url.p, n);
+}
+
+/* Of an authority, its port taken off; an IPv6 address keeps its brackets and is no name. */
+static struct fl_span host_in(struct fl_span url)
+{
+	struct fl_span host = fl__url_authority(url);
+	const uint8_t *colon = host.n && host.p[0] != '[' ? memchr(host.p, ':', host.n) : NULL;
+
+	return colon ? fl_span(host.p, (size_t)(colon - host.p)) : host;
 }
 
 static int add_host(struct loading *l, struct fl_span url, enum fl_protect_why why)
