@@ -129,9 +129,47 @@ static void check_feed(struct fl__load *l, struct fl_cfg_feed *f)
 		f->guard.max_removed_ratio = list->guard.max_removed_ratio;
 }
 
+/* What a type of findings source cannot do without. */
+static const struct need {
+	enum fl_cfg_findings_type type;
+	size_t off; /* of a text */
+	const char *key, *hint;
+} findings_needs[] = {
+	{ FL_FINDINGS_DIRECTORY, offsetof(struct fl_cfg_findings_source, path), "path", "path: the folder that is watched" },
+	{ FL_FINDINGS_WEBHOOK, offsetof(struct fl_cfg_findings_source, path), "path", "path: of the URL that it is sent to, as /v1/findings/NAME" },
+	{ FL_FINDINGS_WEBHOOK, offsetof(struct fl_cfg_findings_source, hmac_secret_file), "hmac_secret_file", "a webhook without a secret could be anyone's" },
+	{ FL_FINDINGS_KAFKA, offsetof(struct fl_cfg_findings_source, topic), "topic", "topic: the whole name, without fireline's prefix" },
+	{ FL_FINDINGS_SQS, offsetof(struct fl_cfg_findings_source, queue_url), "queue_url", "queue_url: as https://sqs.REGION.amazonaws.com/ACCOUNT/NAME" },
+	{ FL_FINDINGS_SQS, offsetof(struct fl_cfg_findings_source, region), "region", "region: as us-east-1" },
+	{ FL_FINDINGS_GUARDDUTY, offsetof(struct fl_cfg_findings_source, detector_id), "detector_id", "detector_id: of the detector whose findings are read" },
+	{ FL_FINDINGS_GUARDDUTY, offsetof(struct fl_cfg_findings_source, region), "region", "region: as us-east-1" },
+};
+
+static void check_findings_source(struct fl__load *l, const struct fl_cfg_findings_source *s)
+{
+	for (size_t i = 0; i < sizeof(findings_needs) / sizeof(*findings_needs); i++) {
+		const struct need *n = &findings_needs[i];
+
+		if (n->type == s->type && !**(const char *const *)((const char *)s + n->off))
+			fl__load_error(l, fl__load_node(l, &s->type), n->hint, "a source of this type needs %s", n->key);
+	}
+	if (s->type == FL_FINDINGS_WEBHOOK && s->path[0] && s->path[0] != '/')
+		fl__load_error(l, fl__load_node(l, &s->path), "as /v1/findings/NAME", "the path of a webhook begins with /");
+	if (s->type == FL_FINDINGS_WEBHOOK && s->enabled && !l->cfg->findings.webhook_address[0])
+		fl__load_error(l, fl__load_node(l, &s->type), "findings: {webhook: {address: \"127.0.0.1:8454\"}}", "no listener for webhooks");
+	if (s->type == FL_FINDINGS_KAFKA && s->enabled && !l->cfg->kafka_brokers[0])
+		fl__load_error(l, fl__load_node(l, &s->type), "kafka: {brokers: [...]}", "there is no Kafka to read it from");
+	if (*s->mapping.id || *s->mapping.type || *s->mapping.severity || *s->mapping.reason || *s->mapping.updated_at || *s->mapping.expires_at)
+		if (!*s->mapping.domain)
+			fl__load_error(l, fl__load_node(l, &s->name), "mapping: {domain: /path/to/name}", "a mapping that does not say where the domain stands");
+}
+
 static void check_findings(struct fl__load *l)
 {
 	struct fl_cfg_findings *f = &l->cfg->findings;
+
+	if (!f->webhook_cert_file[0] != !f->webhook_key_file[0])
+		fl__load_error(l, fl__load_node(l, f->webhook_cert_file[0] ? &f->webhook_cert_file : &f->webhook_key_file), NULL, "cert_file and key_file belong together");
 
 	fl__check_list_exists(l, &f->into, "findings");
 	fl__check_list_exists(l, &f->alert_into, "findings");
@@ -139,11 +177,12 @@ static void check_findings(struct fl__load *l)
 		fl__load_error(l, fl__load_node(l, fl__load_node(l, &f->alert_into) ? &f->alert_into : &f->into), "two lists: one rule blocks, the other alerts",
 			       "into and alert_into are the same list");
 	for (size_t i = 0; i < f->n_sources; i++) {
+		check_findings_source(l, &f->sources[i]);
 		if (strcmp(f->sources[i].name, "cli") == 0)
 			fl__load_error(l, fl__load_node(l, &f->sources[i].name), NULL, "'cli' is the source of `fireline finding inject`");
 		for (size_t j = 0; j < i; j++)
 			if (f->sources[i].path[0] && strcmp(f->sources[i].path, f->sources[j].path) == 0)
-				fl__load_error(l, fl__load_node(l, &f->sources[i].path), NULL, "two sources read the same folder");
+				fl__load_error(l, fl__load_node(l, &f->sources[i].path), NULL, "two sources have the same path");
 	}
 }
 

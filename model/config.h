@@ -77,13 +77,28 @@ struct fl_cfg_feed {
 	int urls;				/* enum fl_feed_urls of feeds/feeds.h */
 	struct fl_cfg_guard guard; /* of its list, unless it has its own */
 };
-enum fl_cfg_findings_type { FL_FINDINGS_DIRECTORY };
+enum fl_cfg_findings_type { FL_FINDINGS_DIRECTORY, FL_FINDINGS_WEBHOOK, FL_FINDINGS_KAFKA, FL_FINDINGS_SQS, FL_FINDINGS_GUARDDUTY };
+/* Where the fields of a foreign record stand, each a JSON pointer (RFC 6901) or "". */
+struct fl_cfg_finding_mapping {
+	const char *id, *type, *domain, *severity, *reason, *updated_at, *expires_at;
+};
 struct fl_cfg_findings_source {
 	const char *name;
 	enum fl_cfg_findings_type type;
-	const char *path, *glob;
-	bool done_move; /* done: move; else delete */
 	bool enabled;
+	const char *path;	      /* directory: the folder; webhook: the path of its URL */
+	const char *glob;	      /* directory */
+	bool done_move;		      /* directory; done: move; else delete */
+	const char *hmac_secret_file; /* webhook */
+	const char *topic, *group;    /* kafka; the topic as it is, without our prefix */
+	struct fl_cfg_finding_mapping mapping;
+	/* sqs, guardduty */
+	const char *queue_url, *region, *detector_id;
+	const char *endpoint;			/* in place of AWS's own, "" none: a proxy, or a double */
+	const char *credentials_file, *profile; /* "" environment, then the usual file, then the metadata services */
+	const char *ca_file;
+	int64_t wait_ms, visibility_ms, every_ms;
+	uint32_t max_receives; /* sqs: a message that was handed out more often and still cannot be read is set aside */
 };
 struct fl_cfg_finding_rule {
 	const char *type;
@@ -97,6 +112,9 @@ struct fl_cfg_findings {
 	bool ignore_samples;
 	const struct fl_cfg_findings_source *sources;
 	size_t n_sources;
+	const char *webhook_address, *webhook_cert_file, *webhook_key_file; /* where webhooks are received; "" not */
+	uint32_t webhook_rate;						    /* requests a second from one address */
+	uint64_t webhook_max_bytes;
 	const struct fl_cfg_finding_rule *rules;
 	size_t n_rules;
 };

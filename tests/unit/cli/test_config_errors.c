@@ -106,7 +106,14 @@ static const struct broken rows[] = {
 	{ FEED("path: /x, format: hosts, into: malware, jitter: 90%"), 3, 62, "out of range: 90%", NULL },
 	/* findings */
 	{ "findings: {defaults: {alert_into: findings-block}}\n", 1, 35, "the same list", NULL },
-	{ "findings: {sources: [{name: q, type: sqs, path: /x}]}\n", 1, 38, "'sqs' is no type", "only directory" },
+	{ "findings: {sources: [{name: q, type: sqz, path: /x}]}\n", 1, 38, "'sqz' is no type", "did you mean 'sqs'?" },
+	{ "findings: {sources: [{name: q, type: directory}]}\n", 1, 38, "needs path", "the folder" },
+	{ "findings: {sources: [{name: q, type: sqs, region: us-east-1}]}\n", 1, 38, "needs queue_url", "https://sqs" },
+	{ "findings: {sources: [{name: q, type: guardduty, region: us-east-1}]}\n", 1, 38, "needs detector_id", NULL },
+	{ "findings: {sources: [{name: q, type: webhook, path: /v1/x}], webhook: {address: \"127.0.0.1:1\"}}\n", 1, 38, "needs hmac_secret_file", "anyone's" },
+	{ "findings: {sources: [{name: q, type: webhook, path: /v1/x, hmac_secret_file: /s}]}\n", 1, 38, "no listener", "address" },
+	{ "findings: {sources: [{name: q, type: kafka, topic: x}]}\n", 1, 38, "no Kafka", "brokers" },
+	{ "findings: {webhook: {address: \"127.0.0.1:1\", cert_file: /c}}\n", 1, 57, "belong together", NULL },
 	{ "findings: {actions: [{type: x, action: drop}]}\n", 1, 40, "'drop' is no action", "block, alert, ignore" },
 	/* policy */
 	{ RULE("domain_list: malvare, action: BLOCK"), 5, 43, "names the list 'malvare'", "did you mean 'malware'?" },
