@@ -55,29 +55,6 @@ struct touched {
 	struct fl_tuple old, new;
 };
 
-static int by_key(const void *a, const void *b)
-{
-	return fl_rkey_cmp(((const struct touched *)a)->key, ((const struct touched *)b)->key);
-}
-
-static size_t distinct_keys(const struct fl_claim_batch *b, struct touched *t)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < b->n; i++)
-		t[n++].key = fl_rkey_span(&b->claims[i].key);
-	qsort(t, n, sizeof(*t), by_key);
-	if (n) {
-		size_t k = 1;
-
-		for (size_t i = 1; i < n; i++)
-			if (fl_rkey_cmp(t[i].key, t[k - 1].key) != 0)
-				t[k++] = t[i];
-		n = k;
-	}
-	return n;
-}
-
 static uint32_t seconds_up(fl_unix_us t)
 {
 	int64_t s = (t + FL_US_PER_S - 1) / FL_US_PER_S;
@@ -99,40 +76,57 @@ static void fold(struct fl_tuple *t, bool *endless, const struct fl_claim *c)
 		t->first_seen_s = seen;
 }
 
-static const struct fl_claim *in_batch(const struct fl_claim_batch *b, const char *id)
+/* One claim that is to be written, and what the store has of it. */
+struct row {
+	struct fl_claim *c;
+	const struct fl_claim_view *view;
+};
+
+static int by_name_and_id(const void *a, const void *b)
 {
-	for (size_t i = 0; i < b->n; i++)
-		if (strcmp(b->claims[i].id, id) == 0)
-			return &b->claims[i];
-	return NULL;
+	const struct fl_claim *x = ((const struct row *)a)->c, *y = ((const struct row *)b)->c;
+	int d = fl_rkey_cmp(fl_rkey_span(&x->key), fl_rkey_span(&y->key));
+
+	return d ? d : strcmp(x->id, y->id);
 }
 
-/* The tuple before is what the stored active claims give, the tuple after what they give with the batch in place of their older selves: claims and set are
- * written by one commit, so the two always agree, and no name has to be looked up in the set. */
-static int tuples_of(struct fl_findings_stage *f, const struct fl_claim_batch *b, struct touched *t, struct fl_err *err)
+static bool rewritten(const struct row *v, size_t n, const char *id)
 {
-	struct fl_arena arena = { 0 };
-	struct fl_claim *stored = NULL;
-	bool endless_old = false, endless_new = false;
-	size_t n = 0;
-	int ret = 0;
+	size_t lo = 0, hi = n;
 
-	if (b->set->head.id.number)
-		ret = fl_claims_of(f->c.sets, b->set->source, t->key, &arena, &stored, &n, err);
-	for (size_t i = 0; ret == 0 && i < n; i++) {
-		fold(&t->old, &endless_old, &stored[i]);
-		if (!in_batch(b, stored[i].id))
-			fold(&t->new, &endless_new, &stored[i]);
+	while (lo < hi) {
+		size_t mid = (lo + hi) / 2;
+		int d = strcmp(v[mid].c->id, id);
+
+		if (d == 0)
+			return true;
+		if (d < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
 	}
-	for (size_t i = 0; ret == 0 && i < b->n; i++)
-		if (fl_rkey_cmp(fl_rkey_span(&b->claims[i].key), t->key) == 0)
-			fold(&t->new, &endless_new, &b->claims[i]);
+	return false;
+}
+
+/* The tuple of a name, of which v are the claims that are written. Before: what the stored active claims give; after: what they give with these in place of their older selves. Claims and
+ * set are written by one commit, so the two always agree, and no name has to be looked up in the set. */
+static void tuples_of(const struct row *v, size_t n, bool set_exists, struct touched *t)
+{
+	bool endless_old = false, endless_new = false;
+
+	for (size_t i = 0; set_exists && i < v->view->n_held; i++) {
+		const struct fl_claim *held = v->view->held[i];
+
+		fold(&t->old, &endless_old, held);
+		if (!rewritten(v, n, held->id))
+			fold(&t->new, &endless_new, held);
+	}
+	for (size_t i = 0; i < n; i++)
+		fold(&t->new, &endless_new, v[i].c);
 	if (endless_old)
 		t->old.expires_s = 0;
 	if (endless_new)
 		t->new.expires_s = 0;
-	fl_arena_done(&arena);
-	return ret;
 }
 
 /* The changes as a stream: owns its rows. */
@@ -164,32 +158,75 @@ static void rows_close(struct fl_change_iter *it)
 	free(r);
 }
 
-static int commit_once(struct fl_findings_stage *f, const struct fl_claim_batch *b, struct fl_source_version *out, struct fl_err *err)
+/* What is to be written of the batch, by name: copies, in arena, that the batch's judge has seen. */
+static int rows_of(struct fl_findings_stage *f, const struct fl_claim_batch *b, struct fl_arena *arena, struct row **out, size_t *n_out, struct fl_err *err)
 {
-	struct fl_fetch_state fetch = { .seen_at = b->seen_at };
-	struct fl_source_commit c = { .name = b->set->source, .lease = &b->set->lease, .parent = &b->set->head, .cause = b->cause, .actor = b->actor,
-				      .reason = b->reason, .fetch = &fetch, .claims = { b->claims, b->n }, .even_unchanged = true };
-	struct change_rows *rows;
-	int ret = fl__claim_set_ready(f, b->set, err);
+	struct fl_claim *copy = fl_arena_array(arena, b->n + 1, sizeof(*copy));
+	const struct fl_claim **asked = fl_arena_array(arena, b->n + 1, sizeof(*asked));
+	struct fl_claim_view *view = fl_arena_array(arena, b->n + 1, sizeof(*view));
+	struct row *rows = fl_arena_array(arena, b->n + 1, sizeof(*rows));
+	char name[FL_NAME_TEXT];
+	size_t n = 0;
+	int ret;
 
-	if (ret < 0)
-		return ret;
-	rows = calloc(1, sizeof(*rows));
-	if (rows)
-		rows->t = calloc(b->n + 1, sizeof(*rows->t));
-	if (!rows || !rows->t) {
-		free(rows);
+	if (!copy || !asked || !view || !rows)
+		return fl_err_set(err, FL_ENOMEM, "out of memory");
+	for (size_t i = 0; i < b->n; i++) {
+		copy[i] = b->claims[i];
+		asked[i] = &copy[i];
+	}
+	ret = fl_claims_view(f->c.sets, b->set->source, asked, b->n, arena, view, err);
+	for (size_t i = 0; ret == 0 && i < b->n; i++) {
+		if (b->judge ? b->judge(b->ctx, i, &view[i], &copy[i]) : !view[i].broken)
+			rows[n++] = (struct row){ &copy[i], &view[i] };
+		else if (!b->judge)
+			ret = fl_err_set(err, FL_ECORRUPT, "source '%s': a claim on %s in the store is malformed", b->set->source,
+					 fl_rkey_to_text(fl_rkey_span(&copy[i].key), name));
+	}
+	qsort(rows, n, sizeof(*rows), by_name_and_id);
+	*out = rows;
+	*n_out = n;
+	return ret;
+}
+
+static int touched_of(const struct row *rows, size_t n, bool set_exists, struct change_rows **out)
+{
+	struct change_rows *r = calloc(1, sizeof(*r));
+
+	if (r)
+		r->t = calloc(n + 1, sizeof(*r->t));
+	if (!r || !r->t) {
+		free(r);
 		return FL_ENOMEM;
 	}
-	rows->it = (struct fl_change_iter){ rows_next, rows_close };
-	rows->n = distinct_keys(b, rows->t);
-	for (size_t i = 0; ret == 0 && i < rows->n; i++)
-		ret = tuples_of(f, b, &rows->t[i], err);
-	if (ret < 0) {
-		rows_close(&rows->it);
-		return ret;
+	r->it = (struct fl_change_iter){ rows_next, rows_close };
+	for (size_t i = 0, k; i < n; i = k) {
+		struct touched *t = &r->t[r->n++];
+
+		t->key = fl_rkey_span(&rows[i].c->key);
+		for (k = i + 1; k < n && fl_rkey_cmp(fl_rkey_span(&rows[k].c->key), t->key) == 0; k++)
+			;
+		tuples_of(rows + i, k - i, set_exists, t);
 	}
-	ret = fl_source_commit_changes(f->c.sets, &c, &rows->it, out, err);
+	*out = r;
+	return 0;
+}
+
+static int commit_rows(struct fl_findings_stage *f, const struct fl_claim_batch *b, const struct row *rows, size_t n, struct fl_arena *arena,
+		       struct fl_source_version *out, struct fl_err *err)
+{
+	struct fl_fetch_state fetch = { .seen_at = b->seen_at };
+	struct fl_claim *claims = fl_arena_array(arena, n, sizeof(*claims));
+	struct fl_source_commit c = { .name = b->set->source, .lease = &b->set->lease, .parent = &b->set->head, .cause = b->cause, .actor = b->actor,
+				      .reason = b->reason, .fetch = &fetch, .claims = { claims, n }, .even_unchanged = true };
+	struct change_rows *changes;
+	int ret = claims ? touched_of(rows, n, b->set->head.id.number != 0, &changes) : FL_ENOMEM;
+
+	if (ret < 0)
+		return fl_err_set(err, ret, "out of memory");
+	for (size_t i = 0; i < n; i++)
+		claims[i] = *rows[i].c;
+	ret = fl_source_commit_changes(f->c.sets, &c, &changes->it, out, err);
 	if (ret == 0) {
 		b->set->head.id = out->id;
 		b->set->head.entries = out->digests.entries;
@@ -197,6 +234,22 @@ static int commit_once(struct fl_findings_stage *f, const struct fl_claim_batch 
 		if (out->attempt[0])
 			b->set->head.keyframe = out->id.number;
 	}
+	return ret;
+}
+
+static int commit_once(struct fl_findings_stage *f, const struct fl_claim_batch *b, struct fl_source_version *out, struct fl_err *err)
+{
+	struct fl_arena arena = { 0 };
+	struct row *rows = NULL;
+	size_t n = 0;
+	int ret = fl__claim_set_ready(f, b->set, err);
+
+	memset(out, 0, sizeof(*out));
+	if (ret == 0)
+		ret = rows_of(f, b, &arena, &rows, &n, err);
+	if (ret == 0 && n)
+		ret = commit_rows(f, b, rows, n, &arena, out, err);
+	fl_arena_done(&arena);
 	return ret;
 }
 

@@ -4,8 +4,9 @@
 #include <stdlib.h>
 
 #include "base/text.h"
+#include "ingest/intake.h"
 
-enum { DOCUMENT_MAX = 16 << 20, SETTLE_US = 2000000, FILES_A_STEP = 64 };
+enum { DOCUMENT_MAX = 16 << 20, SETTLE_US = 2000000, FILES_A_STEP = 256, BATCH_ITEMS = 1000, BATCHES_A_STEP = 8 };
 
 /* Findings of a detector that was given one of our lists say its name: the list's own, or with ours before it. */
 static const char *const *own_lists(struct fl_arena *arena, const struct fl_config *cfg)
@@ -108,176 +109,6 @@ void fl_findings_close(struct fl_findings_stage *f)
 	free(f);
 }
 
-/* --- one document --- */
-
-/* Takes back more than is known to be taken back? A withdrawal without a date is taken as said now. */
-static bool withdraws_nothing(const struct fl_claim *stored, const struct fl_claim *c)
-{
-	if (stored->state == FL_CLAIM_WITHDRAWN)
-		return stored->updated_at >= c->updated_at;
-	return c->updated_at && stored->updated_at > c->updated_at;
-}
-
-/* Is the stored claim at least as new, or beyond change? Then this one says nothing new. A withdrawn claim is revived by the source's own later word alone: one with a date after the
- * withdrawal's. A repeat, one that arrives late, and one without a date leave it withdrawn (docs/decisions/withdrawn.md). */
-static bool nothing_new(const struct fl_claim *stored, const struct fl_claim *c)
-{
-	if (stored->state == FL_CLAIM_DISMISSED)
-		return true;
-	if (c->state == FL_CLAIM_WITHDRAWN)
-		return withdraws_nothing(stored, c);
-	if (stored->state == FL_CLAIM_WITHDRAWN && !stored->updated_at)
-		return true;
-	if (stored->updated_at != c->updated_at)
-		return stored->updated_at > c->updated_at;
-	return stored->state == FL_CLAIM_WITHDRAWN || (stored->state == c->state && c->updated_at != 0);
-}
-
-static void say_known(struct fl_findings_stage *f, const struct fl_claim *stored, const struct fl_claim *c, struct fl_finding_outcome *out)
-{
-	out->duplicate++;
-	f->s.duplicate++;
-	if (c->state == FL_CLAIM_ACTIVE && (stored->state == FL_CLAIM_WITHDRAWN || stored->state == FL_CLAIM_DISMISSED))
-		snprintf(out->reason, sizeof(out->reason), "%s: it is %s, and this is no later word of it", c->type[0] ? c->type : "finding",
-			 fl_claim_state_word(stored->state));
-}
-
-/* Sorts the claims of one finding: those that change something stay in v (to the front). A withdrawal of what was never claimed here is one of them: what it takes back may yet arrive. */
-static int keep_new(struct fl_findings_stage *f, struct fl_claim *v, size_t *n, struct fl_finding_outcome *out, struct fl_err *err)
-{
-	size_t k = 0;
-
-	for (size_t i = 0; i < *n; i++) {
-		struct fl_claim stored;
-		int ret = fl_claim_get(f->c.sets, v[i].source, v[i].id, &stored, err);
-
-		if (ret < 0 && ret != FL_ENOTFOUND)
-			return ret;
-		if (ret == 0 && nothing_new(&stored, &v[i])) {
-			say_known(f, &stored, &v[i], out);
-			continue;
-		}
-		if (ret == 0 && stored.seen_at && stored.seen_at < v[i].seen_at && v[i].state != FL_CLAIM_ACTIVE)
-			v[i].seen_at = stored.seen_at;
-		v[k++] = v[i];
-	}
-	*n = k;
-	return 0;
-}
-
-static void count_refused(struct fl_findings_stage *f, enum fl_drop why)
-{
-	switch (why) {
-	case FL_DROP_SAMPLE:
-		f->s.sample++;
-		break;
-	case FL_DROP_LOW_SEVERITY:
-		f->s.low_severity++;
-		break;
-	case FL_DROP_NO_DOMAIN:
-		f->s.no_domain++;
-		break;
-	case FL_DROP_IGNORED:
-		f->s.ignored++;
-		break;
-	default:
-		f->s.malformed++;
-	}
-}
-
-static const char *const action_words[] = { "block", "alert", "ignore" };
-
-/* Topic `findings`: the normalised finding and what was decided. Best effort: the source version is what is durable. */
-static void tell(struct fl_findings_stage *f, const struct fl_finding *fi, const struct fl_claim *v, size_t n, enum fl_finding_action action)
-{
-	struct fl_buf b = { 0 };
-
-	if (!f->c.bus)
-		return;
-	for (size_t i = 0; i < n; i++) {
-		fl_buf_reset(&b);
-		fl_buf_printf(&b, "{\"action\":\"%s\",\"claim\":", action_words[action]);
-		fl_claim_encode(&v[i], &b);
-		fl_buf_u8(&b, '}');
-		if (!b.failed)
-			fl_bus_produce(f->c.bus, FL_BUS_CONTROL, FL_TOPIC_FINDINGS, fl_span_str(fi->id ? fi->id : ""), fl_buf_span(&b), NULL, 0, 0, NULL);
-	}
-	fl_buf_done(&b);
-}
-
-static int take_finding(struct fl_findings_stage *f, const char *source, const struct fl_finding *fi, bool dry_run, const char *actor, struct fl_arena *arena,
-			struct fl_finding_outcome *out, struct fl_err *err)
-{
-	struct fl_finding_claims claims = { 0 };
-	struct fl_claim_batch b = { .cause = FL_CAUSE_FINDING, .actor = actor, .reason = fi->type ? fi->type : "", .seen_at = fl_now_unix(f->c.clock) };
-	struct fl_source_version v;
-	char set[FL_SET_NAME];
-	uint32_t domains = fi->n_domains ? fi->n_domains : 1;
-	int ret = fl_finding_claims(f->c.names, fi, &f->policy, source, b.seen_at, arena, &claims, &out->tally);
-
-	if (ret < 0)
-		return ret;
-	out->domains += domains;
-	if (claims.n == 0) {
-		out->refused++;
-		snprintf(out->reason, sizeof(out->reason), "%s: %s", fi->type ? fi->type : "finding", fl_drop_text(claims.why));
-		count_refused(f, claims.why);
-		return 0;
-	}
-	snprintf(set, sizeof(set), "%.80s.%s", source, action_words[claims.action]);
-	b.set = fl__claim_set(f, set, claims.action == FL_FINDING_BLOCK ? f->c.cfg->findings.into : f->c.cfg->findings.alert_into);
-	if (!b.set)
-		return fl_err_set(err, FL_ELIMIT, "findings source '%s': over %d sets", source, FL_CLAIM_SETS_MAX);
-	for (size_t i = 0; i < claims.n; i++) {
-		memcpy(claims.v[i].source, set, strlen(set) + 1);
-		fl_claim_id(&claims.v[i]);
-	}
-	memcpy(out->list, b.set->list, sizeof(out->list));
-	if (dry_run) {
-		out->accepted += (uint32_t)claims.n;
-		return 0;
-	}
-	ret = keep_new(f, claims.v, &claims.n, out, err);
-	if (ret < 0 || claims.n == 0)
-		return ret;
-	b.claims = claims.v;
-	b.n = claims.n;
-	ret = fl__claims_commit(f, &b, &v, err);
-	if (ret < 0)
-		return ret;
-	for (size_t i = 0; i < claims.n; i++) {
-		bool active = claims.v[i].state == FL_CLAIM_ACTIVE;
-
-		*(active ? &out->accepted : &out->withdrawn) += 1;
-		*(active ? &f->s.accepted : &f->s.withdrawn) += 1;
-	}
-	memcpy(out->source, set, strlen(set) + 1);
-	out->version = v.id.number;
-	tell(f, fi, claims.v, claims.n, claims.action);
-	return 0;
-}
-
-int fl_findings_inject(struct fl_findings_stage *f, const char *source, struct fl_span json, bool dry_run, const char *actor, struct fl_finding_outcome *out,
-		       struct fl_err *err)
-{
-	struct fl_arena arena = { 0 };
-	struct fl_findings found = { 0 };
-	int ret;
-
-	memset(out, 0, sizeof(*out));
-	ret = fl_finding_parse(json, &arena, &found, err);
-	if (ret < 0)
-		f->s.malformed++;
-	else
-		out->documents = 1;
-	for (size_t i = 0; ret == 0 && i < found.n; i++) {
-		out->findings++;
-		ret = take_finding(f, source, &found.v[i], dry_run, actor, &arena, out, err);
-	}
-	fl_arena_done(&arena);
-	return ret;
-}
-
 /* --- directories --- */
 
 static void trouble(struct fl_drop_place *p, const struct fl_cfg_findings_source *s, const char *name, const char *what, const struct fl_err *err)
@@ -285,40 +116,86 @@ static void trouble(struct fl_drop_place *p, const struct fl_cfg_findings_source
 	snprintf(p->trouble, sizeof(p->trouble), "%.50s/%.50s %s: %.55s", s->name, name, what, err->text);
 }
 
-/* False: the pass over the folder ends here. */
-static bool one_file(struct fl_findings_stage *f, const struct fl_cfg_findings_source *s, struct fl_drop_place *p)
+struct drop_file {
+	struct fl_intake_item item;
+	struct fl_buf body;
+	char name[256];
+	fl_unix_us mtime;
+};
+
+static void nobody_waits(void *ctx, struct fl_intake_item *item)
+{
+	(void)ctx, (void)item;
+}
+
+/* What becomes of a file whose document was taken, refused, or not acknowledged. False: the store is away, the pass over the folder ends here. */
+static bool put_away(struct fl_findings_stage *f, const struct fl_cfg_findings_source *s, struct fl_drop_place *p, struct drop_file *file)
 {
 	const struct fl_drop_dir *d = f->c.dir;
-	struct fl_finding_outcome out;
-	struct fl_buf body = { 0 };
+	struct fl_intake_item *it = &file->item;
 	struct fl_err err = { 0 };
-	fl_unix_us mtime = 0;
-	char name[256];
-	int ret = d->next(f->c.dir_ctx, s->path, s->glob, p->after, name, sizeof(name), &mtime, &err);
+
+	if (it->ret == 0) {
+		if (d->done(f->c.dir_ctx, s->path, file->name, s->done_move, &err) < 0)
+			trouble(p, s, file->name, "is taken but cannot be moved away", &err);
+	} else if (it->ret == FL_EFORMAT || it->ret == FL_ELIMIT) {
+		/* a file that is still being written is not yet a document: give it time to settle */
+		if (fl_now_unix(f->c.clock) - file->mtime > SETTLE_US) {
+			if (d->failed(f->c.dir_ctx, s->path, file->name, it->err.text, NULL) < 0)
+				trouble(p, s, file->name, "is refused and cannot be moved away", &it->err);
+		} else if (f->s.malformed)
+			f->s.malformed--;
+	} else if (it->ret != FL_ENOTFOUND)
+		trouble(p, s, file->name, "waits", &it->err);
+	return it->ret != FL_EUNAVAIL && it->ret != FL_EUNKNOWN && it->ret != FL_EFENCED;
+}
+
+/* The next file: 1, 0 none, or an error: also a folder that cannot be listed. */
+static int read_next(struct fl_findings_stage *f, const struct fl_cfg_findings_source *s, struct fl_drop_place *p, struct drop_file *file)
+{
+	const struct fl_drop_dir *d = f->c.dir;
+	struct fl_intake_item *it = &file->item;
+	int ret = d->next(f->c.dir_ctx, s->path, s->glob, p->after, file->name, sizeof(file->name), &file->mtime, &it->err);
 
 	if (ret != 1) {
 		if (ret < 0 && ret != FL_ENOTFOUND)
-			snprintf(p->trouble, sizeof(p->trouble), "%.190s", err.text);
-		return false;
+			snprintf(p->trouble, sizeof(p->trouble), "%.190s", it->err.text);
+		return 0;
 	}
-	memcpy(p->after, name, sizeof(p->after));
-	ret = d->read(f->c.dir_ctx, s->path, name, DOCUMENT_MAX, &body, &err);
-	if (ret == 0)
-		ret = fl_findings_inject(f, s->name, fl_buf_span(&body), false, s->name, &out, &err);
-	fl_buf_done(&body);
-	if (ret == 0) {
-		if (d->done(f->c.dir_ctx, s->path, name, s->done_move, &err) < 0)
-			trouble(p, s, name, "is taken but cannot be moved away", &err);
-	} else if (ret == FL_EFORMAT || ret == FL_ELIMIT) {
-		/* a file that is still being written is not yet a document: give it time to settle */
-		if (fl_now_unix(f->c.clock) - mtime > SETTLE_US) {
-			if (d->failed(f->c.dir_ctx, s->path, name, err.text, NULL) < 0)
-				trouble(p, s, name, "is refused and cannot be moved away", &err);
-		} else if (f->s.malformed)
-			f->s.malformed--;
-	} else if (ret != FL_ENOTFOUND)
-		trouble(p, s, name, "waits", &err);
-	return ret != FL_EUNAVAIL && ret != FL_EUNKNOWN && ret != FL_EFENCED;
+	memcpy(p->after, file->name, sizeof(p->after));
+	it->source = it->actor = s->name;
+	it->done = nobody_waits;
+	it->received_at = fl_now_unix(f->c.clock);
+	it->ret = d->read(f->c.dir_ctx, s->path, file->name, DOCUMENT_MAX, &file->body, &it->err);
+	it->json = fl_buf_span(&file->body);
+	return 1;
+}
+
+/* A few files, as one batch: 1 when there are more, 0 when the pass ends. */
+static int some_files(struct fl_findings_stage *f, const struct fl_cfg_findings_source *s, struct fl_drop_place *p)
+{
+	struct drop_file *v = calloc(FILES_A_STEP, sizeof(*v));
+	struct fl_intake_item *first = NULL, **last = &first;
+	size_t n = 0, bytes = 0;
+	bool go_on = true;
+
+	if (!v)
+		return 0;
+	while (n < FILES_A_STEP && bytes < DOCUMENT_MAX && read_next(f, s, p, &v[n]) == 1) {
+		if (v[n].item.ret == 0) {
+			*last = &v[n].item;
+			last = &v[n].item.next;
+		}
+		bytes += v[n++].body.n;
+	}
+	if (first)
+		fl_findings_take(f, first);
+	for (size_t i = 0; i < n; i++) {
+		go_on = put_away(f, s, p, &v[i]) && go_on;
+		fl_buf_done(&v[i].body);
+	}
+	free(v);
+	return go_on && (n == FILES_A_STEP || bytes >= DOCUMENT_MAX);
 }
 
 /* A step takes a few files, the next goes on behind them: what cannot be taken or moved away does not keep the rest waiting. */
@@ -329,13 +206,10 @@ bool fl__findings_directories(struct fl_findings_stage *f)
 	for (size_t i = 0; f->c.dir && i < f->c.cfg->findings.n_sources; i++) {
 		const struct fl_cfg_findings_source *s = &f->c.cfg->findings.sources[i];
 		struct fl_drop_place *p = &f->places[i];
-		int n = 0;
 
 		if (!s->enabled || s->type != FL_FINDINGS_DIRECTORY)
 			continue;
-		while (n < FILES_A_STEP && one_file(f, s, p))
-			n++;
-		if (n == FILES_A_STEP)
+		if (some_files(f, s, p))
 			more = true;
 		else {
 			memcpy(p->said, p->trouble, sizeof(p->said));
@@ -355,6 +229,20 @@ static void say_problem(struct fl_findings_stage *f)
 	snprintf(f->s.problem, sizeof(f->s.problem), "%s", what);
 }
 
+/* What waits in the intake, in a few batches: what comes meanwhile makes the next. */
+static bool drain(struct fl_findings_stage *f)
+{
+	struct fl_intake_item *first = NULL;
+
+	for (int i = 0; f->c.intake && i < BATCHES_A_STEP; i++) {
+		first = fl_intake_take(f->c.intake, BATCH_ITEMS);
+		if (!first)
+			return false;
+		fl_findings_take(f, first);
+	}
+	return first != NULL;
+}
+
 static void ignore_report(void *ctx, uint64_t tag, int code, int32_t partition, int64_t offset)
 {
 	(void)ctx, (void)tag, (void)code, (void)partition, (void)offset;
@@ -362,8 +250,9 @@ static void ignore_report(void *ctx, uint64_t tag, int code, int32_t partition, 
 
 int fl_findings_step(struct fl_findings_stage *f, fl_mono_ns now, fl_mono_ns *wake)
 {
-	bool more = fl__findings_directories(f);
+	bool more = drain(f);
 
+	more = fl__findings_directories(f) || more;
 	fl__claims_expire(f, now);
 	say_problem(f);
 	if (f->c.bus)

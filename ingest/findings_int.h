@@ -47,7 +47,7 @@ struct fl_findings_stage {
 	struct fl_findings_status s;
 };
 
-/* What one commit of a set is to do: claims written with it, and the names they touch. */
+/* What one commit of a set is to do: claims written with it, each id once, and the names they touch. */
 struct fl_claim_batch {
 	struct fl_claim_set *set;
 	const struct fl_claim *claims; /* with their new state */
@@ -55,12 +55,16 @@ struct fl_claim_batch {
 	enum fl_cause cause;
 	const char *actor, *reason;
 	fl_unix_us seen_at;
+	/* Asked for each claim when the store was read, and again after a lost race: is it to be written? It may change the claim. NULL: all are, and a name that cannot be read is
+	 * FL_ECORRUPT for the whole batch. */
+	bool (*judge)(void *ctx, size_t i, const struct fl_claim_view *view, struct fl_claim *claim);
+	void *ctx;
 };
 
 /** The set by source name, made on demand (bounded). NULL when there are too many. */
 struct fl_claim_set *fl__claim_set(struct fl_findings_stage *f, const char *source, const char *list);
 int fl__claim_set_ready(struct fl_findings_stage *f, struct fl_claim_set *s, struct fl_err *err);
-/** Commit a batch: for each name the tuple that all its active claims give. Retries a lost race. 0 also when nothing changes. */
+/** Commit a batch: for each name the tuple that all its active claims give. Retries a lost race. 0 also when nothing changes, or nothing is to be written: then out->id.number is 0. */
 int fl__claims_commit(struct fl_findings_stage *f, const struct fl_claim_batch *b, struct fl_source_version *out, struct fl_err *err);
 /** Claims past their time, in every set; a version each. What ends in numbers while nobody looked waits. */
 void fl__claims_expire(struct fl_findings_stage *f, fl_mono_ns now);

@@ -107,6 +107,8 @@ int fl_feed_try(const struct fl_names *names, const struct fl_feed_options *opt,
 		struct fl_set *set /* NULL, or gets the entries */, struct fl_feed_trial *out, struct fl_err *err);
 
 /* --- findings and operator entries --- */
+struct fl_intake;
+struct fl_intake_item; /* intake.h */
 struct fl_findings_config {
 	const struct fl_config *cfg;
 	struct fl_sets *sets;
@@ -116,6 +118,7 @@ struct fl_findings_config {
 	struct fl_clock *clock;
 	struct fl_random *random;
 	const struct fl_names *names;
+	struct fl_intake *intake; /* where the other sources' documents wait; NULL: none */
 };
 struct fl_findings_stage;
 int fl_findings_open(const struct fl_findings_config *c, struct fl_findings_stage **out, struct fl_err *err);
@@ -132,6 +135,9 @@ struct fl_finding_outcome {
 	char list[FL_SET_NAME];
 	char reason[256];	  /* of the last refusal */
 };
+/** Decode, decide and commit a list of documents (intake.h) as one batch: the claims of all go into few versions, at most a thousand in one, and a repeat in the batch costs nothing. Each gets its
+ * own word, and its done is called when all is durable. */
+void fl_findings_take(struct fl_findings_stage *f, struct fl_intake_item *first);
 /** Decode, decide and commit; durable in the source version when it returns 0. source: "cli", or a findings source's name. dry_run commits nothing.
  * FL_EFORMAT; FL_EUNAVAIL: nothing acknowledged, try again. */
 int fl_findings_inject(struct fl_findings_stage *f, const char *source, struct fl_span json, bool dry_run, const char *actor, struct fl_finding_outcome *out,

@@ -1,6 +1,8 @@
 /* Claims: claim:ID holds the JSON, of:NAME the ids of its active claims, due the expiry index. All are written by the commit that they belong to. */
 #include "sets/sets_int.h"
 
+#include <stdlib.h>
+
 int fl_claim_get(struct fl_sets *s, const char *source, const char *id, struct fl_claim *out, struct fl_err *err)
 {
 	struct fl_arena a = { 0 };
@@ -46,6 +48,212 @@ int fl_claims_of(struct fl_sets *s, const char *source, struct fl_span key, stru
 	if (ret == 0 && r.type != FL_REPLY_ARRAY)
 		ret = fl_err_set(err, FL_ECORRUPT, "source '%s': claims are malformed", source);
 	return ret == 0 ? decode_all(source, r.v, r.n, arena, out, n, err) : ret;
+}
+
+/* --- many at once --- */
+
+/* A claim that was read, by its id; c NULL: it is there and cannot be read. */
+struct seen {
+	const char *id;
+	const struct fl_claim *c;
+};
+
+struct view {
+	struct fl_sets *s;
+	const char *source;
+	struct fl_arena *arena;
+	struct seen *seen; /* sorted by id */
+	size_t n_seen;
+	struct fl_err *err;
+};
+
+static int by_id(const void *a, const void *b)
+{
+	return strcmp(((const struct seen *)a)->id, ((const struct seen *)b)->id);
+}
+
+static int by_claim_id(const void *a, const void *b)
+{
+	return strcmp((*(const struct fl_claim *const *)a)->id, (*(const struct fl_claim *const *)b)->id);
+}
+
+static const struct seen *view_find(const struct view *v, const char *id)
+{
+	struct seen key = { id, NULL };
+
+	return v->n_seen ? bsearch(&key, v->seen, v->n_seen, sizeof(key), by_id) : NULL;
+}
+
+static int view_nomem(struct view *v)
+{
+	return fl_err_set(v->err, FL_ENOMEM, "out of memory");
+}
+
+/* One reply of a claim's key into what was seen; of one that is not there, nothing. */
+static int view_see(struct view *v, const char *id, const struct fl_reply *r)
+{
+	struct fl_claim *c = NULL;
+
+	if (r->type == FL_REPLY_NIL)
+		return 0;
+	if (r->type == FL_REPLY_STRING) {
+		c = fl_arena_array(v->arena, 1, sizeof(*c));
+		if (!c)
+			return view_nomem(v);
+		if (fl_claim_decode(r->s, c, NULL) < 0)
+			c = NULL;
+	}
+	v->seen[v->n_seen++] = (struct seen){ id, c };
+	return 0;
+}
+
+static struct fl_cmd view_get(struct view *v, struct fl_span words[3], const char *id)
+{
+	words[0] = fl_span_str("HGET");
+	words[1] = fl__key(v->s, v->arena, FL_SOURCE, v->source, ":claim:%s", id);
+	words[2] = fl_span_str("json");
+	return (struct fl_cmd){ words, 3 };
+}
+
+/* The first trip: each claim, and the ids of those that hold its name: n replies in *members. */
+static int view_first(struct view *v, const struct fl_claim *const *asked, size_t n, struct fl_reply **members)
+{
+	struct fl_span(*words)[5] = fl_arena_array(v->arena, n, sizeof(*words));
+	struct fl_cmd *cmds = fl_arena_array(v->arena, 2 * n, sizeof(*cmds));
+	char name[FL_NAME_TEXT];
+	struct fl_reply *r = NULL;
+	int ret = 0;
+
+	*members = fl_arena_array(v->arena, n, sizeof(**members));
+	v->seen = fl_arena_array(v->arena, n, sizeof(*v->seen));
+	if (!words || !cmds || !*members || !v->seen)
+		return view_nomem(v);
+	for (size_t i = 0; i < n; i++) {
+		const char *of = fl_arena_printf(v->arena, "%ssource/%s:of:%s", v->s->store->prefix, v->source, fl_rkey_to_text(fl_rkey_span(&asked[i]->key), name));
+
+		if (!of)
+			return view_nomem(v);
+		cmds[2 * i] = view_get(v, words[i], asked[i]->id);
+		words[i][3] = fl_span_str("SMEMBERS");
+		words[i][4] = fl_span_str(of);
+		cmds[2 * i + 1] = (struct fl_cmd){ words[i] + 3, 2 };
+	}
+	ret = fl_store_call(v->s->store, cmds, 2 * n, v->arena, &r, v->err);
+	for (size_t i = 0; ret == 0 && i < n; i++) {
+		(*members)[i] = r[2 * i + 1];
+		if (r[2 * i + 1].type != FL_REPLY_ARRAY)
+			ret = fl_err_set(v->err, FL_ECORRUPT, "source '%s': its index of names is malformed", v->source);
+		else
+			ret = view_see(v, asked[i]->id, &r[2 * i]);
+	}
+	if (ret == 0)
+		qsort(v->seen, v->n_seen, sizeof(*v->seen), by_id);
+	return ret;
+}
+
+/* The ids of members that were not asked for, once each, as claims yet to be read. */
+static int view_others(struct view *v, const struct fl_reply *members, size_t n, struct seen **out, size_t *n_out)
+{
+	size_t total = 0, k = 0, m = 0;
+	struct seen *ids;
+
+	for (size_t i = 0; i < n; i++)
+		total += members[i].n;
+	ids = fl_arena_array(v->arena, total + 1, sizeof(*ids));
+	if (!ids)
+		return view_nomem(v);
+	for (size_t i = 0; i < n; i++)
+		for (size_t j = 0; j < members[i].n; j++) {
+			struct fl_span id = members[i].v[j].s;
+			char *text = fl_arena_strn(v->arena, (const char *)id.p, id.n < 64 ? id.n : 64);
+
+			if (!text)
+				return view_nomem(v);
+			if (!view_find(v, text))
+				ids[k++].id = text;
+		}
+	qsort(ids, k, sizeof(*ids), by_id);
+	for (size_t i = 0; i < k; i++)
+		if (m == 0 || strcmp(ids[m - 1].id, ids[i].id) != 0)
+			ids[m++] = ids[i];
+	*out = ids;
+	*n_out = m;
+	return 0;
+}
+
+/* The second trip, where it is needed: what holds a name and was not asked for. */
+static int view_second(struct view *v, const struct fl_reply *members, size_t n)
+{
+	struct fl_span(*words)[3];
+	struct fl_reply *r = NULL;
+	struct fl_cmd *cmds;
+	struct seen *ids, *all;
+	size_t k;
+	int ret = view_others(v, members, n, &ids, &k);
+
+	if (ret < 0 || k == 0)
+		return ret;
+	words = fl_arena_array(v->arena, k, sizeof(*words));
+	cmds = fl_arena_array(v->arena, k, sizeof(*cmds));
+	all = fl_arena_array(v->arena, v->n_seen + k, sizeof(*all));
+	if (!words || !cmds || !all)
+		return view_nomem(v);
+	for (size_t i = 0; i < k; i++)
+		cmds[i] = view_get(v, words[i], ids[i].id);
+	ret = fl_store_call(v->s->store, cmds, k, v->arena, &r, v->err);
+	memcpy(all, v->seen, v->n_seen * sizeof(*all));
+	v->seen = all;
+	for (size_t i = 0; ret == 0 && i < k; i++)
+		ret = view_see(v, ids[i].id, &r[i]);
+	if (ret == 0)
+		qsort(v->seen, v->n_seen, sizeof(*v->seen), by_id);
+	return ret;
+}
+
+static int view_held(struct view *v, const struct fl_reply *members, struct fl_claim_view *out)
+{
+	const struct fl_claim **held = fl_arena_array(v->arena, members->n + 1, sizeof(*held));
+	char id[65];
+
+	if (!held)
+		return view_nomem(v);
+	for (size_t j = 0; j < members->n; j++) {
+		struct fl_span m = members->v[j].s;
+		const struct seen *s;
+
+		snprintf(id, sizeof(id), "%.*s", (int)(m.n < 64 ? m.n : 64), (const char *)m.p);
+		s = view_find(v, id);
+		if (s && s->c)
+			held[out->n_held++] = s->c;
+		else if (s)
+			out->broken = true; /* one that is not there is past its 400 days, and no fault */
+	}
+	qsort(held, out->n_held, sizeof(*held), by_claim_id);
+	out->held = held;
+	return 0;
+}
+
+int fl_claims_view(struct fl_sets *s, const char *source, const struct fl_claim *const *asked, size_t n, struct fl_arena *arena, struct fl_claim_view *out,
+		   struct fl_err *err)
+{
+	struct view v = { .s = s, .source = source, .arena = arena, .err = err };
+	struct fl_reply *members = NULL;
+	int ret;
+
+	memset(out, 0, n * sizeof(*out));
+	if (n == 0)
+		return 0;
+	ret = view_first(&v, asked, n, &members);
+	if (ret == 0)
+		ret = view_second(&v, members, n);
+	for (size_t i = 0; ret == 0 && i < n; i++) {
+		const struct seen *own = view_find(&v, asked[i]->id);
+
+		out[i].stored = own ? own->c : NULL;
+		out[i].broken = own && !own->c;
+		ret = view_held(&v, &members[i], &out[i]);
+	}
+	return ret;
 }
 
 /* --- what is due --- */

@@ -149,6 +149,16 @@ int fl_claims_due(struct fl_sets *s, const char *source, fl_unix_us after, fl_un
 int fl_claims_due_count(struct fl_sets *s, const char *source, fl_unix_us until, uint64_t *n, struct fl_err *err);
 /** The active claims on a name, in arena. FL_ECORRUPT when one of them cannot be read. */
 int fl_claims_of(struct fl_sets *s, const char *source, struct fl_span key, struct fl_arena *arena, struct fl_claim **out, size_t *n, struct fl_err *err);
+/* What the store has of a claim that is to be written, and of its name. */
+struct fl_claim_view {
+	const struct fl_claim *stored; /* of this id; NULL: none */
+	const struct fl_claim *const *held; /* the active claims on its name */
+	size_t n_held;
+	bool broken; /* one of them cannot be read */
+};
+/** The views of n claims (by id and key), in two round trips at most, in arena. Not one instant: a writer's compare-and-set is what makes it so. */
+int fl_claims_view(struct fl_sets *s, const char *source, const struct fl_claim *const *asked, size_t n, struct fl_arena *arena, struct fl_claim_view *out,
+		   struct fl_err *err);
 
 /* What people said of a source's content that the guard would not take by itself: of a whole set by its digest, of a name that is protected. */
 struct fl_judgement {

@@ -858,7 +858,7 @@ static void test_directory(void **state)
 	assert_true(folder.reason[0]);
 	pass(5);
 	step();
-	assert_int_equal(version_of("gd.block", NULL), 2);
+	assert_int_equal(version_of("gd.block", NULL), 1); /* what one pass finds is one version */
 }
 
 static void test_metrics(void **state)

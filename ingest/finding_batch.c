@@ -1,0 +1,362 @@
+/* Documents become claims, and claims versions, many at once:
+ *
+ *   documents -> findings -> claims by policy -> one slot a claim id, its newest word -> versions, a set at a time -> each document's own outcome
+ *
+ * What the first of a burst says is not delayed by the rest: a batch is what waits when the stage is free. Start at fl_findings_take(). */
+#include "ingest/findings_int.h"
+#include "ingest/intake.h"
+
+#include <stdlib.h>
+
+#include "base/text.h"
+
+enum { CLAIMS_A_VERSION = 1000 };
+
+/* One claim of one document. Several of a batch may say something of the same claim. */
+struct word {
+	struct fl_claim claim;
+	struct fl_claim_set *set;
+	enum fl_finding_action action;
+	struct fl_intake_item *item;
+	size_t order;
+};
+
+/* The words about one claim: v[0..n-1], in the order that they came; newest is what they come to. */
+struct slot {
+	struct word **v;
+	size_t n;
+	struct word *newest;
+	bool known; /* the store has all of it: nothing is written */
+	int ret;    /* 0, or why it could not be done */
+	struct fl_err err;
+	struct fl_claim stored; /* of a known one */
+};
+
+struct batch {
+	struct fl_findings_stage *f;
+	struct fl_arena arena;
+	struct word **words;
+	size_t n, cap;
+	struct slot *slots;
+	size_t n_slots;
+};
+
+/* --- what is news --- */
+
+/* Takes back more than is known to be taken back? A withdrawal without a date is taken as said now. */
+static bool withdraws_nothing(const struct fl_claim *stored, const struct fl_claim *c)
+{
+	if (stored->state == FL_CLAIM_WITHDRAWN)
+		return stored->updated_at >= c->updated_at;
+	return c->updated_at && stored->updated_at > c->updated_at;
+}
+
+/* Is the stored claim at least as new, or beyond change? Then this one says nothing new. A withdrawn claim is revived by the source's own later word alone: one with a date after the
+ * withdrawal's. A repeat, one that arrives late, and one without a date leave it withdrawn (docs/decisions/withdrawn.md). */
+static bool nothing_new(const struct fl_claim *stored, const struct fl_claim *c)
+{
+	if (stored->state == FL_CLAIM_DISMISSED)
+		return true;
+	if (c->state == FL_CLAIM_WITHDRAWN)
+		return withdraws_nothing(stored, c);
+	if (stored->state == FL_CLAIM_WITHDRAWN && !stored->updated_at)
+		return true;
+	if (stored->updated_at != c->updated_at)
+		return stored->updated_at > c->updated_at;
+	return stored->state == FL_CLAIM_WITHDRAWN || (stored->state == c->state && c->updated_at != 0);
+}
+
+/* --- documents to words --- */
+
+static void count_refused(struct fl_findings_stage *f, enum fl_drop why)
+{
+	switch (why) {
+	case FL_DROP_SAMPLE:
+		f->s.sample++;
+		break;
+	case FL_DROP_LOW_SEVERITY:
+		f->s.low_severity++;
+		break;
+	case FL_DROP_NO_DOMAIN:
+		f->s.no_domain++;
+		break;
+	case FL_DROP_IGNORED:
+		f->s.ignored++;
+		break;
+	default:
+		f->s.malformed++;
+	}
+}
+
+static const char *const action_words[] = { "block", "alert", "ignore" };
+
+static int word_add(struct batch *b, const struct word *w)
+{
+	if (b->n == b->cap) {
+		size_t cap = b->cap ? b->cap * 2 : 64;
+		struct word **v = realloc(b->words, cap * sizeof(*v));
+
+		if (!v)
+			return FL_ENOMEM;
+		b->words = v;
+		b->cap = cap;
+	}
+	b->words[b->n] = fl_arena_array(&b->arena, 1, sizeof(**b->words));
+	if (!b->words[b->n])
+		return FL_ENOMEM;
+	*b->words[b->n] = *w;
+	b->words[b->n]->order = b->n;
+	b->n++;
+	return 0;
+}
+
+static int take_finding(struct batch *b, struct fl_intake_item *it, const struct fl_finding *fi)
+{
+	struct fl_findings_stage *f = b->f;
+	struct fl_finding_outcome *out = &it->outcome;
+	struct fl_finding_claims claims = { 0 };
+	struct word w = { .item = it };
+	char set[FL_SET_NAME];
+	uint32_t domains = fi->n_domains ? fi->n_domains : 1;
+	int ret = fl_finding_claims(f->c.names, fi, &f->policy, it->source, fl_now_unix(f->c.clock), &b->arena, &claims, &out->tally);
+
+	if (ret < 0)
+		return ret;
+	out->domains += domains;
+	if (claims.n == 0) {
+		out->refused++;
+		snprintf(out->reason, sizeof(out->reason), "%s: %s", fi->type ? fi->type : "finding", fl_drop_text(claims.why));
+		count_refused(f, claims.why);
+		return 0;
+	}
+	snprintf(set, sizeof(set), "%.80s.%s", it->source, action_words[claims.action]);
+	w.action = claims.action;
+	w.set = fl__claim_set(f, set, claims.action == FL_FINDING_BLOCK ? f->c.cfg->findings.into : f->c.cfg->findings.alert_into);
+	if (!w.set)
+		return fl_err_set(&it->err, FL_ELIMIT, "findings source '%s': over %d sets", it->source, FL_CLAIM_SETS_MAX);
+	memcpy(out->list, w.set->list, sizeof(out->list));
+	for (size_t i = 0; ret == 0 && i < claims.n; i++) {
+		if (it->dry_run) {
+			out->accepted++;
+			continue;
+		}
+		w.claim = claims.v[i];
+		memcpy(w.claim.source, set, strlen(set) + 1);
+		fl_claim_id(&w.claim);
+		ret = word_add(b, &w);
+	}
+	return ret;
+}
+
+static void take_document(struct batch *b, struct fl_intake_item *it)
+{
+	struct fl_findings found = { 0 };
+	size_t before = b->n;
+
+	memset(&it->outcome, 0, sizeof(it->outcome));
+	memset(&it->err, 0, sizeof(it->err));
+	it->ret = fl_finding_parse(it->json, &b->arena, &found, &it->err);
+	if (it->ret < 0)
+		b->f->s.malformed++;
+	else
+		it->outcome.documents = 1;
+	for (size_t i = 0; it->ret == 0 && i < found.n; i++) {
+		it->outcome.findings++;
+		it->ret = take_finding(b, it, &found.v[i]);
+	}
+	if (it->ret < 0) {
+		b->n = before; /* all of a document or nothing */
+		if (!it->err.text[0])
+			fl_err_set(&it->err, it->ret, "%s", fl_code_text(it->ret));
+	}
+}
+
+/* --- words to slots --- */
+
+static int by_set_and_id(const void *a, const void *b)
+{
+	const struct word *x = *(struct word *const *)a, *y = *(struct word *const *)b;
+	int d;
+
+	if (x->set != y->set)
+		return x->set < y->set ? -1 : 1;
+	d = strcmp(x->claim.id, y->claim.id);
+	return d ? d : x->order < y->order ? -1 : 1;
+}
+
+/* The slots of a batch, those of one set beside each other. */
+static int make_slots(struct batch *b)
+{
+	b->slots = calloc(b->n + 1, sizeof(*b->slots));
+	if (!b->slots)
+		return FL_ENOMEM;
+	if (b->n)
+		qsort(b->words, b->n, sizeof(*b->words), by_set_and_id);
+	for (size_t i = 0, k; i < b->n; i = k) {
+		struct slot *s = &b->slots[b->n_slots++];
+
+		s->v = b->words + i;
+		s->newest = b->words[i];
+		for (k = i + 1; k < b->n && b->words[k]->set == s->newest->set && strcmp(b->words[k]->claim.id, s->newest->claim.id) == 0; k++)
+			if (!nothing_new(&s->newest->claim, &b->words[k]->claim))
+				s->newest = b->words[k];
+		s->n = k - i;
+	}
+	return 0;
+}
+
+/* --- slots to versions --- */
+
+/* A withdrawal of what was never claimed here is written too: what it takes back may yet arrive. */
+static bool judge(void *ctx, size_t i, const struct fl_claim_view *view, struct fl_claim *c)
+{
+	struct slot *s = (struct slot *)ctx + i;
+	const struct fl_claim *stored = view->stored;
+
+	s->ret = 0;
+	s->known = false;
+	if (view->broken) {
+		s->ret = fl_err_set(&s->err, FL_ECORRUPT, "source '%s': a claim on this name in the store is malformed", c->source);
+		return false;
+	}
+	if (!stored)
+		return true;
+	if (nothing_new(stored, c)) {
+		s->known = true;
+		s->stored = *stored;
+		return false;
+	}
+	if (stored->seen_at && stored->seen_at < c->seen_at && c->state != FL_CLAIM_ACTIVE)
+		c->seen_at = stored->seen_at;
+	return true;
+}
+
+/* Topic `findings`: the normalised finding and what was decided. Best effort: the source version is what is durable. */
+static void tell(struct fl_findings_stage *f, const struct word *w, struct fl_buf *b)
+{
+	if (!f->c.bus)
+		return;
+	fl_buf_reset(b);
+	fl_buf_printf(b, "{\"action\":\"%s\",\"claim\":", action_words[w->action]);
+	fl_claim_encode(&w->claim, b);
+	fl_buf_u8(b, '}');
+	if (!b->failed)
+		fl_bus_produce(f->c.bus, FL_BUS_CONTROL, FL_TOPIC_FINDINGS, fl_span_str(w->claim.finding), fl_buf_span(b), NULL, 0, 0, NULL);
+}
+
+/* What one word came to, in its document's outcome. */
+static void say(struct fl_findings_stage *f, const struct slot *s, const struct word *w, uint64_t version)
+{
+	struct fl_finding_outcome *out = &w->item->outcome;
+	const struct fl_claim *c = &w->claim;
+
+	if (s->ret < 0) {
+		w->item->ret = s->ret;
+		w->item->err = s->err;
+	} else if (s->known || (w != s->newest && nothing_new(&s->newest->claim, c))) {
+		const struct fl_claim *by = s->known ? &s->stored : &s->newest->claim;
+
+		out->duplicate++;
+		f->s.duplicate++;
+		if (c->state == FL_CLAIM_ACTIVE && (by->state == FL_CLAIM_WITHDRAWN || by->state == FL_CLAIM_DISMISSED))
+			snprintf(out->reason, sizeof(out->reason), "%s: it is %s, and this is no later word of it", c->type[0] ? c->type : "finding",
+				 fl_claim_state_word(by->state));
+	} else {
+		bool active = c->state == FL_CLAIM_ACTIVE;
+
+		*(active ? &out->accepted : &out->withdrawn) += 1;
+		*(active ? &f->s.accepted : &f->s.withdrawn) += 1;
+		memcpy(out->source, w->set->source, sizeof(out->source));
+		memcpy(out->list, w->set->list, sizeof(out->list));
+		out->version = version;
+	}
+}
+
+/* One version: slots of one set. Its actor and reason are the finding's own when there is but one. */
+static void commit_slots(struct batch *b, struct slot *v, size_t n)
+{
+	struct fl_findings_stage *f = b->f;
+	struct word *first = v[0].newest;
+	struct fl_claim *claims = fl_arena_array(&b->arena, n, sizeof(*claims));
+	struct fl_claim_batch c = { .set = first->set, .claims = claims, .n = n, .cause = FL_CAUSE_FINDING, .actor = first->item->actor, .reason = first->claim.type,
+				    .seen_at = first->item->received_at, .judge = judge, .ctx = v };
+	struct fl_source_version version = { 0 };
+	struct fl_err err = { 0 };
+	struct fl_buf text = { 0 };
+	int ret = claims ? 0 : fl_err_set(&err, FL_ENOMEM, "out of memory");
+
+	for (size_t i = 0; ret == 0 && i < n; i++) {
+		const struct word *w = v[i].newest;
+
+		claims[i] = w->claim;
+		if (w->item->received_at < c.seen_at)
+			c.seen_at = w->item->received_at;
+		if (strcmp(w->claim.type, first->claim.type) != 0)
+			c.reason = fl_arena_printf(&b->arena, "%zu findings", n);
+		if (strcmp(w->item->actor, first->item->actor) != 0)
+			c.actor = "ingest";
+	}
+	if (ret == 0 && !c.reason)
+		c.reason = "";
+	if (ret == 0)
+		ret = fl__claims_commit(f, &c, &version, &err);
+	for (size_t i = 0; i < n; i++) {
+		if (ret < 0) {
+			v[i].ret = ret;
+			v[i].err = err;
+		}
+		for (size_t k = 0; k < v[i].n; k++)
+			say(f, &v[i], v[i].v[k], version.id.number);
+		if (v[i].ret == 0 && !v[i].known)
+			tell(f, v[i].newest, &text);
+	}
+	fl_buf_done(&text);
+}
+
+static void commit_all(struct batch *b)
+{
+	for (size_t i = 0, k; i < b->n_slots; i = k) {
+		for (k = i + 1; k < b->n_slots && k - i < CLAIMS_A_VERSION && b->slots[k].newest->set == b->slots[i].newest->set; k++)
+			;
+		commit_slots(b, b->slots + i, k - i);
+	}
+}
+
+void fl_findings_take(struct fl_findings_stage *f, struct fl_intake_item *first)
+{
+	struct batch b = { .f = f };
+	struct fl_intake_item *next;
+	int ret;
+
+	for (struct fl_intake_item *it = first; it; it = it->next)
+		take_document(&b, it);
+	ret = make_slots(&b);
+	if (ret == 0)
+		commit_all(&b);
+	for (size_t i = 0; ret < 0 && i < b.n; i++)
+		b.words[i]->item->ret = fl_err_set(&b.words[i]->item->err, ret, "out of memory");
+	for (struct fl_intake_item *it = first; it; it = next) {
+		next = it->next; /* done gives the item away */
+		it->done(it->ctx, it);
+	}
+	free(b.slots);
+	free(b.words);
+	fl_arena_done(&b.arena);
+}
+
+static void is_done(void *ctx, struct fl_intake_item *item)
+{
+	(void)ctx, (void)item;
+}
+
+int fl_findings_inject(struct fl_findings_stage *f, const char *source, struct fl_span json, bool dry_run, const char *actor, struct fl_finding_outcome *out,
+		       struct fl_err *err)
+{
+	struct fl_intake_item item = { .source = source, .json = json, .dry_run = dry_run, .actor = actor, .received_at = fl_now_unix(f->c.clock), .done = is_done };
+
+	fl_findings_take(f, &item);
+	*out = item.outcome;
+	if (item.ret < 0 && err)
+		*err = item.err;
+	return item.ret;
+}
