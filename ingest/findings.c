@@ -235,7 +235,7 @@ static bool drain(struct fl_findings_stage *f)
 	struct fl_intake_item *first = NULL;
 
 	for (int i = 0; f->c.intake && i < BATCHES_A_STEP; i++) {
-		first = fl_intake_take(f->c.intake, BATCH_ITEMS);
+		first = fl_intake_take(f->c.intake, BATCH_ITEMS, DOCUMENT_MAX);
 		if (!first)
 			return false;
 		fl_findings_take(f, first);

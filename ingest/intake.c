@@ -51,16 +51,19 @@ int fl_intake_push(struct fl_intake *q, struct fl_intake_item *item)
 	return ret;
 }
 
-struct fl_intake_item *fl_intake_take(struct fl_intake *q, size_t max)
+struct fl_intake_item *fl_intake_take(struct fl_intake *q, size_t max, size_t max_bytes)
 {
 	struct fl_intake_item *first, **at;
+	size_t n = 0, bytes = 0;
 
 	pthread_mutex_lock(&q->lock);
 	first = q->first;
-	for (at = &q->first; *at && max; at = &(*at)->next, max--) {
-		q->n--;
-		q->bytes -= (*at)->json.n;
+	for (at = &q->first; *at && n < max && (n == 0 || bytes + (*at)->json.n <= max_bytes); at = &(*at)->next) {
+		n++;
+		bytes += (*at)->json.n;
 	}
+	q->n -= n;
+	q->bytes -= bytes;
 	q->first = *at;
 	if (first)
 		*at = NULL;
@@ -77,7 +80,7 @@ void fl_intake_close(struct fl_intake *q)
 	pthread_mutex_lock(&q->lock);
 	q->closed = true;
 	pthread_mutex_unlock(&q->lock);
-	for (item = fl_intake_take(q, SIZE_MAX); item; item = next) {
+	for (item = fl_intake_take(q, SIZE_MAX, SIZE_MAX); item; item = next) {
 		next = item->next;
 		item->ret = fl_err_set(&item->err, FL_EUNAVAIL, "stopping; send it again");
 		item->done(item->ctx, item);

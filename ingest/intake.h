@@ -31,8 +31,8 @@ struct fl_intake;
 int fl_intake_open(void (*wake)(void *ctx), void *ctx, struct fl_intake **out, struct fl_err *err);
 /** Any thread. FL_ELIMIT: full, keep it and push it again later; FL_EUNAVAIL: closing. done is not called then. */
 int fl_intake_push(struct fl_intake *q, struct fl_intake_item *item);
-/** The stage's side: up to max items, the oldest first, as a list by next; NULL: none wait. Each must be given back by its done. */
-struct fl_intake_item *fl_intake_take(struct fl_intake *q, size_t max);
+/** The stage's side: up to max items of together up to max_bytes (one at least), the oldest first, as a list by next; NULL: none wait. Each must be given back by its done. */
+struct fl_intake_item *fl_intake_take(struct fl_intake *q, size_t max, size_t max_bytes);
 /** No more are taken in; those that wait are given back with FL_EUNAVAIL. Senders must have ended, or end without pushing, before fl_intake_free. */
 void fl_intake_close(struct fl_intake *q);
 void fl_intake_free(struct fl_intake *q);

@@ -256,7 +256,7 @@ static void test_intake_bounds(void **state)
 		send(&v[i], "{}");
 	assert_int_equal(wakes, 1); /* of an empty queue, once */
 	assert_int_equal(fl_intake_push(queue, &v[FL_INTAKE_ITEMS].item), FL_ELIMIT);
-	first = fl_intake_take(queue, 10);
+	first = fl_intake_take(queue, 10, SIZE_MAX);
 	assert_ptr_equal(first, &v[0].item);
 	for (last = first; last; last = last->next)
 		n++;
@@ -285,6 +285,12 @@ static void test_intake_bytes(void **state)
 	for (size_t i = 0; i < 4; i++)
 		assert_int_equal(fl_intake_push(queue, &v[i].item), 0);
 	assert_int_equal(fl_intake_push(queue, &v[4].item), FL_ELIMIT);
+	/* a batch is bounded in bytes too, and never empty */
+	assert_ptr_equal(fl_intake_take(queue, 10, 1), &v[0].item);
+	assert_null(v[0].item.next);
+	assert_ptr_equal(fl_intake_take(queue, 10, 2 * sizeof(big)), &v[1].item);
+	assert_ptr_equal(v[1].item.next, &v[2].item);
+	assert_null(v[2].item.next);
 }
 
 static void *sender(void *arg)
@@ -310,7 +316,7 @@ static void test_intake_threads(void **state)
 	for (size_t i = 0; i < SENDERS; i++)
 		assert_int_equal(pthread_create(&t[i], NULL, sender, v + i * EACH), 0);
 	while (n < SENDERS * EACH)
-		for (struct fl_intake_item *it = fl_intake_take(queue, 100), *after; it; it = after) {
+		for (struct fl_intake_item *it = fl_intake_take(queue, 100, SIZE_MAX), *after; it; it = after) {
 			size_t at = (size_t)((struct sent *)it->ctx - v);
 
 			after = it->next;
@@ -321,7 +327,7 @@ static void test_intake_threads(void **state)
 		}
 	for (size_t i = 0; i < SENDERS; i++)
 		pthread_join(t[i], NULL);
-	assert_null(fl_intake_take(queue, 1));
+	assert_null(fl_intake_take(queue, 1, 1));
 	free(v);
 }
 
