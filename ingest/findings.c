@@ -6,7 +6,7 @@
 #include "base/text.h"
 #include "ingest/intake.h"
 
-enum { DOCUMENT_MAX = 16 << 20, SETTLE_US = 2000000, FILES_A_STEP = 256, BATCH_ITEMS = 1000, BATCHES_A_STEP = 8 };
+enum { DOCUMENT_MAX = 16 << 20, SETTLE_US = 2000000, BATCH_ITEMS = 1000, BATCHES_A_STEP = 8 };
 
 /* Findings of a detector that was given one of our lists say its name: the list's own, or with ours before it. */
 static const char *const *own_lists(struct fl_arena *arena, const struct fl_config *cfg)
@@ -76,10 +76,13 @@ int fl_findings_open(const struct fl_findings_config *c, struct fl_findings_stag
 	if (f) {
 		f->c = *c;
 		f->sets = calloc(FL_CLAIM_SETS_MAX, sizeof(*f->sets));
+		f->listed = calloc(FL_FILES_A_STEP, sizeof(*f->listed));
 	}
-	if (!f || !f->sets || load_policy(f, c->cfg) < 0) {
-		if (f)
+	if (!f || !f->sets || !f->listed || load_policy(f, c->cfg) < 0) {
+		if (f) {
 			free(f->sets);
+			free(f->listed);
+		}
 		free(f);
 		return fl_err_set(err, FL_ENOMEM, "findings: out of memory");
 	}
@@ -106,6 +109,7 @@ void fl_findings_close(struct fl_findings_stage *f)
 			fl_lease_release(f->c.sets, &f->sets[i].lease, NULL);
 	fl_arena_done(&f->arena);
 	free(f->sets);
+	free(f->listed);
 	free(f);
 }
 
@@ -119,8 +123,7 @@ static void trouble(struct fl_drop_place *p, const struct fl_cfg_findings_source
 struct drop_file {
 	struct fl_intake_item item;
 	struct fl_buf body;
-	char name[256];
-	fl_unix_us mtime;
+	const struct fl_drop_file *at;
 };
 
 static void nobody_waits(void *ctx, struct fl_intake_item *item)
@@ -136,66 +139,73 @@ static bool put_away(struct fl_findings_stage *f, const struct fl_cfg_findings_s
 	struct fl_err err = { 0 };
 
 	if (it->ret == 0) {
-		if (d->done(f->c.dir_ctx, s->path, file->name, s->done_move, &err) < 0)
-			trouble(p, s, file->name, "is taken but cannot be moved away", &err);
+		if (d->done(f->c.dir_ctx, s->path, file->at->name, s->done_move, &err) < 0)
+			trouble(p, s, file->at->name, "is taken but cannot be moved away", &err);
 	} else if (it->ret == FL_EFORMAT || it->ret == FL_ELIMIT) {
 		/* a file that is still being written is not yet a document: give it time to settle */
-		if (fl_now_unix(f->c.clock) - file->mtime > SETTLE_US) {
-			if (d->failed(f->c.dir_ctx, s->path, file->name, it->err.text, NULL) < 0)
-				trouble(p, s, file->name, "is refused and cannot be moved away", &it->err);
+		if (fl_now_unix(f->c.clock) - file->at->mtime > SETTLE_US) {
+			if (d->failed(f->c.dir_ctx, s->path, file->at->name, it->err.text, NULL) < 0)
+				trouble(p, s, file->at->name, "is refused and cannot be moved away", &it->err);
 		} else if (f->s.malformed)
 			f->s.malformed--;
 	} else if (it->ret != FL_ENOTFOUND)
-		trouble(p, s, file->name, "waits", &it->err);
+		trouble(p, s, file->at->name, "waits", &it->err);
 	return it->ret != FL_EUNAVAIL && it->ret != FL_EUNKNOWN && it->ret != FL_EFENCED;
 }
 
-/* The next file: 1, 0 none, or an error: also a folder that cannot be listed. */
-static int read_next(struct fl_findings_stage *f, const struct fl_cfg_findings_source *s, struct fl_drop_place *p, struct drop_file *file)
+static void read_one(struct fl_findings_stage *f, const struct fl_cfg_findings_source *s, struct drop_file *file)
 {
-	const struct fl_drop_dir *d = f->c.dir;
 	struct fl_intake_item *it = &file->item;
-	int ret = d->next(f->c.dir_ctx, s->path, s->glob, p->after, file->name, sizeof(file->name), &file->mtime, &it->err);
 
-	if (ret != 1) {
-		if (ret < 0 && ret != FL_ENOTFOUND)
-			snprintf(p->trouble, sizeof(p->trouble), "%.190s", it->err.text);
-		return 0;
-	}
-	memcpy(p->after, file->name, sizeof(p->after));
 	it->source = it->actor = s->name;
 	it->done = nobody_waits;
 	it->received_at = fl_now_unix(f->c.clock);
-	it->ret = d->read(f->c.dir_ctx, s->path, file->name, DOCUMENT_MAX, &file->body, &it->err);
+	it->ret = f->c.dir->read(f->c.dir_ctx, s->path, file->at->name, DOCUMENT_MAX, &file->body, &it->err);
 	it->json = fl_buf_span(&file->body);
-	return 1;
 }
 
-/* A few files, as one batch: 1 when there are more, 0 when the pass ends. */
-static int some_files(struct fl_findings_stage *f, const struct fl_cfg_findings_source *s, struct fl_drop_place *p)
+/* The files listed, from the first on, as one batch. How many of them it took: fewer when they are big. */
+static size_t batch_of(struct fl_findings_stage *f, const struct fl_cfg_findings_source *s, struct fl_drop_place *p, struct drop_file *v, size_t n, bool *go_on)
 {
-	struct drop_file *v = calloc(FILES_A_STEP, sizeof(*v));
 	struct fl_intake_item *first = NULL, **last = &first;
-	size_t n = 0, bytes = 0;
-	bool go_on = true;
+	size_t taken = 0, bytes = 0;
 
-	if (!v)
-		return 0;
-	while (n < FILES_A_STEP && bytes < DOCUMENT_MAX && read_next(f, s, p, &v[n]) == 1) {
-		if (v[n].item.ret == 0) {
-			*last = &v[n].item;
-			last = &v[n].item.next;
+	for (; taken < n && bytes < DOCUMENT_MAX; taken++) {
+		v[taken].at = &f->listed[taken];
+		read_one(f, s, &v[taken]);
+		if (v[taken].item.ret == 0) {
+			*last = &v[taken].item;
+			last = &v[taken].item.next;
 		}
-		bytes += v[n++].body.n;
+		bytes += v[taken].body.n;
 	}
 	if (first)
 		fl_findings_take(f, first);
-	for (size_t i = 0; i < n; i++) {
-		go_on = put_away(f, s, p, &v[i]) && go_on;
+	for (size_t i = 0; i < taken; i++) {
+		*go_on = put_away(f, s, p, &v[i]) && *go_on;
 		fl_buf_done(&v[i].body);
 	}
+	memcpy(p->after, f->listed[taken - 1].name, sizeof(p->after));
+	return taken;
+}
+
+/* Are there more? */
+static bool some_files(struct fl_findings_stage *f, const struct fl_cfg_findings_source *s, struct fl_drop_place *p)
+{
+	struct fl_err err = { 0 };
+	int n = f->c.dir->list(f->c.dir_ctx, s->path, s->glob, p->after, f->listed, FL_FILES_A_STEP, &err);
+	struct drop_file *v;
+	bool go_on = true;
+	size_t taken;
+
+	if (n < 0 && n != FL_ENOTFOUND)
+		snprintf(p->trouble, sizeof(p->trouble), "%.190s", err.text);
+	v = n > 0 ? calloc((size_t)n, sizeof(*v)) : NULL;
+	if (!v)
+		return false;
+	taken = batch_of(f, s, p, v, (size_t)n, &go_on);
 	free(v);
-	return go_on && (n == FILES_A_STEP || bytes >= DOCUMENT_MAX);
+	return go_on && (n == FL_FILES_A_STEP || taken < (size_t)n);
 }
 
 /* A step takes a few files, the next goes on behind them: what cannot be taken or moved away does not keep the rest waiting. */

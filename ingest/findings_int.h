@@ -6,7 +6,7 @@
 #pragma once
 #include "ingest/ingest.h"
 
-enum { FL_CLAIM_SETS_MAX = 256, FL_FINDINGS_LEASE_MS = 10000, FL_EXPIRY_TICK_MS = 500, FL_CLOCK_APART_S = 60 };
+enum { FL_CLAIM_SETS_MAX = 256, FL_FINDINGS_LEASE_MS = 10000, FL_EXPIRY_TICK_MS = 500, FL_CLOCK_APART_S = 60, FL_FILES_A_STEP = 256 };
 
 /* How far the ends of a set's claims were watched, and what of them waits for a person (expiry.c). */
 struct fl_expiry_watch {
@@ -41,6 +41,7 @@ struct fl_findings_stage {
 	struct fl_finding_policy policy;
 	struct fl_claim_set *sets;
 	size_t n_sets;
+	struct fl_drop_file *listed;  /* FL_FILES_A_STEP of them */
 	struct fl_drop_place *places; /* parallel to the configuration's findings sources */
 	fl_mono_ns expiry_at;
 	char expiry_trouble[200];

@@ -5,9 +5,14 @@
 #include "base/span.h"
 #include "base/time.h"
 
+struct fl_drop_file {
+	char name[256];
+	fl_unix_us mtime; /* for judging half-written ones */
+};
 struct fl_drop_dir {
-	/* The next file of folder `path` whose name fits `glob` and is not `after` or before it in byte order: 1 and its name, 0 none. mtime for judging half-written ones. */
-	int (*next)(void *ctx, const char *path, const char *glob, const char *after, char *name, size_t cap, fl_unix_us *mtime, struct fl_err *err);
+	/* The first files, at most max, of folder `path` whose names fit `glob` and stand behind `after` in byte order; in that order. Their number, or FL_ENOTFOUND, FL_EIO. One pass over the
+	 * folder, however many there are. */
+	int (*list)(void *ctx, const char *path, const char *glob, const char *after, struct fl_drop_file *v, size_t max, struct fl_err *err);
 	int (*read)(void *ctx, const char *path, const char *name, size_t max, struct fl_buf *out, struct fl_err *err);
 	int (*done)(void *ctx, const char *path, const char *name, bool move, struct fl_err *err);
 	int (*failed)(void *ctx, const char *path, const char *name, const char *reason, struct fl_err *err);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
@@ -27,9 +28,56 @@ static bool in_progress(const char *name)
 	return name[0] == '.' || (n > 4 && strcmp(name + n - 4, ".tmp") == 0) || (n > 5 && strcmp(name + n - 5, ".part") == 0);
 }
 
-static int next(void *ctx, const char *path, const char *glob, const char *after, char *name, size_t cap, fl_unix_us *mtime, struct fl_err *err)
+static bool is_file(int dir, const struct dirent *e)
 {
-	int fd = folder(path, err), found = 0;
+	struct stat st;
+
+	if (e->d_type != DT_UNKNOWN)
+		return e->d_type == DT_REG;
+	return fstatat(dir, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
+}
+
+/* v[0..n-1] is a heap with the last name of all at its root, from which `at` may stand out of order. */
+static void sift(struct fl_drop_file *v, size_t n, size_t at)
+{
+	for (size_t child; (child = 2 * at + 1) < n; at = child) {
+		struct fl_drop_file tmp;
+
+		if (child + 1 < n && strcmp(v[child + 1].name, v[child].name) > 0)
+			child++;
+		if (strcmp(v[at].name, v[child].name) >= 0)
+			return;
+		tmp = v[at];
+		v[at] = v[child];
+		v[child] = tmp;
+	}
+}
+
+/* One more name: the first max of all that were ever put are kept. */
+static void keep(struct fl_drop_file *v, size_t *n, size_t max, const char *name)
+{
+	if (*n == max && strcmp(name, v[0].name) >= 0)
+		return;
+	if (*n < max) {
+		memcpy(v[*n].name, name, strlen(name) + 1);
+		if (++*n == max)
+			for (size_t i = max / 2; i-- > 0;)
+				sift(v, max, i);
+		return;
+	}
+	memcpy(v[0].name, name, strlen(name) + 1);
+	sift(v, max, 0);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct fl_drop_file *)a)->name, ((const struct fl_drop_file *)b)->name);
+}
+
+static int list(void *ctx, const char *path, const char *glob, const char *after, struct fl_drop_file *v, size_t max, struct fl_err *err)
+{
+	int fd = folder(path, err);
+	size_t n = 0, k = 0;
 	struct dirent *e;
 	struct stat st;
 	DIR *d;
@@ -43,14 +91,16 @@ static int next(void *ctx, const char *path, const char *glob, const char *after
 		return fl_err_set(err, FL_EIO, "folder '%s': %s", path, strerror(errno));
 	}
 	while ((e = readdir(d)))
-		if (!in_progress(e->d_name) && strlen(e->d_name) < cap && fl_glob(glob, e->d_name) && strcmp(e->d_name, after) > 0 &&
-		    (!found || strcmp(e->d_name, name) < 0) && fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode)) {
-			memcpy(name, e->d_name, strlen(e->d_name) + 1);
-			*mtime = (fl_unix_us)st.st_mtim.tv_sec * FL_US_PER_S + st.st_mtim.tv_nsec / 1000;
-			found = 1;
+		if (!in_progress(e->d_name) && strlen(e->d_name) < sizeof(v->name) && strcmp(e->d_name, after) > 0 && fl_glob(glob, e->d_name) && is_file(fd, e))
+			keep(v, &n, max, e->d_name);
+	for (size_t i = 0; i < n; i++)
+		if (fstatat(fd, v[i].name, &st, AT_SYMLINK_NOFOLLOW) == 0) { /* else it left meanwhile */
+			v[i].mtime = (fl_unix_us)st.st_mtim.tv_sec * FL_US_PER_S + st.st_mtim.tv_nsec / 1000;
+			v[k++] = v[i];
 		}
 	closedir(d);
-	return found;
+	qsort(v, k, sizeof(*v), by_name);
+	return (int)k;
 }
 
 static int read_file(void *ctx, const char *path, const char *name, size_t max, struct fl_buf *out, struct fl_err *err)
@@ -131,7 +181,7 @@ static int failed(void *ctx, const char *path, const char *name, const char *rea
 	return move_to(path, name, "failed", reason, err);
 }
 
-const struct fl_drop_dir fl_drop_dir_posix = { next, read_file, done, failed };
+const struct fl_drop_dir fl_drop_dir_posix = { list, read_file, done, failed };
 
 int fl_drop_dir_watch(const char *const *paths, size_t n)
 {

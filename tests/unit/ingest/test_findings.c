@@ -779,16 +779,17 @@ static struct {
 	char reason[256];
 } folder;
 
-static int dir_next(void *ctx, const char *path, const char *glob, const char *after, char *name, size_t cap, fl_unix_us *mtime, struct fl_err *err)
+static int dir_list(void *ctx, const char *path, const char *glob, const char *after, struct fl_drop_file *v, size_t max, struct fl_err *err)
 {
+	size_t n = 0;
+
 	(void)ctx, (void)path, (void)glob, (void)err;
-	for (size_t i = 0; i < folder.n; i++)
+	for (size_t i = 0; i < folder.n && n < max; i++)
 		if (folder.v[i].where == 0 && strcmp(folder.v[i].name, after) > 0) {
-			snprintf(name, cap, "%s", folder.v[i].name);
-			*mtime = folder.v[i].mtime;
-			return 1;
+			v[n].mtime = folder.v[i].mtime;
+			snprintf(v[n++].name, sizeof(v->name), "%s", folder.v[i].name);
 		}
-	return 0;
+	return (int)n;
 }
 
 static int dir_read(void *ctx, const char *path, const char *name, size_t max, struct fl_buf *text, struct fl_err *err)
@@ -823,7 +824,7 @@ static int dir_failed(void *ctx, const char *path, const char *name, const char 
 
 static void test_directory(void **state)
 {
-	static const struct fl_drop_dir dir = { dir_next, dir_read, dir_done, dir_failed };
+	static const struct fl_drop_dir dir = { dir_list, dir_read, dir_done, dir_failed };
 	static const struct fl_cfg_findings_source sources[] = { { .name = "gd", .type = FL_FINDINGS_DIRECTORY, .path = "/in", .glob = "*.json", .done_move = true,
 								   .enabled = true } };
 

@@ -19,18 +19,19 @@ static struct fl_names *names;
 static struct fl_findings_stage *stage;
 static struct fl_config cfg;
 
-static int dir_next(void *ctx, const char *path, const char *glob, const char *after, char *name, size_t cap, fl_unix_us *mtime, struct fl_err *err)
+static int dir_list(void *ctx, const char *path, const char *glob, const char *after, struct fl_drop_file *v, size_t max, struct fl_err *err)
 {
+	size_t n = 0;
+
 	(void)ctx, (void)glob;
 	if (folder.unreadable)
 		return fl_err_set(err, FL_EIO, "folder '%s': cannot be read", path);
-	for (size_t i = 0; i < folder.n; i++)
-		if (folder.v[i].there && strcmp(folder.v[i].name, after) > 0) {
-			snprintf(name, cap, "%s", folder.v[i].name);
-			*mtime = 0; /* long ago */
-			return 1;
-		}
-	return 0;
+	for (size_t i = 0; i < folder.n && n < max; i++)
+		if (folder.v[i].there && strcmp(folder.v[i].name, after) > 0)
+			snprintf(v[n++].name, sizeof(v->name), "%s", folder.v[i].name);
+	for (size_t i = 0; i < n; i++)
+		v[i].mtime = 0; /* long ago */
+	return (int)n;
 }
 
 static struct file *file_of(const char *name)
@@ -70,7 +71,7 @@ static int dir_failed(void *ctx, const char *path, const char *name, const char 
 	return put_away(name, err);
 }
 
-static const struct fl_drop_dir dir = { dir_next, dir_read, dir_done, dir_failed };
+static const struct fl_drop_dir dir = { dir_list, dir_read, dir_done, dir_failed };
 
 static struct file *put(const char *name, const char *domain)
 {
