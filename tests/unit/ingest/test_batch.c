@@ -291,6 +291,8 @@ static void test_intake_bytes(void **state)
 	assert_ptr_equal(fl_intake_take(queue, 10, 2 * sizeof(big)), &v[1].item);
 	assert_ptr_equal(v[1].item.next, &v[2].item);
 	assert_null(v[2].item.next);
+	fl_intake_close(queue);
+	assert_true(v[3].done && v[3].item.ret == FL_EUNAVAIL);
 }
 
 static void *sender(void *arg)
