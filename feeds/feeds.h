@@ -131,12 +131,68 @@ int fl_taxii_page_parse(struct fl_span body, struct fl_arena *arena, struct fl_t
 /** A JSON document on one line, appended: no white space between its values. FL_EFORMAT: it is none, or nested over 64 deep; FL_ELIMIT: over 64 MiB. */
 int fl_json_one_line(struct fl_span document, struct fl_buf *out, struct fl_err *err);
 
-/* Findings: one tolerant decoder. A document is one JSON value: a GuardDuty finding in API or EventBridge spelling (keys compared
- * case-insensitively at every level, never decided by the envelope), GetFindings' {"Findings":[...]}, an EventBridge envelope,
- * or plain {domain, severity, type, expires_at, reason}. A domain is taken only from fields that mean "this is the bad name". */
-struct fl_findings {
-	struct fl_finding *v;
-	size_t n;
+/* Findings: one tolerant decoder of GuardDuty (API and event spelling), Security Hub ASFF, OCSF 2004, DNS Firewall events, STIX indicators, foreign JSON by a
+ * mapping, and plain {domain, severity, type, expires_at, reason} (docs/formats/findings.md). Keys are compared case-insensitively at every level, an envelope
+ * decides nothing. A domain is taken only from fields that mean "this is the bad name". */
+enum {
+	FL_FINDING_DOCUMENT_MAX = 16 << 20, /* octets of a document */
+	FL_FINDING_MAX = 1 << 20,	    /* of one finding in it */
+	FL_FINDINGS_MAX = 1 << 16,	    /* findings of a document, the refused ones too */
+	FL_FINDING_WRAPS_MAX = 3,	    /* raw, EventBridge, SNS, SQS */
 };
-/** All in arena. FL_EFORMAT: not JSON, too deep, or of no known shape; err says which. Depth is limited to 64, size to 16 MiB. */
-int fl_finding_parse(struct fl_span json, struct fl_arena *arena, struct fl_findings *out, struct fl_err *err);
+
+/* Where foreign JSON has what a finding needs: JSON pointers (RFC 6901) from the finding. NULL or "": not there. Borrowed. */
+struct fl_finding_mapping {
+	const char *domain; /* a text, or a list of texts; needed */
+	const char *id, *type, *severity, *expires_at, *reason, *updated_at, *archived;
+};
+struct fl_finding_options {
+	const struct fl_finding_mapping *mapping; /* NULL: the known shapes */
+};
+
+/* One finding of a document that could not be read. */
+struct fl_finding_refused {
+	uint32_t number; /* in the document, from 1 */
+	const char *why;
+};
+struct fl_findings {
+	struct fl_finding *v; /* one, or two when a part of its names is withdrawn */
+	size_t n;
+	struct fl_finding_refused *refused; /* in the order of the document */
+	size_t n_refused;
+};
+/**
+ * Read a document: one JSON value, or several one after the other (a line each, as exports have them). What cannot be read is in out->refused and costs nothing else.
+ * Of several versions of one finding in it the last updated counts, and the others are refused.
+ *
+ * @param opt  NULL: no mapping
+ * @param out  all in arena; written on success only
+ * @return 0; FL_EFORMAT: nothing in it could be read, err says why of the first; FL_ELIMIT: over FL_FINDINGS_MAX; FL_ENOMEM. A document without any finding ({"Findings":[]}) is 0.
+ */
+int fl_finding_parse(struct fl_span json, const struct fl_finding_options *opt, struct fl_arena *arena, struct fl_findings *out, struct fl_err *err);
+
+/* Cuts a stream into documents: a JSON value each, over any number of lines, or one a line. A broken one ends where the next begins: at a line that starts with
+ * `{` where none may stand, or behind a text that a line end breaks. At most FL_FINDING_DOCUMENT_MAX octets are held. */
+struct fl_finding_document {
+	uint32_t number;     /* from 1 */
+	struct fl_span text; /* borrowed for the call; not checked. Empty when too long */
+	bool too_long;
+};
+/** A negative return ends it. */
+typedef int fl_finding_document_sink(void *ctx, const struct fl_finding_document *d);
+struct fl_finding_split {
+	fl_finding_document_sink *sink;
+	void *ctx;
+	/* private */
+	struct fl_buf buf;
+	uint32_t number;
+	unsigned depth;
+	char open[64]; /* of the levels up to there: '{' or '[' */
+	char last;     /* significant character; 0: none yet */
+	bool in_string, escaped, mid_line, skipping, too_long;
+};
+/** Zero-initialised but for sink and ctx. 0, FL_ENOMEM, or what the sink said. */
+int fl_finding_split_push(struct fl_finding_split *s, struct fl_span chunk);
+/** The last document. */
+int fl_finding_split_end(struct fl_finding_split *s);
+void fl_finding_split_done(struct fl_finding_split *s);

@@ -1,80 +1,53 @@
-/* The fields of one finding: one table of paths, from which everything is read. A path is member names joined by dots,
- * "[]" goes through an array. Start at the table. */
+/* Walking a path of a finding, and taking what all shapes have: id, type, severity, times, names. Start at fl__path_each(). */
 #include "feeds/finding.h"
 
 #include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
 
-/* AWS sends 400 endpoints and values at most; a document that asks for more work than WORK_MAX comparisons is none of theirs. */
-enum { NAMES_MAX = 1024, SEVERITY_MAX_TEXT = 16, WORK_MAX = 4000000 };
+/* AWS sends 400 endpoints and values at most. */
+enum { NAMES_MAX = 1024, NUMBER_TEXT_MAX = 24, ID_NAME_MAX = 100 };
+#define INTEGER_MAX 9007199254740992.0 /* 2^53: what a double has exactly */
 
-struct names {
-	const char **v;
-	uint32_t n, cap;
-};
+void fl__wrong(struct fl__reading *r, const char *why)
+{
+	if (!r->wrong)
+		r->wrong = why;
+}
 
-struct reading {
-	struct fl_arena *arena;
-	struct fl_finding f;
-	struct names domains, threat_lists;
-	const json_t *sequence;
-	uint32_t work;
-	bool severity_stated;
-	struct fl_err *err;
-	int ret;
-};
+/* A member in two spellings is two answers. */
+static const json_t *member(struct fl__reading *r, const json_t *obj, const char *key, size_t n)
+{
+	const json_t *v = NULL, *m;
+	const char *k;
 
-typedef void taker(struct reading *r, const json_t *v);
-static taker take_id, take_type, take_severity, take_archived, take_sample, take_title, take_created, take_updated,
-	take_expires, take_reason, take_domain, take_threat_list, take_value, take_sequence, take_endpoint, take_indicator;
+	if (!json_is_object(obj))
+		return NULL;
+	json_object_foreach((json_t *)obj, k, m) {
+		if (strncasecmp(k, key, n) != 0 || k[n] != '\0')
+			continue;
+		if (v) {
+			r->ret = fl_err_set(r->err, FL_EFORMAT, "'%.*s' stands twice, in two spellings", (int)n, key);
+			return NULL;
+		}
+		v = m;
+	}
+	return v;
+}
 
-/* In this order. */
-static const struct path {
-	const char *path;
-	taker *take;
-} guardduty_paths[] = {
-	{ "id", take_id },
-	{ "type", take_type },
-	{ "severity", take_severity },
-	{ "createdAt", take_created },
-	{ "updatedAt", take_updated },
-	{ "title", take_title },
-	{ "service.archived", take_archived },
-	{ "service.action.dnsRequestAction.domain", take_domain },
-	{ "service.additionalInfo.sample", take_sample },
-	{ "service.additionalInfo.threatListName", take_threat_list },
-	{ "service.additionalInfo.value", take_value },
-	{ "service.evidence.threatIntelligenceDetails[].threatListName", take_threat_list },
-	{ "service.detection.sequence", take_sequence },
-	{ "service.detection.sequence.endpoints[]", take_endpoint },
-	{ "service.detection.sequence.signals[].signalIndicators[]", take_indicator },
-	{ "service.detection.sequence.sequenceIndicators[]", take_indicator },
-}, plain_paths[] = {
-	{ "id", take_id },
-	{ "type", take_type },
-	{ "severity", take_severity },
-	{ "domain", take_domain },
-	{ "reason", take_reason },
-	{ "created_at", take_created },
-	{ "updated_at", take_updated },
-	{ "expires_at", take_expires },
-	{ "archived", take_archived },
-	{ "sample", take_sample },
-};
-
-/* Every value at the path. */
-static void path_each(struct reading *r, const json_t *v, const char *path, taker *take)
+void fl__path_each(struct fl__reading *r, const json_t *v, const char *path, fl__taker *take)
 {
 	while (v && *path && r->ret == 0) {
 		size_t n = strcspn(path, ".[");
 
-		v = fl__finding_member(v, path, n);
+		v = member(r, v, path, n);
 		path += n;
 		if (path[0] == '[') {
 			size_t count = json_is_array(v) ? json_array_size(v) : 0;
 
 			path += 2 + (path[2] == '.');
 			for (size_t i = 0; i < count && r->ret == 0; i++)
-				path_each(r, json_array_get(v, i), path, take);
+				fl__path_each(r, json_array_get(v, i), path, take);
 			return;
 		}
 		path += *path == '.';
@@ -83,8 +56,7 @@ static void path_each(struct reading *r, const json_t *v, const char *path, take
 		take(r, v);
 }
 
-/* The value at a path without arrays. */
-static const json_t *path_get(const json_t *v, const char *path)
+const json_t *fl__path_get(const json_t *v, const char *path)
 {
 	while (v && *path) {
 		size_t n = strcspn(path, ".");
@@ -95,32 +67,87 @@ static const json_t *path_get(const json_t *v, const char *path)
 	return v;
 }
 
-static const char *copy(struct reading *r, const json_t *v)
+const char *fl__path_str(const json_t *v, const char *path)
 {
-	char *s;
+	const char *s = json_string_value(fl__path_get(v, path));
 
-	if (!json_is_string(v))
-		return NULL;
-	s = fl_arena_strn(r->arena, json_string_value(v), json_string_length(v));
+	return s ? s : "";
+}
+
+static bool number_of(const json_t *v, double *out)
+{
+	const char *s = json_string_value(v);
+	int used = 0;
+
+	if (json_is_number(v)) {
+		*out = json_number_value(v);
+		return true;
+	}
+	return s && strlen(s) < NUMBER_TEXT_MAX && sscanf(s, "%lf%n", out, &used) == 1 && s[used] == '\0' && isfinite(*out);
+}
+
+double fl__path_num(const json_t *v, const char *path, double dflt)
+{
+	double d;
+
+	return number_of(fl__path_get(v, path), &d) ? d : dflt;
+}
+
+bool fl__path_true(const json_t *v)
+{
+	return json_is_true(v) || (json_is_string(v) && strcasecmp(json_string_value(v), "true") == 0);
+}
+
+const char *fl__reading_printf(struct fl__reading *r, const char *fmt, ...)
+{
+	char text[512];
+	const char *s;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	s = fl_arena_str(r->arena, text);
 	if (!s)
 		r->ret = fl_err_set(r->err, FL_ENOMEM, "out of memory");
 	return s;
 }
 
-static bool truth(const json_t *v)
+const char *fl__id_name(const char *name, char out[101])
 {
-	return json_is_true(v) || (json_is_string(v) && strcasecmp(json_string_value(v), "true") == 0);
+	size_t n = strnlen(name, ID_NAME_MAX);
+
+	if (n < ID_NAME_MAX && n && name[n - 1] == '.')
+		n--;
+	for (size_t i = 0; i < n; i++)
+		out[i] = name[i] >= 'A' && name[i] <= 'Z' ? (char)(name[i] + 32) : name[i];
+	out[n] = '\0';
+	return out;
 }
 
-/* Once each; a finding with more names than any finding has is refused, not cut. */
-static void names_add(struct reading *r, struct names *names, const json_t *v)
+static const char *copy(struct fl__reading *r, const char *text, size_t n)
 {
-	const char *s = json_string_value(v);
+	char *s = fl_arena_strn(r->arena, text, n);
 
-	if (!s || !*s)
+	if (!s)
+		r->ret = fl_err_set(r->err, FL_ENOMEM, "out of memory");
+	return s;
+}
+
+static const char *copy_text(struct fl__reading *r, const json_t *v)
+{
+	return json_is_string(v) ? copy(r, json_string_value(v), json_string_length(v)) : NULL;
+}
+
+/* --- names --- */
+
+/* Once each; a finding with more names than any finding has is refused, not cut. */
+static void names_add(struct fl__reading *r, struct fl__names *names, struct fl_span name)
+{
+	if (name.n == 0)
 		return;
 	for (uint32_t i = 0; i < names->n; i++)
-		if (strcmp(names->v[i], s) == 0)
+		if (fl_span_eqs(name, names->v[i]))
 			return;
 	if (names->n == NAMES_MAX) {
 		r->ret = fl_err_set(r->err, FL_EFORMAT, "more than %d names in one finding", (int)NAMES_MAX);
@@ -139,114 +166,130 @@ static void names_add(struct reading *r, struct names *names, const json_t *v)
 		names->v = grown;
 		names->cap = cap;
 	}
-	s = copy(r, v);
-	if (s)
-		names->v[names->n++] = s;
+	names->v[names->n] = copy(r, (const char *)name.p, name.n);
+	names->n += names->v[names->n] != NULL;
 }
 
-static void take_id(struct reading *r, const json_t *v)
+void fl__take_name(struct fl__reading *r, struct fl_span name)
 {
-	r->f.id = copy(r, v);
+	/* what a generated sample says in place of a name */
+	if (name.n >= 26 && strncasecmp((const char *)name.p, "GeneratedFindingDomainName", 26) == 0)
+		r->f.sample = true;
+	names_add(r, r->judged_false ? &r->withdrawn : &r->domains, name);
 }
 
-static void take_type(struct reading *r, const json_t *v)
+void fl__take_domain(struct fl__reading *r, const json_t *v)
 {
-	r->f.type = copy(r, v);
+	if (json_is_string(v))
+		fl__take_name(r, fl_span(json_string_value(v), json_string_length(v)));
 }
 
-static void take_reason(struct reading *r, const json_t *v)
+void fl__take_threat_list(struct fl__reading *r, const json_t *v)
 {
-	r->f.reason = copy(r, v);
+	if (json_is_string(v))
+		names_add(r, &r->threat_lists, fl_span(json_string_value(v), json_string_length(v)));
 }
 
-static void take_archived(struct reading *r, const json_t *v)
+/* --- what it is --- */
+
+/* A text; foreign systems also count their cases. */
+void fl__take_id(struct fl__reading *r, const json_t *v)
 {
-	r->f.archived = truth(v);
+	double d;
+
+	if (json_is_number(v) && number_of(v, &d) && d == floor(d) && fabs(d) < INTEGER_MAX)
+		r->f.id = fl__reading_printf(r, "%.0f", d);
+	else
+		r->f.id = copy_text(r, v);
 }
 
-static void take_sample(struct reading *r, const json_t *v)
+/* Security Hub calls a GuardDuty finding by its ARN, GuardDuty by the last part of that: it is one finding, and a verdict on it there counts here. */
+void fl__take_arn_id(struct fl__reading *r, const json_t *v)
 {
-	r->f.sample = r->f.sample || truth(v);
+	const char *s = json_string_value(v), *tail;
+
+	tail = s && strncmp(s, "arn:", 4) == 0 && strstr(s, ":guardduty:") ? strstr(s, "/finding/") : NULL;
+	if (tail && tail[9] && !strchr(tail + 9, '/'))
+		r->f.id = copy(r, tail + 9, strlen(tail + 9));
+	else
+		fl__take_id(r, v);
 }
 
-static void take_title(struct reading *r, const json_t *v)
+void fl__take_type(struct fl__reading *r, const json_t *v)
+{
+	r->f.type = copy_text(r, v);
+}
+
+/* "TTPs/Command and Control/Backdoor:EC2-C&CActivity.B!DNS": the finding's own type begins behind the last slash before its colon; GuardDuty's own spelling has another
+ * slash behind that. The first type with a colon counts; without any, the first text as it stands. */
+void fl__take_types(struct fl__reading *r, const json_t *v)
+{
+	const char *s = json_string_value(v), *colon = s ? strchr(s, ':') : NULL, *slash = colon ? memrchr(s, '/', (size_t)(colon - s)) : NULL;
+
+	if (!s || (r->f.type && (!colon || strchr(r->f.type, ':'))))
+		return;
+	s = slash ? slash + 1 : s;
+	r->f.type = copy(r, s, strlen(s));
+}
+
+void fl__take_reason(struct fl__reading *r, const json_t *v)
+{
+	r->f.reason = copy_text(r, v);
+}
+
+void fl__take_archived(struct fl__reading *r, const json_t *v)
+{
+	r->f.archived = r->f.archived || fl__path_true(v);
+}
+
+void fl__take_sample(struct fl__reading *r, const json_t *v)
+{
+	r->f.sample = r->f.sample || fl__path_true(v);
+}
+
+void fl__take_title(struct fl__reading *r, const json_t *v)
 {
 	const char *s = json_string_value(v);
 
 	r->f.sample = r->f.sample || (s && strncmp(s, "[SAMPLE]", 8) == 0);
 }
 
-static void take_domain(struct reading *r, const json_t *v)
+/* --- severity --- */
+
+void fl__take_score(struct fl__reading *r, double severity)
 {
-	const char *s = json_string_value(v);
-
-	if (s && strncasecmp(s, "GeneratedFindingDomainName", 26) == 0)
-		r->f.sample = true; /* what a generated sample says in place of a name */
-	names_add(r, &r->domains, v);
-}
-
-static void take_threat_list(struct reading *r, const json_t *v)
-{
-	names_add(r, &r->threat_lists, v);
-}
-
-/* additionalInfo.value is JSON text in a string. A second name in it is not evidence enough to block. Text that is no
- * JSON is no reason to refuse the finding. */
-static void take_value(struct reading *r, const json_t *v)
-{
-	json_t *doc;
-
-	if (!json_is_string(v) || json_string_length(v) == 0)
+	if (!(severity >= 0 && severity <= 10)) {
+		fl__wrong(r, "severity is not within 0 to 10");
 		return;
-	doc = fl__finding_load(fl_span(json_string_value(v), json_string_length(v)), NULL);
-	if (!doc)
-		return;
-	path_each(r, doc, "sample", take_sample);
-	path_each(r, doc, "threatListName", take_threat_list);
-	json_decref(doc);
+	}
+	r->f.severity = severity;
+	r->severity_stated = true;
 }
 
 /* A number, a number as text, or one of the words; the floor of its band then. */
-static void take_severity(struct reading *r, const json_t *v)
+void fl__take_severity(struct fl__reading *r, const json_t *v)
 {
-	static const struct {
-		const char *word;
-		double floor;
-	} words[] = { { "informational", 0 }, { "low", 1 }, { "medium", 4 }, { "high", 7 }, { "critical", 9 } };
-	const char *s = json_string_value(v);
 	double d;
-	int used = 0;
 
-	if (json_is_number(v)) {
-		r->f.severity = json_number_value(v);
-		r->severity_stated = true;
-		return;
-	}
-	for (size_t i = 0; s && i < sizeof(words) / sizeof(*words); i++) {
-		if (strcasecmp(s, words[i].word) == 0) {
-			r->f.severity = words[i].floor;
-			r->severity_stated = true;
-			return;
-		}
-	}
-	if (s && strlen(s) < SEVERITY_MAX_TEXT && sscanf(s, "%lf%n", &d, &used) == 1 && s[used] == '\0' && isfinite(d)) {
-		r->f.severity = d;
-		r->severity_stated = true;
-		return;
-	}
-	r->ret = fl_err_set(r->err, FL_EFORMAT, "severity is neither a number nor low, medium, high, critical");
+	if (json_is_string(v) && !number_of(v, &d))
+		fl__take_label(r, v);
+	else if (number_of(v, &d))
+		fl__take_score(r, d);
+	else
+		fl__wrong(r, "severity is neither a number nor low, medium, high, critical");
 }
 
-/* RFC 3339, or unix time in seconds or milliseconds. */
+/* --- times --- */
+
+/* RFC 3339, or unix time in seconds or milliseconds, maybe as text. */
 static bool time_read(const json_t *v, fl_unix_us *out)
 {
 	double t;
 
-	if (json_is_string(v))
-		return fl_time_parse(json_string_value(v), json_string_length(v), out);
-	if (!json_is_number(v))
+	if (json_is_string(v) && fl_time_parse(json_string_value(v), json_string_length(v), out))
+		return true;
+	if (!number_of(v, &t))
 		return false;
-	t = json_number_value(v);
 	if (t >= 1e11)
 		t /= 1000;
 	if (!(t > 0 && t < 1e11))
@@ -255,168 +298,29 @@ static bool time_read(const json_t *v, fl_unix_us *out)
 	return true;
 }
 
-static void take_created(struct reading *r, const json_t *v)
+void fl__take_created(struct fl__reading *r, const json_t *v)
 {
 	time_read(v, &r->f.created_at);
 }
 
-static void take_updated(struct reading *r, const json_t *v)
+void fl__take_updated(struct fl__reading *r, const json_t *v)
 {
 	time_read(v, &r->f.updated_at);
 }
 
-/* Read wrongly, a block would stay for ever or not at all: refused instead. */
-static void take_expires(struct reading *r, const json_t *v)
+/* Read wrongly, a block would stay for ever or not at all: refused instead. Of several the latest. */
+void fl__take_expires(struct fl__reading *r, const json_t *v)
 {
-	if (!time_read(v, &r->f.expires_at))
-		r->ret = fl_err_set(r->err, FL_EFORMAT, "expires_at is no RFC 3339 time");
+	fl_unix_us t = 0;
+
+	if (!time_read(v, &t))
+		fl__wrong(r, "its expiry is no RFC 3339 time");
+	else if (t > r->f.expires_at)
+		r->f.expires_at = t;
 }
 
-static bool name_eq(const char *a, const char *b)
+void fl__take_not_before(struct fl__reading *r, const json_t *v)
 {
-	size_t n = strlen(a), m = strlen(b);
-
-	n -= n && a[n - 1] == '.';
-	m -= m && b[m - 1] == '.';
-	return n && n == m && strncasecmp(a, b, n) == 0;
-}
-
-static bool array_has(struct reading *r, const json_t *array, const char *s, bool (*same)(const char *, const char *))
-{
-	const json_t *v;
-	size_t i;
-
-	json_array_foreach(array, i, v)
-		if (r->work++ < WORK_MAX && json_is_string(v) && same(json_string_value(v), s))
-			return true;
-	return false;
-}
-
-static bool text_eq(const char *a, const char *b)
-{
-	return strcmp(a, b) == 0;
-}
-
-/* MALICIOUS_DOMAIN and CRYPTOMINING_DOMAIN are the indicators whose values are bad names. */
-static const json_t *indicator_names(const json_t *indicator)
-{
-	const char *key = json_string_value(path_get(indicator, "key"));
-
-	if (!key || (strcasecmp(key, "MALICIOUS_DOMAIN") != 0 && strcasecmp(key, "CRYPTOMINING_DOMAIN") != 0))
-		return NULL;
-	return path_get(indicator, "values");
-}
-
-static bool indicators_have(struct reading *r, const json_t *indicators, const char *domain)
-{
-	const json_t *v;
-	size_t i;
-
-	json_array_foreach(indicators, i, v)
-		if (r->work++ < WORK_MAX && array_has(r, indicator_names(v), domain, name_eq))
-			return true;
-	return false;
-}
-
-/* A signal that is itself a finding, or a DNS log record, at this endpoint. */
-static bool signal_points_at(struct reading *r, const json_t *signal, const char *endpoint_id)
-{
-	const char *type = json_string_value(path_get(signal, "type"));
-
-	if (type && strcasecmp(type, "FINDING") != 0 && strcasecmp(type, "DNS_LOG") != 0)
-		return false;
-	return endpoint_id && array_has(r, path_get(signal, "endpointIds"), endpoint_id, text_eq);
-}
-
-static bool sequence_agrees(struct reading *r, const char *endpoint_id, const char *domain)
-{
-	const json_t *signals = path_get(r->sequence, "signals"), *v;
-	size_t i;
-
-	if (indicators_have(r, path_get(r->sequence, "sequenceIndicators"), domain))
-		return true;
-	json_array_foreach(signals, i, v)
-		if (r->work++ < WORK_MAX && (signal_points_at(r, v, endpoint_id) ||
-					     indicators_have(r, path_get(v, "signalIndicators"), domain)))
-			return true;
-	return false;
-}
-
-static void take_sequence(struct reading *r, const json_t *v)
-{
-	r->sequence = v;
-}
-
-/* The far end of an attack sequence: its name is bad when the connection did not come in from it, and something in the
- * sequence says so: an indicator with this name, or a finding at this endpoint. */
-static void take_endpoint(struct reading *r, const json_t *v)
-{
-	const json_t *domain = path_get(v, "domain");
-	const char *direction = json_string_value(path_get(v, "connection.direction"));
-	const char *id = json_string_value(path_get(v, "id"));
-
-	if (!json_is_string(domain) || (direction && strcasecmp(direction, "OUTBOUND") != 0))
-		return;
-	if (sequence_agrees(r, id, json_string_value(domain)))
-		take_domain(r, domain);
-	else if (r->work >= WORK_MAX)
-		r->ret = fl_err_set(r->err, FL_EFORMAT, "an attack sequence larger than any");
-}
-
-static void take_indicator(struct reading *r, const json_t *v)
-{
-	const json_t *name;
-	size_t i;
-
-	json_array_foreach(indicator_names(v), i, name)
-		if (r->ret == 0)
-			take_domain(r, name);
-}
-
-/* The plain form may lack an id: then the name is what stays the same when it is sent again. */
-static void plain_defaults(struct reading *r)
-{
-	if (r->domains.n == 0) {
-		r->ret = fl_err_set(r->err, FL_EFORMAT, "domain is not a text");
-		return;
-	}
-	if (!r->severity_stated)
-		r->f.severity = 7; /* somebody says so: high */
-	if (!r->f.id)
-		r->f.id = fl_arena_printf(r->arena, "plain:%s", r->domains.v[0]);
-	if (!r->f.id)
-		r->ret = fl_err_set(r->err, FL_ENOMEM, "out of memory");
-}
-
-static void paths_read(struct reading *r, const json_t *obj, const struct path *paths, size_t n)
-{
-	for (size_t i = 0; i < n && r->ret == 0; i++)
-		path_each(r, obj, paths[i].path, paths[i].take);
-}
-
-int fl__finding_read(const json_t *obj, const char *shape, struct fl_arena *arena, struct fl_finding *out,
-		     struct fl_err *err)
-{
-	struct reading r = { .arena = arena, .err = err };
-	bool plain = strcmp(shape, "plain") == 0;
-
-	r.f.shape = shape;
-	if (plain)
-		paths_read(&r, obj, plain_paths, sizeof(plain_paths) / sizeof(*plain_paths));
-	else
-		paths_read(&r, obj, guardduty_paths, sizeof(guardduty_paths) / sizeof(*guardduty_paths));
-	if (r.ret == 0 && plain)
-		plain_defaults(&r);
-	if (r.ret < 0)
-		return r.ret;
-	if (!r.f.id || !*r.f.id)
-		return fl_err_set(err, FL_EFORMAT, "it has no id");
-	r.f.type = r.f.type ? r.f.type : "";
-	r.f.reason = r.f.reason ? r.f.reason : "";
-	r.f.domains = r.domains.v;
-	r.f.n_domains = r.domains.n;
-	r.f.threat_lists = r.threat_lists.v;
-	r.f.n_threat_lists = r.threat_lists.n;
-	*out = r.f;
-	return 0;
+	if (!time_read(v, &r->f.not_before))
+		fl__wrong(r, "the time from which it is valid is no RFC 3339 time");
 }

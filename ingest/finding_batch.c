@@ -148,18 +148,32 @@ static int take_finding(struct batch *b, struct fl_intake_item *it, const struct
 	return ret;
 }
 
+/* What of a document could not be read, beside what could. */
+static void say_unread(struct fl_findings_stage *f, struct fl_finding_outcome *out, const struct fl_findings *found)
+{
+	out->documents = 1;
+	out->findings = out->refused = (uint32_t)found->n_refused;
+	f->s.malformed += found->n_refused;
+	if (found->n_refused)
+		snprintf(out->reason, sizeof(out->reason), "finding %u: %.200s", found->refused->number, found->refused->why);
+}
+
 static void take_document(struct batch *b, struct fl_intake_item *it)
 {
+	const struct fl_cfg_finding_mapping none = { 0 }, *m = it->mapping ? it->mapping : &none;
+	const struct fl_finding_mapping mapping = { .domain = m->domain, .id = m->id, .type = m->type, .severity = m->severity, .expires_at = m->expires_at,
+						    .reason = m->reason, .updated_at = m->updated_at };
+	const struct fl_finding_options opt = { .mapping = &mapping };
 	struct fl_findings found = { 0 };
 	size_t before = b->n;
 
 	memset(&it->outcome, 0, sizeof(it->outcome));
 	memset(&it->err, 0, sizeof(it->err));
-	it->ret = fl_finding_parse(it->json, &b->arena, &found, &it->err);
+	it->ret = fl_finding_parse(it->json, it->mapping ? &opt : NULL, &b->arena, &found, &it->err);
 	if (it->ret < 0)
 		b->f->s.malformed++;
 	else
-		it->outcome.documents = 1;
+		say_unread(b->f, &it->outcome, &found);
 	for (size_t i = 0; it->ret == 0 && i < found.n; i++) {
 		it->outcome.findings++;
 		it->ret = take_finding(b, it, &found.v[i]);

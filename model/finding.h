@@ -2,6 +2,7 @@
  * A claim has an id (finding and source and name), a state, a name, a scope and times; it is kept 400 days after its end. */
 #pragma once
 #include "base/arena.h"
+#include "base/tally.h"
 #include "base/time.h"
 #include "model/entry.h"
 #include "model/version.h"
@@ -9,11 +10,14 @@
 struct fl_finding {
 	const char *id;	  /* stable across updates */
 	const char *type; /* "Backdoor:EC2/C&CActivity.B!DNS" */
-	const char *shape; /* "guardduty-api", "guardduty-event", "plain" */
-	double severity;
-	bool sample, archived;
+	const char *shape; /* docs/formats/findings.md: "guardduty-api", "guardduty-event", "asff", "ocsf", "dns-firewall", "stix", "mapped", "plain" */
+	double severity;   /* GuardDuty's scale, 0 to 10 */
+	bool sample;
+	bool archived; /* closed, suppressed, revoked or judged false: it takes back what it claimed */
 	fl_unix_us created_at, updated_at; /* 0 = not stated */
-	fl_unix_us expires_at;		   /* plain form only; 0 = by policy */
+	fl_unix_us expires_at;		   /* 0 = by policy */
+	fl_unix_us not_before;		   /* not valid until then; 0 = at once */
+	enum fl_drop no_domain;		   /* why it names no domain, when that is known better than FL_DROP_NO_DOMAIN; else 0 */
 	const char *reason;
 	const char *const *domains; /* as they stand in the finding, not yet canonical */
 	uint32_t n_domains;

@@ -62,33 +62,6 @@ struct fl_entry_iter *fl_unexpired_iter(struct fl_entry_iter *take_set, uint32_t
  * a feed's remove_after_absent N fetches are (N - 1) of its intervals). now_s: time of this fetch, unix seconds. */
 struct fl_entry_iter *fl_renew_keep_iter(struct fl_entry_iter *take_old, struct fl_entry_iter *take_new, uint32_t now_s, uint32_t keep_s);
 
-/* Policy by type (DESIGN.md 7, AWS.md 4.4): the first row whose glob fits. */
-enum fl_finding_action { FL_FINDING_BLOCK, FL_FINDING_ALERT, FL_FINDING_IGNORE };
-struct fl_finding_rule {
-	const char *type; /* glob over the type, '-' and '/' as AWS and ASFF spell it */
-	enum fl_finding_action action;
-	int scope;	  /* 0: auto (exact), 1: exact, 2: registrable (exact claim on the registrable domain and below: subtree) */
-	int64_t ttl_ms;	  /* 0: the default */
-};
-struct fl_finding_policy {
-	const struct fl_finding_rule *rules; /* the operator's, asked before the built-in table */
-	size_t n_rules;
-	double min_severity;
-	int64_t ttl_ms;
-	bool ignore_samples;
-	const char *const *own_lists; /* names of our own exports: a finding whose threat list is one of them is an echo */
-	size_t n_own_lists;
-};
-struct fl_finding_claims {
-	enum fl_finding_action action;
-	struct fl_claim *v; /* in arena */
-	size_t n;
-	enum fl_drop why; /* when n is 0 */
-};
-/** The claims a finding makes: one a domain; counted in tally (in: domains, or 1 when it has none). archived makes them FL_CLAIM_WITHDRAWN. */
-int fl_finding_claims(const struct fl_names *n, const struct fl_finding *f, const struct fl_finding_policy *p, const char *source,
-		      fl_unix_us now, struct fl_arena *arena, struct fl_finding_claims *out, struct fl_tally *tally);
-
 /* The guard (guard.c), pure: judges a source version by counts. Here the part that no feed may do without; the rest comes with the feeds. */
 struct fl_guard_limits {
 	double max_removed_ratio, max_added_ratio; /* 0.30, 1.0 */
@@ -120,6 +93,51 @@ struct fl_protect_hit {
 };
 /** The entries of a sorted set that would block what is protected. In arena. O(names x labels x log entries), and what is in the zones. 0 or FL_ENOMEM. */
 int fl_protect_find(const struct fl_protected *p, const struct fl_set *set, struct fl_arena *arena, struct fl_protect_hit **out, size_t *n);
+/** The protected name that a claim of this scope on this name would block; NULL. O(names). */
+const struct fl_protected_name *fl_protect_claim(const struct fl_protected *p, struct fl_span key, uint8_t scope);
+
+/* Policy by type (DESIGN.md 7, AWS.md 4.4): the first row whose glob fits. */
+enum fl_finding_action { FL_FINDING_BLOCK, FL_FINDING_ALERT, FL_FINDING_IGNORE };
+/** "block", "alert", "ignore": also the second part of a set's name. */
+const char *fl_finding_action_word(enum fl_finding_action a);
+struct fl_finding_rule {
+	const char *type; /* glob over the type, '-' and '/' as AWS and ASFF spell it */
+	enum fl_finding_action action;
+	int scope;	  /* 0: auto (exact), 1: exact, 2: registrable (exact claim on the registrable domain and below: subtree) */
+	int64_t ttl_ms;	  /* 0: the default */
+	const char *into; /* the list; NULL or "": the action's own */
+};
+struct fl_finding_policy {
+	const struct fl_finding_rule *rules; /* the operator's, asked before the built-in table */
+	size_t n_rules;
+	double min_severity;
+	int64_t ttl_ms;
+	bool ignore_samples;
+	const char *into, *alert_into; /* the lists of what is to be blocked, and alerted; NULL: the caller knows */
+	const char *const *own_lists; /* names and ids of our own exports: a finding whose threat list is one of them is an echo */
+	size_t n_own_lists;
+	const struct fl_protected *protect; /* what no finding may block; NULL: nothing */
+};
+/* A name of the finding that makes no claim. */
+struct fl_finding_held {
+	const char *domain; /* as it stands in the finding; NULL: the finding names none, or as a whole makes none */
+	enum fl_drop why;
+	struct fl_claim claim; /* FL_DROP_PROTECTED: what it would have been, to be quarantined with the finding; else empty */
+	const struct fl_protected_name *protects; /* FL_DROP_PROTECTED: what it would have blocked */
+};
+struct fl_finding_claims {
+	enum fl_finding_action action;
+	const char *into;     /* the list; NULL where the policy names none */
+	struct fl_claim *v;   /* in arena */
+	const char **domains; /* of each claim, as it stands in the finding */
+	size_t n;
+	struct fl_finding_held *held; /* in arena */
+	size_t n_held;
+	enum fl_drop why; /* when n is 0 */
+};
+/** The claims a finding makes: one a domain; counted in tally (in: domains, or 1 when it has none). archived makes them FL_CLAIM_WITHDRAWN. 0 or FL_ENOMEM. */
+int fl_finding_claims(const struct fl_names *n, const struct fl_finding *f, const struct fl_finding_policy *p, const char *source,
+		      fl_unix_us now, struct fl_arena *arena, struct fl_finding_claims *out, struct fl_tally *tally);
 
 /** NULL when accepted; else one sentence in buf. before 0 and first: the first load. */
 const char *fl_guard_judge(const struct fl_guard_limits *l, bool first, uint64_t before, uint64_t after, uint64_t added, uint64_t removed,

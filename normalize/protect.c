@@ -143,3 +143,22 @@ int fl_protect_find(const struct fl_protected *p, const struct fl_set *set, stru
 	*n = k;
 	return f.ret;
 }
+
+/* Does an entry block the name itself? */
+static bool blocks(struct fl_span key, uint8_t scope, struct fl_span name)
+{
+	if (fl_span_eq(key, name))
+		return scope & FL_SCOPE_EXACT;
+	return (scope & FL_SCOPE_SUBDOMAINS) && fl_rkey_below_or_at(name, key);
+}
+
+const struct fl_protected_name *fl_protect_claim(const struct fl_protected *p, struct fl_span key, uint8_t scope)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		struct fl_span name = fl_rkey_span(&p->v[i].key);
+
+		if (blocks(key, scope, name) || (p->v[i].zone && (fl_rkey_below_or_at(key, name) || (fl_rkey_below_or_at(name, key) && (scope & FL_SCOPE_SUBDOMAINS)))))
+			return &p->v[i];
+	}
+	return NULL;
+}

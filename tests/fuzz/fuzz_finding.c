@@ -30,7 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!names && fl_names_open(NULL, &names, &err) < 0)
 		abort();
-	if (fl_finding_parse(fl_span(data, size), &arena, &found, &err) < 0)
+	if (fl_finding_parse(fl_span(data, size), NULL, &arena, &found, &err) < 0)
 		assert(err.text[0]);
 	for (size_t i = 0; i < found.n; i++)
 		claims(names, &found.v[i]);

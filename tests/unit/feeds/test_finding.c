@@ -52,7 +52,7 @@ static void test_fixtures(void **state)
 
 		snprintf(path, sizeof(path), "%s/fixtures/guardduty/%s.%s.json", FL_SHARED, rows[i / 2].file, forms[i % 2]);
 		body = file_read(path);
-		if (fl_finding_parse(fl_buf_span(&body), &arena, &got, &err) < 0)
+		if (fl_finding_parse(fl_buf_span(&body), NULL, &arena, &got, &err) < 0)
 			fail_msg("%s: %s", path, err.text);
 		fl_buf_done(&body); /* nothing may point into it */
 		assert_int_equal(got.n, 1);
@@ -121,18 +121,21 @@ static const struct {
 	{ "{\"domain\":\"a.example\"}", "a.example||7", NULL },
 	{ "{\"domain\":\"a.example\",\"severity\":3,\"type\":\"x\",\"expires_at\":\"2026-11-23T10:00:00Z\",\"reason\":\"r\"}",
 	  "a.example||3", NULL },
-	{ "{\"domain\":\"a.example\",\"expires_at\":\"tomorrow\"}", NULL, "expires_at" },
+	{ "{\"domain\":\"a.example\",\"expires_at\":\"tomorrow\"}", NULL, "expiry" },
 	{ "{\"domain\":7}", NULL, "domain" },
 	/* what is no finding */
 	{ "", NULL, "not JSON" },
 	{ "{", NULL, "not JSON" },
-	{ "{} {}", NULL, "not JSON" },
+	{ "{} {}", NULL, "finding 1: no finding of a known shape" },
+	{ "{} x", NULL, "not JSON" },
 	{ "7", NULL, "not an object" },
 	{ "{}", NULL, "known shape" },
-	{ "[{\"domain\":\"a.example\"}]", NULL, "not an object" },
+	{ "[{\"domain\":\"a.example\"}]", "a.example||7", NULL },
+	{ "[[{\"domain\":\"a.example\"}]]", NULL, "not an object" },
 	{ "{\"Findings\":[7]}", NULL, "finding 1" },
-	{ "{\"SchemaVersion\":\"2018-10-08\",\"ProductArn\":\"arn\",\"Id\":\"1\"}", NULL, "ASFF" },
-	{ "{\"class_uid\":2004}", NULL, "OCSF" },
+	{ "{\"SchemaVersion\":\"2018-10-08\",\"ProductArn\":\"arn\",\"Id\":\"1\"}", "||0", NULL },
+	{ "{\"class_uid\":2004}", NULL, "no id" },
+	{ "{\"class_uid\":4003}", NULL, "OCSF" },
 	{ "{\"domain\":\"a\\u0000b.example\"}", NULL, "not JSON" },
 };
 
@@ -142,7 +145,7 @@ static void row_check(size_t i)
 	struct fl_findings got;
 	struct fl_err err = { 0 };
 	struct fl_buf b = { 0 };
-	int ret = fl_finding_parse(fl_span_str(rows[i].json), &arena, &got, &err);
+	int ret = fl_finding_parse(fl_span_str(rows[i].json), NULL, &arena, &got, &err);
 
 	if (!rows[i].expect) {
 		if (ret != FL_EFORMAT || !strstr(err.text, rows[i].says))
@@ -177,7 +180,7 @@ static void test_plain_fields(void **state)
 	struct fl_err err = { 0 };
 
 	(void)state;
-	assert_int_equal(fl_finding_parse(fl_span_str(json), &arena, &got, &err), 0);
+	assert_int_equal(fl_finding_parse(fl_span_str(json), NULL, &arena, &got, &err), 0);
 	assert_string_equal(got.v->id, "plain:a.example");
 	assert_string_equal(got.v->reason, "seen");
 	assert_string_equal(got.v->type, "t");
@@ -196,7 +199,7 @@ static void test_provenance(void **state)
 	struct fl_err err = { 0 };
 
 	(void)state;
-	assert_int_equal(fl_finding_parse(fl_span_str(json), &arena, &got, &err), 0);
+	assert_int_equal(fl_finding_parse(fl_span_str(json), NULL, &arena, &got, &err), 0);
 	assert_int_equal(got.v->n_threat_lists, 3);
 	fl_arena_done(&arena);
 }
@@ -211,13 +214,13 @@ static void test_depth_and_size_are_limited(void **state)
 	(void)state;
 	for (int i = 0; i < 100; i++)
 		fl_buf_u8(&b, '[');
-	assert_int_equal(fl_finding_parse(fl_buf_span(&b), &arena, &got, &err), FL_EFORMAT);
+	assert_int_equal(fl_finding_parse(fl_buf_span(&b), NULL, &arena, &got, &err), FL_EFORMAT);
 	assert_non_null(strstr(err.text, "deeper"));
 	fl_buf_reset(&b);
 	assert_true(fl_buf_reserve(&b, 17 << 20));
 	memset(b.p, ' ', 17 << 20);
 	b.n = 17 << 20;
-	assert_int_equal(fl_finding_parse(fl_buf_span(&b), &arena, &got, &err), FL_EFORMAT);
+	assert_int_equal(fl_finding_parse(fl_buf_span(&b), NULL, &arena, &got, &err), FL_EFORMAT);
 	assert_non_null(strstr(err.text, "octets"));
 	fl_buf_done(&b);
 	fl_arena_done(&arena);
@@ -230,11 +233,9 @@ static void test_get_findings_answers(void **state)
 	struct fl_err err = { 0 };
 
 	(void)state;
-	assert_int_equal(fl_finding_parse(fl_span_str("{\"findings\":[]}"), &arena, &got, &err), 0);
+	assert_int_equal(fl_finding_parse(fl_span_str("{\"findings\":[]}"), NULL, &arena, &got, &err), 0);
 	assert_int_equal(got.n, 0);
-	assert_int_equal(fl_finding_parse(fl_span_str("{\"findings\":[{\"domain\":\"a.example\"},{\"domain\":\"b.example\"}]}"),
-					  &arena, &got, &err),
-			 0);
+	assert_int_equal(fl_finding_parse(fl_span_str("{\"findings\":[{\"domain\":\"a.example\"},{\"domain\":\"b.example\"}]}"), NULL, &arena, &got, &err), 0);
 	assert_int_equal(got.n, 2);
 	assert_string_equal(got.v[1].domains[0], "b.example");
 	fl_arena_done(&arena);
