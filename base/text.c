@@ -279,3 +279,25 @@ bool fl_glob(const char *p, const char *t)
 		p++;
 	return *p == '\0';
 }
+
+char *fl_printable(struct fl_span s, char *out, size_t cap)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s.n && n + 1 < cap;) {
+		size_t len = fl_utf8_len(s.p + i, s.n - i);
+		bool control = len == 0 || (len == 1 && (s.p[i] < 0x20 || s.p[i] == 0x7f)) || (len == 2 && s.p[i] == 0xc2 && s.p[i + 1] < 0xa0);
+
+		if (n + len >= cap)
+			break;
+		if (control)
+			out[n++] = '?';
+		else {
+			memcpy(out + n, s.p + i, len);
+			n += len;
+		}
+		i += len ? len : 1;
+	}
+	out[n] = '\0';
+	return out;
+}

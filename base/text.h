@@ -21,6 +21,9 @@ size_t fl_edit_distance(const char *a, const char *b);
 const char *fl_did_you_mean(const char *word, const char *const *candidates, size_t n);
 /** Length of the UTF-8 sequence at s (RFC 3629); 0 when there is none. */
 size_t fl_utf8_len(const uint8_t *s, size_t n);
+/** A stranger's text for a terminal: control characters, also those that UTF-8 writes in two octets, and what is no UTF-8 become '?'; cut at a character's end to
+ * cap - 1 octets, and terminated. Returns out. */
+char *fl_printable(struct fl_span s, char *out, size_t cap);
 /** A JSON string with its quotes (RFC 8259). Bytes that are not UTF-8 become U+FFFD, one each. */
 void fl_json_string(struct fl_buf *out, struct fl_span s);
 /** The same without quotes: a part of a string. */

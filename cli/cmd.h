@@ -46,6 +46,11 @@ const char *fl_cli_split_version(struct fl_cli *c, const char *arg, const char *
 json_t *fl_feed_row(const json_t *feeds, const char *feed);
 /** A whole file, or stdin for "-", appended. FL_ENOTFOUND, FL_EIO (also a folder), FL_ELIMIT (over 1 GiB), FL_ENOMEM. */
 int fl_cli_read(const char *path, struct fl_buf *out, struct fl_err *err);
+/** The configuration for a command that can do without: one that was named (or must be had) has to be good, one that was found is left out when it is not (*out NULL). 0, or the
+ * exit code. fl_config_free. */
+int fl_cli_find_config(const struct fl_cli *c, bool must, struct fl_config **out);
+/** finding inject --dry-run: what the policy would make of each document, without a daemon. */
+int fl_finding_try(struct fl_cli *c);
 /** A destructive command asks on a terminal, and without one needs --yes: it never waits for nobody. 0: go on; else the exit code. `what`: "purge all of X". */
 int fl_cli_confirm(struct fl_cli *c, const char *what);
 /** Help of the whole, or of one command; for `help`. */

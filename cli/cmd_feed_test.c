@@ -17,28 +17,6 @@ enum { READ_MAX = 1 << 30 };
 
 /* --- refused lines --- */
 
-/* Cut at a character's end; control characters, also those that UTF-8 writes in two octets, and what is no UTF-8 become '?'. */
-static void printable(struct fl_span text, char out[FL_REJECT_TEXT + 1])
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < text.n && n < FL_REJECT_TEXT;) {
-		size_t len = fl_utf8_len(text.p + i, text.n - i);
-		bool control = len == 0 || (len == 1 && (text.p[i] < 0x20 || text.p[i] == 0x7f)) || (len == 2 && text.p[i] == 0xc2 && text.p[i + 1] < 0xa0);
-
-		if (n + len > FL_REJECT_TEXT)
-			break;
-		if (control)
-			out[n++] = '?';
-		else {
-			memcpy(out + n, text.p + i, len);
-			n += len;
-		}
-		i += len ? len : 1;
-	}
-	out[n] = '\0';
-}
-
 static void print_reject(const struct fl_rejects *r, const struct fl_reject *x, enum fl_drop why)
 {
 	json_t *o;
@@ -65,7 +43,7 @@ static void on_reject(void *ctx, uint32_t line, struct fl_span text, enum fl_dro
 		x = &r->first[why][r->by[why]];
 	x->line = line;
 	if (x != &one || r->print != FL_REJECTS_KEEP)
-		printable(text, x->text);
+		fl_printable(text, x->text, sizeof(x->text));
 	if (r->print != FL_REJECTS_KEEP)
 		print_reject(r, x, why);
 	r->by[why]++;
@@ -110,20 +88,16 @@ static void print_entries(const struct fl_set *set, bool json)
 
 /* --- what is tested, and as what --- */
 
-static bool configured(const struct fl_cli *c)
+int fl_cli_find_config(const struct fl_cli *c, bool must, struct fl_config **out)
 {
-	return c->config_path || getenv("FIRELINE_CONFIG") || access(FL_CONFIG_DEFAULT_PATH, R_OK) == 0;
-}
-
-/* One that was named must be good; one that was found is left out when it is not. */
-static int find_config(struct fl_trial *t)
-{
+	bool named = c->config_path || getenv("FIRELINE_CONFIG");
 	struct fl_diag diag = { 0 };
-	bool must = t->c->config_path || fl_cli_opt(t->c, "feed");
 	int ret = 0;
 
-	if (configured(t->c) && fl_config_load(t->c->config_path, &t->cfg, &diag) < 0) {
-		t->cfg = NULL;
+	must = must || c->config_path;
+	*out = NULL;
+	if ((named || access(FL_CONFIG_DEFAULT_PATH, R_OK) == 0) && fl_config_load(c->config_path, out, &diag) < 0) {
+		*out = NULL;
 		if (must)
 			fl_diag_print(&diag, stderr);
 		ret = must ? FL_EXIT_CONFIG : 0;
@@ -338,7 +312,7 @@ static int run(struct fl_trial *t)
 	bool entries = fl_cli_opt(t->c, "entries") != NULL, rejects = fl_cli_opt(t->c, "rejects") != NULL, json = t->c->out != FL_OUT_HUMAN;
 	const char *what = t->c->args[0];
 	struct fl_err err = { 0 };
-	int ret = find_config(t);
+	int ret = fl_cli_find_config(t->c, fl_cli_opt(t->c, "feed") != NULL, &t->cfg);
 
 	if (rejects)
 		t->rejects.print = json ? FL_REJECTS_JSON : FL_REJECTS_TEXT;

@@ -167,20 +167,24 @@ int fl_cmd_feed_purge(struct fl_cli *c)
 
 int fl_cmd_finding_inject(struct fl_cli *c)
 {
-	const char *dry = fl_cli_opt(c, "dry-run") ? "1" : NULL;
 	struct fl_buf body = { 0 };
 	struct fl_err err = { 0 };
 	json_t *o = NULL;
-	int ret = fl_cli_read(c->args[0], &body, &err);
+	int ret;
 
+	if (fl_cli_opt(c, "dry-run"))
+		return fl_finding_try(c);
+	if (fl_cli_opt(c, "at"))
+		return fl_cli_fail(FL_EXIT_USAGE, "FL2001", NULL, "--at goes with --dry-run");
+	ret = fl_cli_read(c->args[0], &body, &err);
 	if (ret < 0)
 		return fl_cli_fail(FL_EXIT_INPUT, "FL2107", NULL, "%s", err.text);
-	ret = fl_client_call_raw(c, "ingest", "POST", fl_client_target(c, "/v1/findings", "dry_run", dry, NULL), fl_buf_span(&body), &o);
+	ret = fl_client_call_raw(c, "ingest", "POST", "/v1/findings", fl_buf_span(&body), &o);
 	fl_buf_done(&body);
 	if (ret)
 		return ret;
 	if (!fl_client_print(c, "FindingOutcome", o)) {
-		printf("%s %lld of %lld names -> %s", dry ? "would accept" : "accepted", (long long)fl_int(o, "accepted"), (long long)fl_int(o, "domains"),
+		printf("accepted %lld of %lld names -> %s", (long long)fl_int(o, "accepted"), (long long)fl_int(o, "domains"),
 		       fl_str(o, "list")[0] ? fl_str(o, "list") : "no list");
 		if (fl_int(o, "withdrawn") || fl_int(o, "duplicate") || fl_int(o, "refused"))
 			printf("   withdrawn %lld, nothing new in %lld, refused %lld", (long long)fl_int(o, "withdrawn"), (long long)fl_int(o, "duplicate"),

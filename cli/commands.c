@@ -88,7 +88,12 @@ static const struct fl_command table[] = {
 	  OPTS({ "for", "DUR", "until then" }, { "permanent", NULL, "no end" }, { "remove", NULL, "take it back" }, REASON) },
 	{ .words = "allow", .args = "NAME...", .help = "Allow now, before all rules.", .min_args = 1, .max_args = -1, .run = fl_cmd_allow,
 	  OPTS({ "for", "DUR", "until then" }, { "permanent", NULL, "no end" }, { "remove", NULL, "take it back" }, REASON) },
-	{ .words = "finding inject", .args = "FILE|-", .help = "Take a security finding now.", .min_args = 1, .max_args = 1, .run = fl_cmd_finding_inject, OPTS(DRY) },
+	{ .words = "finding inject", .args = "FILE|-", .help = "Take security findings now.", .min_args = 1, .max_args = 1, .run = fl_cmd_finding_inject,
+	  OPTS({ "dry-run", NULL, "a filter: only say what would be made of each document; needs no daemon, no configuration" },
+	       { "at", "TIME", "with --dry-run: as if it were this time (RFC 3339)" }),
+	  .examples = "  fireline finding inject guardduty.json\n"
+		      "  aws guardduty get-findings ... | fireline finding inject --dry-run -\n"
+		      "  fireline finding inject --dry-run --json export.ndjson | jq .entry\n" },
 	{ .words = "explain", .args = "NAME|REF", .help = "Why a name is answered as it is.", .min_args = 1, .max_args = 1, .run = fl_cmd_explain,
 	  OPTS({ "client", "IP", "asked by this client (default 127.0.0.1)" }, { "qtype", "T", "record type (default A)" },
 	       { "exit-code", NULL, "10 for BLOCK, 11 for ALERT" }) },

@@ -164,6 +164,26 @@ static void check_findings_source(struct fl__load *l, const struct fl_cfg_findin
 			fl__load_error(l, fl__load_node(l, &s->name), "mapping: {domain: /path/to/name}", "a mapping that does not say where the domain stands");
 }
 
+/* The list of a rule: it exists, and the sets of all sources for it can be named. */
+static void check_findings_rule(struct fl__load *l, const struct fl_cfg_finding_rule *r)
+{
+	const struct fl_cfg_findings *f = &l->cfg->findings;
+	char set[FL_SET_NAME];
+
+	if (!r->into[0])
+		return;
+	fl__check_list_exists(l, &r->into, "findings");
+	if (r->action == FL_FINDING_IGNORE)
+		fl__load_error(l, fl__load_node(l, &r->into), NULL, "what is ignored goes into no list");
+	else if (strcmp(r->into, r->action == FL_FINDING_BLOCK ? f->alert_into : f->into) == 0)
+		fl__load_error(l, fl__load_node(l, &r->into), "two lists: one rule blocks, the other alerts", "the list of what is %s",
+			       r->action == FL_FINDING_BLOCK ? "only alerted" : "blocked");
+	for (size_t i = 0; i < f->n_sources; i++)
+		if (!fl_config_finding_set(l->cfg, f->sources[i].name, fl_finding_action_word((enum fl_finding_action)r->action), r->into, set))
+			fl__load_error(l, fl__load_node(l, &r->into), "a shorter name for the list, or for the source", "the names of source '%s' and of this list are too long together",
+				       f->sources[i].name);
+}
+
 static void check_findings(struct fl__load *l)
 {
 	struct fl_cfg_findings *f = &l->cfg->findings;
@@ -176,6 +196,8 @@ static void check_findings(struct fl__load *l)
 	if (strcmp(f->into, f->alert_into) == 0)
 		fl__load_error(l, fl__load_node(l, fl__load_node(l, &f->alert_into) ? &f->alert_into : &f->into), "two lists: one rule blocks, the other alerts",
 			       "into and alert_into are the same list");
+	for (size_t i = 0; i < f->n_rules; i++)
+		check_findings_rule(l, &f->rules[i]);
 	for (size_t i = 0; i < f->n_sources; i++) {
 		check_findings_source(l, &f->sources[i]);
 		if (strcmp(f->sources[i].name, "cli") == 0)

@@ -1,10 +1,20 @@
 /* Cross-checks of rules, groups and associations. */
 #include "cli/config_table.h"
 
+/* A list that findings are only to be logged by. */
+static bool is_alert_list(const struct fl_config *c, const char *list)
+{
+	bool found = strcmp(list, c->findings.alert_into) == 0;
+
+	for (size_t i = 0; i < c->findings.n_rules; i++)
+		found = found || (c->findings.rules[i].action == FL_FINDING_ALERT && strcmp(c->findings.rules[i].into, list) == 0);
+	return found;
+}
+
 static void check_rule_list(struct fl__load *l, const struct fl_cfg_rule *r)
 {
 	fl__check_list_exists(l, &r->list, fl__load_hint(l, "rule '%s'", r->name));
-	if (r->action == FL_ACTION_BLOCK && r->list[0] && strcmp(r->list, l->cfg->findings.alert_into) == 0)
+	if (r->action == FL_ACTION_BLOCK && r->list[0] && is_alert_list(l->cfg, r->list))
 		fl__load_error(l, fl__load_node(l, &r->list), "findings that shall only be logged go there: action ALERT, or findings.defaults.into here",
 			       "a BLOCK rule on the alert list of the findings");
 }

@@ -185,6 +185,8 @@ const struct fl_key fl__keys[] = {
 	{ "findings.defaults.ttl", FL_KEY_DURATION, CFG(findings.ttl_ms), .dflt = "14d", .min = "1m", .max = "400d", .help = "An entry leaves after this." },
 	{ "findings.defaults.scope", FL_KEY_WORD, .words = auto_only, .dflt = "auto", .help = "By type: the registrable domain for exfiltration, else exact." },
 	{ "findings.defaults.ignore_samples", FL_KEY_BOOL, CFG(findings.ignore_samples), .dflt = "true", .help = "Sample findings are passed over." },
+	{ "findings.defaults.own_exports", FL_KEY_NAMES, ARRAY(fl_config, findings.own_exports, findings.n_own_exports),
+	  .help = "What our own lists are called elsewhere, as rslvr-fdl-...: a finding of theirs is an echo. NAME and fireline-NAME of each list are known." },
 	{ "findings.sources", FL_KEY_LIST, LIST(fl_config, findings.sources, findings.n_sources, fl_cfg_findings_source), .help = "Where findings come from." },
 	{ "findings.sources[].name", FL_KEY_NAME, AT(fl_cfg_findings_source, name), .required = true, .help = "Name of the source." },
 	{ "findings.sources[].type", FL_KEY_WORD, AT(fl_cfg_findings_source, type), .words = finding_types, .required = true, .help = "Kind of source." },
@@ -234,6 +236,7 @@ const struct fl_key fl__keys[] = {
 	{ "findings.actions[].type", FL_KEY_STRING, AT(fl_cfg_finding_rule, type), .required = true, .help = "Finding type, with * and ?." },
 	{ "findings.actions[].action", FL_KEY_WORD, AT(fl_cfg_finding_rule, action), .words = finding_actions, .dflt = "block", .help = "What it does." },
 	{ "findings.actions[].scope", FL_KEY_WORD, AT(fl_cfg_finding_rule, scope), .words = finding_scopes, .dflt = "auto", .help = "What the claim covers." },
+	{ "findings.actions[].into", FL_KEY_NAME, AT(fl_cfg_finding_rule, into), .dflt_text = "findings.defaults.into or alert_into", .help = "The list it goes into." },
 	{ "findings.actions[].ttl", FL_KEY_DURATION, AT(fl_cfg_finding_rule, ttl_ms), .dflt_text = "findings.defaults.ttl", .min = "1m", .max = "400d",
 	  .help = "An entry leaves after this." },
 

@@ -160,6 +160,7 @@ struct fl_findings {
 	size_t n;
 	struct fl_finding_refused *refused; /* in the order of the document */
 	size_t n_refused;
+	bool cut_off; /* the text ends within its last finding: it may be a file that is still being written */
 };
 /**
  * Read a document: one JSON value, or several one after the other (a line each, as exports have them). What cannot be read is in out->refused and costs nothing else.

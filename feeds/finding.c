@@ -234,14 +234,13 @@ static void take_list(struct taking *t, struct fl_span list, unsigned wraps, uns
 	}
 }
 
-/* NULL, or what keeps a text from being a JSON value. */
-static const char *not_json(struct fl_span text, struct fl_err *err)
+/* NULL, or what keeps a text from being a JSON value; *at its offset. */
+static const char *not_json(struct fl_span text, size_t *at, struct fl_err *err)
 {
 	unsigned line = 1, column = 1;
-	size_t at = 0;
-	const char *wrong = fl__json_check(text, &at);
+	const char *wrong = fl__json_check(text, at);
 
-	for (size_t i = 0; wrong && i < at && i < text.n; i++) {
+	for (size_t i = 0; wrong && i < *at && i < text.n; i++) {
 		column = text.p[i] == '\n' ? 1 : column + 1;
 		line += text.p[i] == '\n';
 	}
@@ -256,8 +255,9 @@ static void take_wrapped_text(struct taking *t, const char *key, struct fl_span 
 	struct fl_err err = { 0 };
 	json_t *v = fl__finding_load(quoted, &err);
 	struct fl_span text = v ? fl_span_trim(fl__json_text(v)) : fl_span("", 0);
+	size_t at;
 
-	if (!v || not_json(text, &err)) {
+	if (!v || not_json(text, &at, &err)) {
 		fl_err_wrap(&err, FL_EFORMAT, "%s", key);
 		if (next_number(t))
 			refuse(t, err.text);
@@ -325,13 +325,15 @@ static int take_document(void *ctx, const struct fl_finding_document *d)
 	struct fl_span text = d->text;
 	struct fl_err err = { 0 };
 	const char *why;
+	size_t at = 0;
 
 	if (d->number > 1)
 		t->listed = true;
 	if (text.n >= 3 && memcmp(text.p, "\xef\xbb\xbf", 3) == 0)
 		text = fl_span(text.p + 3, text.n - 3);
 	text = fl_span_trim(text);
-	why = not_json(text, &err);
+	why = not_json(text, &at, &err);
+	t->out.cut_off = why && at >= text.n; /* as the last one says */
 	if (!why)
 		take_value(t, text, 0, 0);
 	else if (next_number(t))

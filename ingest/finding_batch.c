@@ -88,8 +88,6 @@ static void count_refused(struct fl_findings_stage *f, enum fl_drop why)
 	}
 }
 
-static const char *const action_words[] = { "block", "alert", "ignore" };
-
 static int word_add(struct batch *b, const struct word *w)
 {
 	if (b->n == b->cap) {
@@ -129,9 +127,8 @@ static int take_finding(struct batch *b, struct fl_intake_item *it, const struct
 		count_refused(f, claims.why);
 		return 0;
 	}
-	snprintf(set, sizeof(set), "%.80s.%s", it->source, action_words[claims.action]);
 	w.action = claims.action;
-	w.set = fl__claim_set(f, set, claims.action == FL_FINDING_BLOCK ? f->c.cfg->findings.into : f->c.cfg->findings.alert_into);
+	w.set = fl_config_finding_set(f->c.cfg, it->source, fl_finding_action_word(claims.action), claims.into, set) ? fl__claim_set(f, set, claims.into) : NULL;
 	if (!w.set)
 		return fl_err_set(&it->err, FL_ELIMIT, "findings source '%s': over %d sets", it->source, FL_CLAIM_SETS_MAX);
 	memcpy(out->list, w.set->list, sizeof(out->list));
@@ -152,6 +149,7 @@ static int take_finding(struct batch *b, struct fl_intake_item *it, const struct
 static void say_unread(struct fl_findings_stage *f, struct fl_finding_outcome *out, const struct fl_findings *found)
 {
 	out->documents = 1;
+	out->cut_off = found->cut_off;
 	out->findings = out->refused = (uint32_t)found->n_refused;
 	f->s.malformed += found->n_refused;
 	if (found->n_refused)
@@ -251,7 +249,7 @@ static void tell(struct fl_findings_stage *f, const struct word *w, struct fl_bu
 	if (!f->c.bus)
 		return;
 	fl_buf_reset(b);
-	fl_buf_printf(b, "{\"action\":\"%s\",\"claim\":", action_words[w->action]);
+	fl_buf_printf(b, "{\"action\":\"%s\",\"claim\":", fl_finding_action_word(w->action));
 	fl_claim_encode(&w->claim, b);
 	fl_buf_u8(b, '}');
 	if (!b->failed)

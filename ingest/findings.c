@@ -8,51 +8,41 @@
 
 enum { DOCUMENT_MAX = 16 << 20, SETTLE_US = 2000000, BATCH_ITEMS = 1000, BATCHES_A_STEP = 8 };
 
-/* Findings of a detector that was given one of our lists say its name: the list's own, or with ours before it. */
-static const char *const *own_lists(struct fl_arena *arena, const struct fl_config *cfg)
-{
-	const char **v = fl_arena_array(arena, cfg->n_lists * 2 + 1, sizeof(*v));
-
-	for (size_t i = 0; v && i < cfg->n_lists; i++) {
-		v[2 * i] = fl_arena_str(arena, cfg->lists[i].name);
-		v[2 * i + 1] = fl_arena_printf(arena, "fireline-%s", cfg->lists[i].name);
-		if (!v[2 * i] || !v[2 * i + 1])
-			return NULL;
-	}
-	return v;
-}
-
 static int load_policy(struct fl_findings_stage *f, const struct fl_config *cfg)
 {
-	const struct fl_cfg_findings *p = &cfg->findings;
 	struct fl_arena arena = { 0 };
-	struct fl_finding_rule *rules = fl_arena_array(&arena, p->n_rules + 1, sizeof(*rules));
-	struct fl_drop_place *places = fl_arena_array(&arena, p->n_sources + 1, sizeof(*places));
-	const char *const *own = own_lists(&arena, cfg);
+	struct fl_finding_policy policy;
+	struct fl_drop_place *places = fl_arena_array(&arena, cfg->findings.n_sources + 1, sizeof(*places));
 
-	if (!rules || !places || !own) {
+	if (!places || fl_finding_policy_of(cfg, &arena, &policy) < 0) {
 		fl_arena_done(&arena);
 		return FL_ENOMEM;
 	}
-	for (size_t i = 0; i < p->n_rules; i++)
-		rules[i] = (struct fl_finding_rule){ p->rules[i].type, (enum fl_finding_action)p->rules[i].action, p->rules[i].scope, p->rules[i].ttl_ms };
 	fl_arena_done(&f->arena);
 	f->arena = arena;
 	f->places = places;
-	f->policy = (struct fl_finding_policy){ .rules = rules, .n_rules = p->n_rules, .min_severity = p->min_severity, .ttl_ms = p->ttl_ms,
-						.ignore_samples = p->ignore_samples, .own_lists = own, .n_own_lists = cfg->n_lists * 2 };
+	f->policy = policy;
 	f->c.cfg = cfg;
 	return 0;
 }
 
-static void add_pair(struct fl_findings_stage *f, const char *source)
+static void add_set(struct fl_findings_stage *f, const char *source, const char *action, const char *list)
 {
 	char name[FL_SET_NAME];
 
-	snprintf(name, sizeof(name), "%.80s.block", source);
-	fl__claim_set(f, name, f->c.cfg->findings.into);
-	snprintf(name, sizeof(name), "%.80s.alert", source);
-	fl__claim_set(f, name, f->c.cfg->findings.alert_into);
+	if (fl_config_finding_set(f->c.cfg, source, action, list, name))
+		fl__claim_set(f, name, list);
+}
+
+static void add_sets(struct fl_findings_stage *f, const char *source)
+{
+	const struct fl_cfg_findings *c = &f->c.cfg->findings;
+
+	add_set(f, source, "block", c->into);
+	add_set(f, source, "alert", c->alert_into);
+	for (size_t i = 0; i < c->n_rules; i++)
+		if (c->rules[i].into && c->rules[i].into[0])
+			add_set(f, source, fl_finding_action_word((enum fl_finding_action)c->rules[i].action), c->rules[i].into);
 }
 
 /* Every set that may hold claims is known from the start, so that what an earlier process left expires too. */
@@ -60,9 +50,9 @@ static void load_sets(struct fl_findings_stage *f)
 {
 	char name[FL_SET_NAME];
 
-	add_pair(f, "cli");
+	add_sets(f, "cli");
 	for (size_t i = 0; i < f->c.cfg->findings.n_sources; i++)
-		add_pair(f, f->c.cfg->findings.sources[i].name);
+		add_sets(f, f->c.cfg->findings.sources[i].name);
 	for (size_t i = 0; i < f->c.cfg->n_lists; i++) {
 		snprintf(name, sizeof(name), "%.80s.operator", f->c.cfg->lists[i].name);
 		fl__claim_set(f, name, f->c.cfg->lists[i].name);
@@ -138,6 +128,8 @@ static bool put_away(struct fl_findings_stage *f, const struct fl_cfg_findings_s
 	struct fl_intake_item *it = &file->item;
 	struct fl_err err = { 0 };
 
+	if (it->ret == 0 && it->outcome.cut_off && fl_now_unix(f->c.clock) - file->mtime <= SETTLE_US)
+		return true; /* what it says so far is taken; it is read again when more of it is there */
 	if (it->ret == 0) {
 		if (d->done(f->c.dir_ctx, s->path, file->at->name, s->done_move, &err) < 0)
 			trouble(p, s, file->at->name, "is taken but cannot be moved away", &err);

@@ -107,6 +107,8 @@ int fl_feed_try(const struct fl_names *names, const struct fl_feed_options *opt,
 		struct fl_set *set /* NULL, or gets the entries */, struct fl_feed_trial *out, struct fl_err *err);
 
 /* --- findings and operator entries --- */
+/** The policy of a configuration. Borrows from cfg, the rest is in arena; `protect` is left to the caller. 0 or FL_ENOMEM. */
+int fl_finding_policy_of(const struct fl_config *cfg, struct fl_arena *arena, struct fl_finding_policy *out);
 struct fl_intake;
 struct fl_intake_item; /* intake.h */
 struct fl_findings_config {
@@ -134,6 +136,7 @@ struct fl_finding_outcome {
 	uint64_t version;	  /* and its version; 0: none changed */
 	char list[FL_SET_NAME];
 	char reason[256];	  /* of the last refusal */
+	bool cut_off;		  /* the document ends within a finding: of a file, more may follow */
 };
 /** Decode, decide and commit a list of documents (intake.h) as one batch: the claims of all go into few versions, at most a thousand in one, and a repeat in the batch costs nothing. Each gets its
  * own word, and its done is called when all is durable. */

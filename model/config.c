@@ -1,6 +1,8 @@
 /* Look-ups in the configuration, and the one place that says which sources make a list. */
 #include "model/config.h"
 
+#include <stdio.h>
+
 static const char cli_source[] = "cli";
 
 const struct fl_cfg_list *fl_config_list(const struct fl_config *c, const char *name)
@@ -49,17 +51,41 @@ static void sources_add(struct sources *s, const char *first, const char *suffix
 	s->v[s->n++] = (struct fl_cfg_source){ .source = name, .kind = kind };
 }
 
-static void sources_findings(struct sources *s, const struct fl_cfg_findings *f, const char *suffix)
-{
-	for (size_t i = 0; i < f->n_sources; i++)
-		if (f->sources[i].enabled)
-			sources_add(s, f->sources[i].name, suffix, FL_SRC_FINDINGS);
-	sources_add(s, cli_source, suffix, FL_SRC_FINDINGS);
-}
-
 static bool same_list(const char *configured, const char *builtin, const char *list)
 {
 	return strcmp(configured && *configured ? configured : builtin, list) == 0;
+}
+
+bool fl_config_finding_set(const struct fl_config *c, const char *source, const char *action, const char *list, char out[FL_SET_NAME])
+{
+	bool block = strcmp(action, "block") == 0;
+	bool usual = block ? same_list(c->findings.into, FL_LIST_FINDINGS_BLOCK, list) : same_list(c->findings.alert_into, FL_LIST_FINDINGS_ALERT, list);
+	int n = snprintf(out, FL_SET_NAME, "%s.%s%s%s", source, action, usual ? "" : ".", usual ? "" : list);
+
+	return n > 0 && n < FL_SET_NAME;
+}
+
+static void sources_findings(struct sources *s, const struct fl_config *c, const char *action, const char *list)
+{
+	char set[FL_SET_NAME];
+
+	for (size_t i = 0; i <= c->findings.n_sources; i++) {
+		bool cli = i == c->findings.n_sources;
+
+		if ((cli || c->findings.sources[i].enabled) && fl_config_finding_set(c, cli ? cli_source : c->findings.sources[i].name, action, list, set))
+			sources_add(s, set, NULL, FL_SRC_FINDINGS);
+	}
+}
+
+/* Does a rule of this action write into the list? */
+static bool rules_write(const struct fl_cfg_findings *f, const char *action, const char *list)
+{
+	static const char *const words[] = { "block", "alert", "ignore" };
+
+	for (size_t i = 0; i < f->n_rules; i++)
+		if (f->rules[i].into && strcmp(f->rules[i].into, list) == 0 && strcmp(words[f->rules[i].action], action) == 0)
+			return true;
+	return false;
 }
 
 static int by_name(const void *a, const void *b)
@@ -83,10 +109,10 @@ size_t fl_config_sources(const struct fl_config *c, const char *list, struct fl_
 	sources_add(&s, list, "operator", FL_SRC_OPERATOR);
 	if (l && l->n_entries)
 		sources_add(&s, list, "config", FL_SRC_CONFIG);
-	if (same_list(c->findings.into, FL_LIST_FINDINGS_BLOCK, list))
-		sources_findings(&s, &c->findings, "block");
-	if (same_list(c->findings.alert_into, FL_LIST_FINDINGS_ALERT, list))
-		sources_findings(&s, &c->findings, "alert");
+	if (same_list(c->findings.into, FL_LIST_FINDINGS_BLOCK, list) || rules_write(&c->findings, "block", list))
+		sources_findings(&s, c, "block", list);
+	if (same_list(c->findings.alert_into, FL_LIST_FINDINGS_ALERT, list) || rules_write(&c->findings, "alert", list))
+		sources_findings(&s, c, "alert", list);
 	if (s.failed)
 		return 0;
 	qsort(s.v, s.n, sizeof(*s.v), by_name);

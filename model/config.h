@@ -104,12 +104,15 @@ struct fl_cfg_finding_rule {
 	const char *type;
 	int action, scope; /* enum fl_finding_action; as in normalize.h */
 	int64_t ttl_ms;
+	const char *into; /* "" the list of its action */
 };
 struct fl_cfg_findings {
 	const char *into, *alert_into;
 	double min_severity;
 	int64_t ttl_ms;
 	bool ignore_samples;
+	const char *const *own_exports; /* names and ids of our lists elsewhere */
+	size_t n_own_exports;
 	const struct fl_cfg_findings_source *sources;
 	size_t n_sources;
 	const char *webhook_address, *webhook_cert_file, *webhook_key_file; /* where webhooks are received; "" not */
@@ -215,10 +218,16 @@ struct fl_cfg_source {
 };
 /**
  * The sources that feed a list, sorted by name: its enabled feeds (the feed's name), "LIST.operator", "LIST.config" when it has entries, and for the
- * findings lists "SOURCE.block" or "SOURCE.alert" of each findings source and of the built-in source "cli". Returns the count, *out in arena;
+ * findings lists "SOURCE.block" or "SOURCE.alert" of each findings source and of the built-in source "cli", for the list of a rule of its own "SOURCE.block.LIST"
+ * (fl_config_finding_set). Returns the count, *out in arena;
  * 0 and NULL when out of memory (a list has one source at least).
  */
 size_t fl_config_sources(const struct fl_config *c, const char *list, struct fl_arena *arena, struct fl_cfg_source **out);
+/**
+ * The set that holds what a findings source claims for one list: "SOURCE.ACTION", or "SOURCE.ACTION.LIST" when a rule names another list than its action has. Action: "block" or
+ * "alert". A set feeds one list, so that list and claim never part. False when the name is too long (config check has refused it).
+ */
+bool fl_config_finding_set(const struct fl_config *c, const char *source, const char *action, const char *list, char out[FL_SET_NAME]);
 const struct fl_cfg_list *fl_config_list(const struct fl_config *c, const char *name);
 const struct fl_cfg_feed *fl_config_feed(const struct fl_config *c, const char *name);
 const struct fl_cfg_rule_group *fl_config_rule_group(const struct fl_config *c, const char *name);

@@ -77,6 +77,14 @@ static bool is_own_word(const struct fl_finding *f)
 	return false;
 }
 
+static const struct fl_finding_rule *builtin_find(const struct fl_finding *f, const char *folded_type)
+{
+	for (size_t i = 0; i < sizeof(builtin) / sizeof(*builtin); i++)
+		if (rule_fits(&builtin[i], folded_type))
+			return &builtin[i];
+	return is_own_word(f) ? &own_word : &unheard_of;
+}
+
 static const struct fl_finding_rule *rule_find(const struct fl_finding *f, const struct fl_finding_policy *p)
 {
 	char type[TYPE_MAX];
@@ -85,10 +93,16 @@ static const struct fl_finding_rule *rule_find(const struct fl_finding *f, const
 	for (size_t i = 0; i < p->n_rules; i++)
 		if (rule_fits(&p->rules[i], type))
 			return &p->rules[i];
-	for (size_t i = 0; i < sizeof(builtin) / sizeof(*builtin); i++)
-		if (rule_fits(&builtin[i], type))
-			return &builtin[i];
-	return is_own_word(f) ? &own_word : &unheard_of;
+	return builtin_find(f, type);
+}
+
+/* Of a rule that leaves it to the type, the scope is the type's own. */
+static int rule_scope(const struct fl_finding *f, const struct fl_finding_rule *r)
+{
+	char type[TYPE_MAX];
+
+	fold(f->type ? f->type : "", type);
+	return r->scope == SCOPE_AUTO ? builtin_find(f, type)->scope : r->scope;
 }
 
 static bool is_echo(const struct fl_finding *f, const struct fl_finding_policy *p)
@@ -193,7 +207,7 @@ struct making {
 	const struct fl_names *names;
 	const struct fl_finding *f;
 	const struct fl_finding_policy *p;
-	const struct fl_finding_rule *rule;
+	int scope;
 	const char *source;
 	fl_unix_us now, expires_at;
 	struct fl_finding_claims made;
@@ -217,7 +231,7 @@ static void claim_make(struct making *m, const char *domain)
 	const struct fl_finding *f = m->f;
 	const struct fl_protected_name *protects = NULL;
 	struct fl_claim c = { 0 };
-	enum fl_drop why = claim_name(m->names, domain, m->rule->scope, &c);
+	enum fl_drop why = claim_name(m->names, domain, m->scope, &c);
 
 	if (why == FL_DROP_COUNT)
 		claim_fill(&c, f, m->source, m->now, m->expires_at);
@@ -245,7 +259,7 @@ int fl_finding_claims(const struct fl_names *n, const struct fl_finding *f, cons
 		      struct fl_tally *tally)
 {
 	const struct fl_finding_rule *rule = rule_find(f, p);
-	struct making m = { .names = n, .f = f, .p = p, .rule = rule, .source = source, .now = now, .expires_at = claim_expiry(f, p, rule, now), .tally = tally };
+	struct making m = { .names = n, .f = f, .p = p, .scope = rule_scope(f, rule), .source = source, .now = now, .expires_at = claim_expiry(f, p, rule, now), .tally = tally };
 	uint32_t domains = f->n_domains ? f->n_domains : 1;
 	enum fl_drop why = finding_refused(f, p, rule, now);
 
