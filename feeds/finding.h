@@ -73,6 +73,8 @@ const char *fl__path_str(const json_t *v, const char *path);
 /** The number at it, also written as text; dflt when there is none. */
 double fl__path_num(const json_t *v, const char *path, double dflt);
 bool fl__path_true(const json_t *v);
+/** Is it the same name, but for letter case and a last dot? */
+bool fl__name_eq(const char *a, const char *b);
 /** A name that means "this is the bad name". */
 void fl__take_name(struct fl__reading *r, struct fl_span name);
 /** On GuardDuty's scale. */

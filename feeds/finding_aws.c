@@ -23,15 +23,6 @@ void fl__take_additional_value(struct fl__reading *r, const json_t *v)
 	json_decref(doc);
 }
 
-static bool name_eq(const char *a, const char *b)
-{
-	size_t n = strlen(a), m = strlen(b);
-
-	n -= n && a[n - 1] == '.';
-	m -= m && b[m - 1] == '.';
-	return n && n == m && strncasecmp(a, b, n) == 0;
-}
-
 static bool array_has(struct fl__reading *r, const json_t *array, const char *s, bool (*same)(const char *, const char *))
 {
 	const json_t *v;
@@ -64,7 +55,7 @@ static bool indicators_have(struct fl__reading *r, const json_t *indicators, con
 	size_t i;
 
 	json_array_foreach(indicators, i, v)
-		if (r->work++ < WORK_MAX && array_has(r, indicator_names(v), domain, name_eq))
+		if (r->work++ < WORK_MAX && array_has(r, indicator_names(v), domain, fl__name_eq))
 			return true;
 	return false;
 }

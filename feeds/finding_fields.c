@@ -141,6 +141,15 @@ static const char *copy_text(struct fl__reading *r, const json_t *v)
 
 /* --- names --- */
 
+bool fl__name_eq(const char *a, const char *b)
+{
+	size_t n = strlen(a), m = strlen(b);
+
+	n -= n && a[n - 1] == '.';
+	m -= m && b[m - 1] == '.';
+	return n && n == m && strncasecmp(a, b, n) == 0;
+}
+
 /* Once each; a finding with more names than any finding has is refused, not cut. */
 static void names_add(struct fl__reading *r, struct fl__names *names, struct fl_span name)
 {

@@ -80,13 +80,19 @@ void fl__take_osint(struct fl__reading *r, const json_t *v)
 
 /* --- STIX --- */
 
+struct taking {
+	struct fl__reading *r;
+	bool url;
+};
+
 static int take_pattern_name(void *ctx, enum fl__kind kind, struct fl_span text)
 {
-	struct fl__reading *r = ctx;
+	struct taking *t = ctx;
 
 	if (kind == FL__KIND_NAME)
-		fl__take_name(r, text);
-	return r->ret;
+		fl__take_name(t->r, text);
+	t->url = t->url || kind == FL__KIND_URL;
+	return t->r->ret;
 }
 
 /* A name alone must be what the whole pattern asks for; of a URL the host is often not to blame. */
@@ -94,12 +100,15 @@ static void take_pattern(struct fl__reading *r, const json_t *v)
 {
 	const char *language = fl__path_str(v, "pattern_type");
 	enum fl_drop why = FL_DROP_NOT_APPLICABLE;
+	struct taking t = { .r = r };
 	int ret = 0;
 
 	if (!*language || strcasecmp(language, "stix") == 0)
-		why = fl__stix_pattern(fl_span_str(fl__path_str(v, "pattern")), take_pattern_name, r, &ret);
+		why = fl__stix_pattern(fl_span_str(fl__path_str(v, "pattern")), take_pattern_name, &t, &ret);
+	if (why == FL_DROP_COUNT)
+		why = t.url ? FL_DROP_NOT_APPLICABLE : FL_DROP_PATTERN; /* LIKE and its kin alone */
 	if (r->domains.n == 0)
-		r->f.no_domain = why == FL_DROP_COUNT ? FL_DROP_NOT_APPLICABLE : why;
+		r->f.no_domain = why;
 }
 
 /* "STIX:malicious-activity": the first of its types, in STIX 2.0 of its labels. */

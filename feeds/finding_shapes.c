@@ -197,6 +197,22 @@ bool fl__finding_is_context(const json_t *obj)
 
 static void read_mapped(struct fl__reading *r, json_t *obj, const struct fl_finding_mapping *m);
 
+/* One piece of evidence that was not judged false is enough. */
+static void keep_claimed(struct fl__reading *r)
+{
+	uint32_t k = 0;
+
+	for (uint32_t i = 0; i < r->withdrawn.n; i++) {
+		bool claimed = false;
+
+		for (uint32_t j = 0; j < r->domains.n && !claimed; j++)
+			claimed = fl__name_eq(r->withdrawn.v[i], r->domains.v[j]);
+		if (!claimed)
+			r->withdrawn.v[k++] = r->withdrawn.v[i];
+	}
+	r->withdrawn.n = k;
+}
+
 static int finding_end(struct fl__reading *r, struct fl_finding out[2])
 {
 	struct fl_finding *f = &r->f;
@@ -205,6 +221,7 @@ static int finding_end(struct fl__reading *r, struct fl_finding out[2])
 		return r->ret;
 	if (!f->id || !*f->id)
 		return fl_err_set(r->err, FL_EFORMAT, "it has no id");
+	keep_claimed(r);
 	if (r->domains.n == 0 && r->withdrawn.n) {
 		f->archived = true;
 		r->domains = r->withdrawn;
