@@ -11,12 +11,24 @@ static bool is_alert_list(const struct fl_config *c, const char *list)
 	return found;
 }
 
+/* A list that findings write into: what is bad must not be opened by it. */
+static bool is_findings_list(const struct fl_config *c, const char *list)
+{
+	bool found = strcmp(list, c->findings.into) == 0 || strcmp(list, c->findings.alert_into) == 0;
+
+	for (size_t i = 0; i < c->findings.n_rules; i++)
+		found = found || strcmp(c->findings.rules[i].into, list) == 0;
+	return found;
+}
+
 static void check_rule_list(struct fl__load *l, const struct fl_cfg_rule *r)
 {
 	fl__check_list_exists(l, &r->list, fl__load_hint(l, "rule '%s'", r->name));
 	if (r->action == FL_ACTION_BLOCK && r->list[0] && is_alert_list(l->cfg, r->list))
 		fl__load_error(l, fl__load_node(l, &r->list), "findings that shall only be logged go there: action ALERT, or findings.defaults.into here",
 			       "a BLOCK rule on the alert list of the findings");
+	else if (r->action == FL_ACTION_ALLOW && r->list[0] && is_findings_list(l->cfg, r->list))
+		fl__load_error(l, fl__load_node(l, &r->list), "an allow list that nothing but people and feeds write", "an ALLOW rule on a list that findings go into");
 }
 
 static void check_override(struct fl__load *l, const struct fl_cfg_rule *r)

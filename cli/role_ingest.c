@@ -345,9 +345,9 @@ static void do_status(struct fl_call *c)
 	pthread_mutex_unlock(&c->r->lock);
 	fl_findings_status(c->r->findings, &s);
 	fl_json_answer(c->res,
-		       json_pack("{s:s, s:s, s:o, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:I, s:I, s:s, s:s, s:s}}", "role", "ingest", "entries_problem", entries, "feeds", feeds_json(c->r), "findings",
+		       json_pack("{s:s, s:s, s:o, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:I, s:I, s:s, s:s, s:s}}", "role", "ingest", "entries_problem", entries, "feeds", feeds_json(c->r), "findings",
 				 "accepted", (json_int_t)s.accepted, "duplicate", (json_int_t)s.duplicate, "sample", (json_int_t)s.sample, "low_severity",
-				 (json_int_t)s.low_severity, "no_domain", (json_int_t)s.no_domain, "ignored", (json_int_t)s.ignored, "malformed",
+				 (json_int_t)s.low_severity, "no_domain", (json_int_t)s.no_domain, "ignored", (json_int_t)s.ignored, "protected", (json_int_t)s.protected, "malformed",
 				 (json_int_t)s.malformed, "withdrawn", (json_int_t)s.withdrawn, "expired", (json_int_t)s.expired, "clock_skewed",
 				 s.clock_skewed, "expiry_waits", (json_int_t)s.expiry_waits, "unreadable", (json_int_t)s.unreadable, "waits_list", s.waits_list,
 				 "waits", s.waits, "problem", s.problem));

@@ -83,6 +83,8 @@ static void count_refused(struct fl_findings_stage *f, enum fl_drop why)
 	case FL_DROP_IGNORED:
 		f->s.ignored++;
 		break;
+	case FL_DROP_PROTECTED: /* say_protected */
+		break;
 	default:
 		f->s.malformed++;
 	}
@@ -108,6 +110,23 @@ static int word_add(struct batch *b, const struct word *w)
 	return 0;
 }
 
+/* Names that would block what is protected make no claim, whatever else the finding names. */
+static void say_protected(struct fl_findings_stage *f, const struct fl_finding *fi, const struct fl_finding_claims *claims, struct fl_finding_outcome *out)
+{
+	char name[FL_NAME_TEXT];
+
+	for (size_t i = 0; i < claims->n_held; i++) {
+		const struct fl_finding_held *h = &claims->held[i];
+
+		if (!h->protects)
+			continue;
+		f->s.protected++;
+		out->refused += claims->n > 0;
+		snprintf(out->reason, sizeof(out->reason), "%.60s: %.80s would block the protected name %.80s", fi->type[0] ? fi->type : "finding", h->domain,
+			 fl_rkey_to_text(fl_rkey_span(&h->protects->key), name));
+	}
+}
+
 static int take_finding(struct batch *b, struct fl_intake_item *it, const struct fl_finding *fi)
 {
 	struct fl_findings_stage *f = b->f;
@@ -125,8 +144,10 @@ static int take_finding(struct batch *b, struct fl_intake_item *it, const struct
 		out->refused++;
 		snprintf(out->reason, sizeof(out->reason), "%s: %s", fi->type ? fi->type : "finding", fl_drop_text(claims.why));
 		count_refused(f, claims.why);
-		return 0;
 	}
+	say_protected(f, fi, &claims, out);
+	if (claims.n == 0)
+		return 0;
 	w.action = claims.action;
 	w.set = fl_config_finding_set(f->c.cfg, it->source, fl_finding_action_word(claims.action), claims.into, set) ? fl__claim_set(f, set, claims.into) : NULL;
 	if (!w.set)

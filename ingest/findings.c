@@ -12,9 +12,11 @@ static int load_policy(struct fl_findings_stage *f, const struct fl_config *cfg)
 {
 	struct fl_arena arena = { 0 };
 	struct fl_finding_policy policy;
+	const struct fl_protected_from from = { .cfg = cfg, .names = f->c.names };
+	char problem[FL_PROTECT_PROBLEM]; /* said by the feeds' side, which reads the same */
 	struct fl_drop_place *places = fl_arena_array(&arena, cfg->findings.n_sources + 1, sizeof(*places));
 
-	if (!places || fl_finding_policy_of(cfg, &arena, &policy) < 0) {
+	if (!places || fl_finding_policy_of(cfg, &arena, &policy) < 0 || fl_protected_from(&from, &f->protected, problem) < 0) {
 		fl_arena_done(&arena);
 		return FL_ENOMEM;
 	}
@@ -22,6 +24,7 @@ static int load_policy(struct fl_findings_stage *f, const struct fl_config *cfg)
 	f->arena = arena;
 	f->places = places;
 	f->policy = policy;
+	f->policy.protect = &f->protected;
 	f->c.cfg = cfg;
 	return 0;
 }
@@ -70,6 +73,7 @@ int fl_findings_open(const struct fl_findings_config *c, struct fl_findings_stag
 	}
 	if (!f || !f->sets || !f->listed || load_policy(f, c->cfg) < 0) {
 		if (f) {
+			fl_protected_done(&f->protected);
 			free(f->sets);
 			free(f->listed);
 		}
@@ -98,6 +102,7 @@ void fl_findings_close(struct fl_findings_stage *f)
 		if (f->sets[i].leased)
 			fl_lease_release(f->c.sets, &f->sets[i].lease, NULL);
 	fl_arena_done(&f->arena);
+	fl_protected_done(&f->protected);
 	free(f->sets);
 	free(f->listed);
 	free(f);
@@ -128,8 +133,10 @@ static bool put_away(struct fl_findings_stage *f, const struct fl_cfg_findings_s
 	struct fl_intake_item *it = &file->item;
 	struct fl_err err = { 0 };
 
-	if (it->ret == 0 && it->outcome.cut_off && fl_now_unix(f->c.clock) - file->mtime <= SETTLE_US)
+	if (it->ret == 0 && it->outcome.cut_off && fl_now_unix(f->c.clock) - file->at->mtime <= SETTLE_US) {
+		f->s.malformed -= f->s.malformed > 0;
 		return true; /* what it says so far is taken; it is read again when more of it is there */
+	}
 	if (it->ret == 0) {
 		if (d->done(f->c.dir_ctx, s->path, file->at->name, s->done_move, &err) < 0)
 			trouble(p, s, file->at->name, "is taken but cannot be moved away", &err);

@@ -39,6 +39,7 @@ struct fl_findings_stage {
 	struct fl_findings_config c;
 	struct fl_arena arena; /* policy and places: as long as the configuration */
 	struct fl_finding_policy policy;
+	struct fl_protected protected; /* the policy's */
 	struct fl_claim_set *sets;
 	size_t n_sets;
 	struct fl_drop_file *listed;  /* FL_FILES_A_STEP of them */

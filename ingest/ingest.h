@@ -167,7 +167,7 @@ int fl_source_purge(struct fl_findings_stage *f, const char *source, const char 
 int fl_expiry_approve(struct fl_findings_stage *f, const char *list, const char *actor, const char *reason, uint64_t *expired, struct fl_err *err);
 
 struct fl_findings_status {
-	uint64_t accepted, duplicate, sample, low_severity, no_domain, ignored, malformed, withdrawn, expired;
+	uint64_t accepted, duplicate, sample, low_severity, no_domain, ignored, protected, malformed, withdrawn, expired;
 	bool clock_skewed;	 /* local and store clock more than 60 s apart: nothing expires */
 	uint64_t expiry_waits;	 /* claims past their time that wait for fl_expiry_approve */
 	uint64_t unreadable;	 /* claims past their time that cannot be read: they stay */

@@ -107,6 +107,7 @@ void fl_findings_metrics(struct fl_findings_stage *f, struct fl_buf *out)
 	} rows[] = {
 		{ "accepted", f->s.accepted },		 { "duplicate", f->s.duplicate }, { "sample", f->s.sample },
 		{ "low_severity", f->s.low_severity }, { "no_domain", f->s.no_domain }, { "ignored", f->s.ignored },
+		{ "protected", f->s.protected },
 		{ "malformed", f->s.malformed },	 { "withdrawn", f->s.withdrawn }, { "expired", f->s.expired },
 	};
 

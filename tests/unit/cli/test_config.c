@@ -58,7 +58,7 @@ static void test_values(void **state)
 				   "domain_lists:\n - {name: l, entries: [A.Example, \"*.B.example\", \"*\"], publish_guard: {max_added_ratio: 2.5}}\n"
 				   "feeds:\n - {name: f, url: \"https://x.example/a\", format: domains, scope: subtree, into: l, every: 2h, jitter: 5%,\n"
 				   "    headers_file: {Auth-Key: /k}, publish_guard: {max_removed_ratio: 0.5}}\n"
-				   "findings: {actions: [{type: \"X*\", action: alert, scope: registrable, ttl: 2d}]}\n"
+				   "findings: {defaults: {own_exports: [rslvr-fdl-1, \"My list\"]}, actions: [{type: \"X*\", action: alert, scope: registrable, ttl: 2d}, {type: Y, into: l}]}\n"
 				   "rule_groups:\n - name: g\n   rules:\n"
 				   "    - {name: b, priority: 20, domain_list: l, action: BLOCK, q_type: [A, TYPE65]}\n"
 				   "    - {name: a, priority: 10, domain_list: l, action: ALERT, continue: true, q_type: MX, domain_redirection_action: TRUST_REDIRECTION_DOMAIN}\n"
@@ -91,6 +91,10 @@ static void test_values(void **state)
 	assert_true(f->enabled && !f->watch);
 	assert_int_equal(c->findings.rules[0].action, FL_FINDING_ALERT);
 	assert_int_equal(c->findings.rules[0].scope, 2);
+	assert_string_equal(c->findings.rules[0].into, "");
+	assert_string_equal(c->findings.rules[1].into, "l");
+	assert_int_equal(c->findings.n_own_exports, 2);
+	assert_string_equal(c->findings.own_exports[1], "My list");
 	assert_int_equal(r[0].priority, 10);
 	assert_true(r[0].continue_ && r[0].trust_redirection);
 	assert_int_equal(r[0].block_response, FL_BLOCK_NONE);

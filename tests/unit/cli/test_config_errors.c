@@ -115,6 +115,14 @@ static const struct broken rows[] = {
 	{ "findings: {sources: [{name: q, type: kafka, topic: x}]}\n", 1, 38, "no Kafka", "brokers" },
 	{ "findings: {webhook: {address: \"127.0.0.1:1\", cert_file: /c}}\n", 1, 57, "belong together", NULL },
 	{ "findings: {actions: [{type: x, action: drop}]}\n", 1, 40, "'drop' is no action", "block, alert, ignore" },
+	{ "findings: {actions: [{type: x, into: nowhere}]}\n", 1, 38, "names the list 'nowhere'", NULL },
+	{ "findings: {actions: [{type: x, into: findings-alert}]}\n", 1, 38, "only alerted", "two lists" },
+	{ "findings: {actions: [{type: x, action: alert, into: findings-block}]}\n", 1, 53, "is blocked", "two lists" },
+	{ "findings: {actions: [{type: x, action: ignore, into: findings-block}]}\n", 1, 54, "goes into no list", NULL },
+	{ "domain_lists: [{name: a-list-with-a-name-that-is-nearly-as-long-as-a-name-may-be-64}]\n"
+	  "findings: {sources: [{name: a-source-with-a-long-name-as-well-here, type: directory, path: /x}],\n"
+	  "  actions: [{type: x, into: a-list-with-a-name-that-is-nearly-as-long-as-a-name-may-be-64}]}\n",
+	  3, 29, "too long together", "shorter" },
 	/* policy */
 	{ RULE("domain_list: malvare, action: BLOCK"), 5, 43, "names the list 'malvare'", "did you mean 'malware'?" },
 	{ RULE("domain_list: malware, action: block"), 5, 60, "'block' is no action", "did you mean 'BLOCK'?" },
@@ -124,6 +132,7 @@ static const struct broken rows[] = {
 	{ RULE("domain_list: malware, action: BLOCK, continue: true"), 5, 77, "only an ALERT", NULL },
 	{ RULE("domain_list: malware, action: BLOCK, q_type: AAA"), 5, 75, "'AAA' is no query type", "did you mean 'AAAA'?" },
 	{ RULE("domain_list: findings-alert, action: BLOCK"), 5, 43, "alert list of the findings", NULL },
+	{ RULE("domain_list: findings-block, action: ALLOW"), 5, 43, "findings go into", NULL },
 	{ RULE("domain_list: malware, action: ALLOW}\n    - {name: s, priority: 1, domain_list: corp-allow, action: ALLOW"), 6, 27, "same priority", NULL },
 	{ LISTS "rule_groups: [{name: g}]\n", 2, 15, "'rules' is missing", NULL },
 	{ "organisation: {before: [basline]}\nrule_groups: [{name: baseline, rules: []}]\n", 1, 25, "no rule group 'basline'", "did you mean 'baseline'?" },

@@ -142,6 +142,39 @@ static void test_some_types_only_alert(void **state)
 	assert_true(holds("cli.alert", "t.freehost.example"));
 }
 
+static void test_a_protected_name_is_not_blocked(void **state)
+{
+	(void)state;
+	assert_int_equal(inject(finding("1", C2, "google.com", 8, PLAIN, 1)), 0);
+	assert_int_equal(out.accepted, 0);
+	assert_int_equal(out.refused, 1);
+	assert_non_null(strstr(out.reason, "protected name google.com"));
+	assert_int_equal(status().protected, 1);
+	assert_int_equal(status().malformed, 0);
+	assert_int_equal(version_of("cli.block", NULL), 0);
+	/* and costs the other names of the finding nothing */
+	assert_int_equal(inject("{\"id\":\"2\",\"severity\":9,\"type\":\"AttackSequence:X\",\"service\":{\"detection\":{\"sequence\":{\"sequenceIndicators\":"
+				"[{\"key\":\"MALICIOUS_DOMAIN\",\"values\":[\"google.com\",\"bad.example\"]}]}}}}"),
+			 0);
+	assert_int_equal(out.accepted, 1);
+	assert_int_equal(out.refused, 1);
+	assert_int_equal(status().protected, 2);
+	assert_true(holds("cli.block", "bad.example"));
+	assert_false(holds("cli.block", "google.com"));
+}
+
+static void test_one_that_is_broken_costs_no_other(void **state)
+{
+	(void)state;
+	assert_int_equal(inject("[{\"domain\":\"a.example\"},{\"domain\":7},{\"domain\":\"b.example\"}]"), 0);
+	assert_int_equal(out.findings, 3);
+	assert_int_equal(out.accepted, 2);
+	assert_int_equal(out.refused, 1);
+	assert_non_null(strstr(out.reason, "finding 2: domain is not a text"));
+	assert_int_equal(status().malformed, 1);
+	assert_int_equal(inject("[{\"domain\":7}]"), FL_EFORMAT);
+}
+
 static void test_dry_run(void **state)
 {
 	(void)state;
@@ -878,7 +911,7 @@ static void test_metrics(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		FIND(test_a_finding_becomes_an_entry), FIND(test_refused), FIND(test_some_types_only_alert), FIND(test_dry_run), FIND(test_repeats), FIND(test_archived),
+		FIND(test_a_finding_becomes_an_entry), FIND(test_refused), FIND(test_some_types_only_alert), FIND(test_a_protected_name_is_not_blocked), FIND(test_one_that_is_broken_costs_no_other), FIND(test_dry_run), FIND(test_repeats), FIND(test_archived),
 		FIND(test_withdrawn_before_it_was_claimed), FIND(test_undated), FIND(test_echo_of_our_own_list),
 		FIND(test_archived_at_low_severity), FIND(test_two_claims_on_one_name), FIND(test_expiry), FIND(test_expiry_after_a_restart), FIND(test_clocks_apart),
 		FIND(test_a_burst_ends_in_its_time), FIND(test_a_store_away_is_no_leap), FIND(test_limits_of_an_unwatched_end), FIND(test_a_person_lets_it_go),

@@ -67,6 +67,24 @@ static void test_findings_may_go_into_any_list(void **state)
 	expect(&c, FL_LIST_FINDINGS_BLOCK, "findings-block.operator 1,");
 }
 
+static void test_a_rule_of_findings_may_have_a_list_of_its_own(void **state)
+{
+	static const struct fl_cfg_finding_rule rules[] = { { .type = "X*", .action = 0, .into = "malware" }, { .type = "Y*", .action = 1, .into = "walled" },
+							    { .type = "Z*", .action = 0, .into = FL_LIST_FINDINGS_BLOCK }, { .type = "U*", .action = 2 } };
+	struct fl_config c = config();
+	char set[FL_SET_NAME];
+
+	(void)state;
+	c.findings.rules = rules;
+	c.findings.n_rules = 4;
+	expect(&c, "malware", "alpha 0,cli.block.malware 3,drop.block.malware 3,malware.operator 1,zeta 0,");
+	expect(&c, "walled", "cli.alert.walled 3,drop.alert.walled 3,walled.config 2,walled.operator 1,");
+	expect(&c, FL_LIST_FINDINGS_BLOCK, "cli.block 3,drop.block 3,findings-block.operator 1,");
+	assert_true(fl_config_finding_set(&c, "drop", "alert", FL_LIST_FINDINGS_ALERT, set));
+	assert_string_equal(set, "drop.alert");
+	assert_false(fl_config_finding_set(&c, "a-source-with-a-name-of-nearly-as-many-octets-as-a-name-may-have", "block", "a-list-with-a-long-name-beside-it", set));
+}
+
 static void test_lookups(void **state)
 {
 	struct fl_config c = config();
@@ -84,7 +102,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sources),
 		cmocka_unit_test(test_findings_may_go_into_any_list),
-		cmocka_unit_test(test_lookups),
+		cmocka_unit_test(test_a_rule_of_findings_may_have_a_list_of_its_own), cmocka_unit_test(test_lookups),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -183,8 +183,8 @@ static void test_archived_withdraws_whatever_the_severity(void **state)
 static void test_the_operators_rules_come_first(void **state)
 {
 	static const struct fl_finding_rule rules[] = {
-		{ "*DNSDataExfiltration*", FL_FINDING_BLOCK, 2, DAY_MS },
-		{ "Trojan:EC2/DropPoint*", FL_FINDING_IGNORE, 0, 0 },
+		{ "*DNSDataExfiltration*", FL_FINDING_BLOCK, 2, DAY_MS, NULL },
+		{ "Trojan:EC2/DropPoint*", FL_FINDING_IGNORE, 0, 0, NULL },
 	};
 	struct fl_finding_policy p = usual;
 	const char *domain = "a.b.evil.example";
@@ -203,6 +203,90 @@ static void test_the_operators_rules_come_first(void **state)
 	m = decide(&f, &p);
 	assert_int_equal(m.claims.why, FL_DROP_IGNORED);
 	fl_arena_done(&m.arena);
+}
+
+static void test_scope_is_the_types_where_a_rule_leaves_it(void **state)
+{
+	static const struct fl_finding_rule rules[] = { { "*DNSDataExfiltration*", FL_FINDING_BLOCK, 0, 0, NULL } };
+	struct fl_finding_policy p = usual;
+	const char *domain = "a.b.evil.example";
+	struct fl_finding f = finding("Trojan:EC2/DNSDataExfiltration", &domain);
+	struct made m;
+
+	(void)state;
+	p.rules = rules;
+	p.n_rules = 1;
+	m = decide(&f, &p);
+	assert_int_equal(m.claims.action, FL_FINDING_BLOCK);
+	assert_int_equal(m.claims.v->scope, FL_SCOPE_SUBTREE);
+	fl_arena_done(&m.arena);
+}
+
+static void test_lists(void **state)
+{
+	static const struct fl_finding_rule rules[] = { { "*DropPoint*", FL_FINDING_BLOCK, 0, 0, "malware" }, { "*DGA*", FL_FINDING_BLOCK, 0, 0, "" } };
+	static const struct {
+		const char *type;
+		bool sample;
+		const char *into;
+	} rows[] = { { "Trojan:EC2/DropPoint!DNS", false, "malware" }, { "Trojan:EC2/DGADomainRequest.B", false, "b" },
+		     { "Trojan:EC2/BlackholeTraffic!DNS", false, "a" }, { "Trojan:EC2/DropPoint!DNS", true, "a" } }; /* a sample alerts, and not there */
+	struct fl_finding_policy p = usual;
+	const char *domain = "evil.example";
+
+	(void)state;
+	p.rules = rules;
+	p.n_rules = 2;
+	p.into = "b";
+	p.alert_into = "a";
+	p.ignore_samples = false;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct fl_finding f = finding(rows[i].type, &domain);
+		struct made m;
+
+		f.sample = rows[i].sample;
+		m = decide(&f, &p);
+		assert_int_equal(m.claims.n, 1);
+		assert_string_equal(m.claims.into, rows[i].into);
+		assert_string_equal(m.claims.domains[0], domain);
+		fl_arena_done(&m.arena);
+	}
+}
+
+static void test_what_is_protected_is_never_blocked(void **state)
+{
+	static const struct {
+		const char *type;
+		bool archived;
+		size_t n, held;
+	} rows[] = { { "Trojan:EC2/DropPoint!DNS", false, 1, 1 }, { "Trojan:EC2/DropPoint!DNS", true, 2, 0 }, { "Trojan:EC2/BlackholeTraffic!DNS", false, 2, 0 } };
+	const char *domains[] = { "Time.Example.", "evil.example" };
+	struct fl_finding_policy p = usual;
+	struct fl_protected protected = { 0 };
+	int ret;
+
+	(void)state;
+	fl_protect_add_text(&protected, names, fl_span_str("time.example"), FL_PROTECT_OPERATOR, &ret);
+	p.protect = &protected;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct fl_finding f = finding(rows[i].type, domains);
+		struct made m;
+
+		f.n_domains = 2;
+		f.archived = rows[i].archived;
+		m = decide(&f, &p);
+		assert_int_equal(m.claims.n, rows[i].n);
+		assert_int_equal(m.claims.n_held, rows[i].held);
+		assert_int_equal(m.tally.dropped[FL_DROP_PROTECTED], rows[i].held);
+		if (rows[i].held) {
+			assert_ptr_equal(m.claims.held->protects, protected.v);
+			assert_string_equal(m.claims.held->domain, "Time.Example.");
+			assert_string_equal(m.claims.held->claim.finding, f.id);
+			assert_int_equal(strlen(m.claims.held->claim.id), 64);
+		}
+		fl_arena_done(&m.arena);
+	}
+	fl_protected_done(&protected);
 }
 
 static void test_one_claim_a_name(void **state)
@@ -247,6 +331,9 @@ int main(void)
 		cmocka_unit_test(test_samples_never_block),
 		cmocka_unit_test(test_archived_withdraws_whatever_the_severity),
 		cmocka_unit_test(test_the_operators_rules_come_first),
+		cmocka_unit_test(test_scope_is_the_types_where_a_rule_leaves_it),
+		cmocka_unit_test(test_lists),
+		cmocka_unit_test(test_what_is_protected_is_never_blocked),
 		cmocka_unit_test(test_one_claim_a_name),
 		cmocka_unit_test(test_an_id_that_does_not_fit_is_refused),
 	};

@@ -199,6 +199,37 @@ static void test_shipped(void **state)
 	fl_arena_done(&arena);
 }
 
+/* A claim alone is judged as a set of one. */
+static void test_a_claim(void **state)
+{
+	static const char *const those[] = { "example.com", "bank.example.com", "www.bank.example.com", "other.example.com", "com", "x.time.example", "time.example" };
+	static const uint8_t scopes[] = { FL_SCOPE_EXACT, FL_SCOPE_SUBDOMAINS, FL_SCOPE_SUBTREE };
+	struct fl_protected p = { 0 };
+	int ret = 0;
+
+	(void)state;
+	fl_protect_add_text(&p, names, fl_span_str("time.example"), FL_PROTECT_OPERATOR, &ret);
+	fl_protect_add_text(&p, names, fl_span_str("*.bank.example.com"), FL_PROTECT_ZONE, &ret);
+	for (size_t i = 0; i < sizeof(those) / sizeof(*those) * 3; i++) {
+		struct fl_rkey k = gen_rkey(those[i / 3]);
+		struct fl_arena arena = { 0 };
+		struct fl_protect_hit *hits;
+		struct fl_set set = { 0 };
+		const struct fl_protected_name *one;
+		size_t n;
+
+		assert_int_equal(fl_set_add(&set, fl_rkey_span(&k), &(struct fl_tuple){ .scope = scopes[i % 3] }), 0);
+		assert_int_equal(fl_set_sort(&set, NULL), 0);
+		assert_int_equal(fl_protect_find(&p, &set, &arena, &hits, &n), 0);
+		one = fl_protect_claim(&p, fl_rkey_span(&k), scopes[i % 3]);
+		if ((one != NULL) != (n > 0) || (one && one != hits[0].name))
+			fail_msg("%s, scope %u: %zu", those[i / 3], scopes[i % 3], n);
+		fl_set_done(&set);
+		fl_arena_done(&arena);
+	}
+	fl_protected_done(&p);
+}
+
 static void test_what_is_no_name(void **state)
 {
 	struct fl_protected p = { 0 };
@@ -219,6 +250,7 @@ int main(void)
 		cmocka_unit_test(test_as_by_looking_at_every_pair),
 		cmocka_unit_test(test_an_exception_spares_the_block),
 		cmocka_unit_test(test_shipped),
+		cmocka_unit_test(test_a_claim),
 		cmocka_unit_test(test_what_is_no_name),
 	};
 
