@@ -165,8 +165,6 @@ static int try_stream(struct try *t, FILE *in, const char *path, struct fl_err *
 		ret = fl_err_set(err, FL_ENOTFOUND, "%s: %s", path, strerror(errno));
 	if (ret == 0)
 		ret = fl_finding_split_end(&s);
-	if (ret == 0 && s.number == 0)
-		ret = fl_err_set(err, FL_ENOTFOUND, "%s: no document in it", path);
 	fl_finding_split_done(&s);
 	free(chunk);
 	return ret;

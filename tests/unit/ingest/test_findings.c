@@ -895,6 +895,64 @@ static void test_directory(void **state)
 	assert_int_equal(version_of("gd.block", NULL), 1); /* what one pass finds is one version */
 }
 
+/* A file of many findings that is still being written: what is there counts, the rest is not lost. */
+static void test_a_file_that_grows(void **state)
+{
+	static const struct fl_drop_dir dir = { dir_list, dir_read, dir_done, dir_failed };
+	static const struct fl_cfg_findings_source sources[] = { { .name = "gd", .type = FL_FINDINGS_DIRECTORY, .path = "/in", .glob = "*", .done_move = true, .enabled = true } };
+
+	(void)state;
+	memset(&folder, 0, sizeof(folder));
+	fl_findings_close(st);
+	cfg.findings.sources = sources;
+	cfg.findings.n_sources = 1;
+	open_stage(&dir);
+	folder.v[0].name = "1.ndjson";
+	folder.v[0].text = "{\"domain\":\"a.example\"}\n{\"domain\":\"b.ex";
+	folder.v[0].mtime = fl_now_unix(&here.door);
+	folder.n = 1;
+	step();
+	assert_int_equal(folder.v[0].where, 0);
+	assert_true(holds("gd.block", "a.example"));
+	assert_int_equal(status().malformed, 0);
+	folder.v[0].text = "{\"domain\":\"a.example\"}\n{\"domain\":\"b.example\"}\n{\"domain\":";
+	pass(1);
+	folder.v[0].mtime = fl_now_unix(&here.door);
+	step();
+	assert_int_equal(folder.v[0].where, 0);
+	assert_true(holds("gd.block", "a.example b.example"));
+	pass(5);
+	step();
+	assert_int_equal(folder.v[0].where, 1);
+	assert_int_equal(status().malformed, 1);
+}
+
+static void test_a_rule_with_a_list_of_its_own(void **state)
+{
+	static const struct fl_cfg_finding_rule rules[] = { { .type = "*C&CActivity*", .action = FL_FINDING_BLOCK, .into = "mal" } };
+
+	(void)state;
+	cfg.findings.rules = rules;
+	cfg.findings.n_rules = 1;
+	assert_int_equal(fl_findings_reload(st, &cfg), 0);
+	assert_int_equal(inject(finding("1", C2, "bad.example", 8, PLAIN, 1)), 0);
+	assert_string_equal(out.source, "cli.block.mal");
+	assert_string_equal(out.list, "mal");
+	assert_true(holds("cli.block.mal", "bad.example"));
+	assert_int_equal(version_of("cli.block", NULL), 0);
+	assert_int_equal(inject(finding("2", "Trojan:EC2/DropPoint!DNS", "drop.example", 8, PLAIN, 1)), 0);
+	assert_string_equal(out.source, "cli.block");
+	assert_int_equal(inject(finding("1", C2, "bad.example", 8, ARCHIVED, 2)), 0);
+	assert_false(holds("cli.block.mal", "bad.example"));
+	/* a stage that begins anew knows the set, and ends its claims */
+	assert_int_equal(inject(finding("3", C2, "late.example", 8, PLAIN, 1)), 0);
+	fl_findings_close(st);
+	open_stage(NULL);
+	pass(86400 + 60);
+	step();
+	assert_false(holds("cli.block.mal", "late.example"));
+}
+
 static void test_metrics(void **state)
 {
 	struct fl_buf b = { 0 };
@@ -918,7 +976,7 @@ int main(void)
 		FIND(test_both_clocks_leap), FIND(test_the_share_falls), FIND(test_a_broken_claim_keeps_no_other),
 		FIND(test_nothing_is_acknowledged_without_store), FIND(test_every_lost_call), FIND(test_two_stages), FIND(test_operator_entries),
 		FIND(test_operator_all_or_nothing), FIND(test_operator_name_and_below), FIND(test_operator_for_a_while), FIND(test_operator_default_ttl), FIND(test_source_purge), FIND(test_directory),
-		FIND(test_metrics),
+		FIND(test_a_file_that_grows), FIND(test_a_rule_with_a_list_of_its_own), FIND(test_metrics),
 	};
 
 	return cmocka_run_group_tests_name("findings", tests, NULL, names_free);
