@@ -111,8 +111,9 @@ def test_samples_repeats_withdrawal(shared):
     try:
         w.start()
         data = fixture("01-c2-dns.api.json")
-        dry = w.json("finding", "inject", "--dry-run", "-", stdin=data.decode())
-        assert dry["accepted"] == 1 and dry["dry_run"], dry
+        rc, said, err = w.cli("--json", "finding", "inject", "--dry-run", "-", stdin=data.decode())
+        dry = json.loads(said)
+        assert rc == 0 and dry["entry"] == "update.badcdn.example" and dry["action"] == "block" and dry["list"] == "findings-block", (said, err)
         time.sleep(0.3)
         assert not w.blocked("update.badcdn.example"), "--dry-run committed"
         o = w.json("finding", "inject", "-", stdin=sample(data).decode())
