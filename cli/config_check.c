@@ -159,7 +159,8 @@ static void check_findings_source(struct fl__load *l, const struct fl_cfg_findin
 		fl__load_error(l, fl__load_node(l, &s->type), "findings: {webhook: {address: \"127.0.0.1:8454\"}}", "no listener for webhooks");
 	if (s->type == FL_FINDINGS_KAFKA && s->enabled && !l->cfg->kafka_brokers[0])
 		fl__load_error(l, fl__load_node(l, &s->type), "kafka: {brokers: [...]}", "there is no Kafka to read it from");
-	if (*s->mapping.id || *s->mapping.type || *s->mapping.severity || *s->mapping.reason || *s->mapping.updated_at || *s->mapping.expires_at)
+	if (*s->mapping.id || *s->mapping.type || *s->mapping.severity || *s->mapping.reason || *s->mapping.updated_at || *s->mapping.expires_at ||
+	    *s->mapping.archived)
 		if (!*s->mapping.domain)
 			fl__load_error(l, fl__load_node(l, &s->name), "mapping: {domain: /path/to/name}", "a mapping that does not say where the domain stands");
 }

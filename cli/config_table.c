@@ -207,6 +207,7 @@ const struct fl_key fl__keys[] = {
 	{ "findings.sources[].mapping.reason", FL_KEY_POINTER, AT(fl_cfg_findings_source, mapping.reason), .dflt = "", .help = "A text for people." },
 	{ "findings.sources[].mapping.updated_at", FL_KEY_POINTER, AT(fl_cfg_findings_source, mapping.updated_at), .dflt = "", .help = "When it was last said." },
 	{ "findings.sources[].mapping.expires_at", FL_KEY_POINTER, AT(fl_cfg_findings_source, mapping.expires_at), .dflt = "", .help = "When it ends." },
+	{ "findings.sources[].mapping.archived", FL_KEY_POINTER, AT(fl_cfg_findings_source, mapping.archived), .dflt = "", .help = "true: it is closed or judged false, and taken back." },
 	{ "findings.sources[].queue_url", FL_KEY_URL, AT(fl_cfg_findings_source, queue_url), .dflt = "", .help = "sqs: the queue's URL." },
 	{ "findings.sources[].region", FL_KEY_STRING, AT(fl_cfg_findings_source, region), .dflt = "", .help = "sqs, guardduty: the AWS region, as us-east-1." },
 	{ "findings.sources[].detector_id", FL_KEY_STRING, AT(fl_cfg_findings_source, detector_id), .dflt = "", .help = "guardduty: the detector." },

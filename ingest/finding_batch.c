@@ -181,14 +181,14 @@ static void take_document(struct batch *b, struct fl_intake_item *it)
 {
 	const struct fl_cfg_finding_mapping none = { 0 }, *m = it->mapping ? it->mapping : &none;
 	const struct fl_finding_mapping mapping = { .domain = m->domain, .id = m->id, .type = m->type, .severity = m->severity, .expires_at = m->expires_at,
-						    .reason = m->reason, .updated_at = m->updated_at };
+						    .reason = m->reason, .updated_at = m->updated_at, .archived = m->archived };
 	const struct fl_finding_options opt = { .mapping = &mapping };
 	struct fl_findings found = { 0 };
 	size_t before = b->n;
 
 	memset(&it->outcome, 0, sizeof(it->outcome));
 	memset(&it->err, 0, sizeof(it->err));
-	it->ret = fl_finding_parse(it->json, it->mapping ? &opt : NULL, &b->arena, &found, &it->err);
+	it->ret = fl_finding_parse(it->json, m->domain && m->domain[0] ? &opt : NULL, &b->arena, &found, &it->err);
 	if (it->ret < 0)
 		b->f->s.malformed++;
 	else

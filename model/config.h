@@ -80,7 +80,7 @@ struct fl_cfg_feed {
 enum fl_cfg_findings_type { FL_FINDINGS_DIRECTORY, FL_FINDINGS_WEBHOOK, FL_FINDINGS_KAFKA, FL_FINDINGS_SQS, FL_FINDINGS_GUARDDUTY };
 /* Where the fields of a foreign record stand, each a JSON pointer (RFC 6901) or "". */
 struct fl_cfg_finding_mapping {
-	const char *id, *type, *domain, *severity, *reason, *updated_at, *expires_at;
+	const char *id, *type, *domain, *severity, *reason, *updated_at, *expires_at, *archived;
 };
 struct fl_cfg_findings_source {
 	const char *name;
