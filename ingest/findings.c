@@ -16,7 +16,7 @@ static int load_policy(struct fl_findings_stage *f, const struct fl_config *cfg)
 	char problem[FL_PROTECT_PROBLEM]; /* said by the feeds' side, which reads the same */
 	struct fl_drop_place *places = fl_arena_array(&arena, cfg->findings.n_sources + 1, sizeof(*places));
 
-	if (!places || fl_finding_policy_of(cfg, &arena, &policy) < 0 || fl_protected_from(&from, &f->protected, problem) < 0) {
+	if (!places || fl_finding_policy_of(cfg, &arena, &policy) < 0 || (from.names && fl_protected_from(&from, &f->protected, problem) < 0)) {
 		fl_arena_done(&arena);
 		return FL_ENOMEM;
 	}
