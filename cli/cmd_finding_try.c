@@ -142,7 +142,7 @@ static int try_document(void *ctx, const struct fl_finding_document *d)
 		ret = try_finding(t, &found.v[i], &arena);
 	for (size_t i = 0; ret == 0 && i < found.n_refused; i++) {
 		snprintf(text, sizeof(text), "finding %u: %s", found.refused[i].number, found.refused[i].why);
-		print_refused(t, fl_drop_word(FL_DROP_MALFORMED), text, NULL, NULL);
+		print_refused(t, fl_drop_word(found.refused[i].word), text, NULL, NULL);
 	}
 	fl_arena_done(&arena);
 	if (ret == 0 && ferror(stdout))

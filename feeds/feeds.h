@@ -150,9 +150,10 @@ struct fl_finding_options {
 	const struct fl_finding_mapping *mapping; /* NULL: the known shapes */
 };
 
-/* One finding of a document that could not be read. */
+/* One finding of a document that is not given: it could not be read (FL_DROP_MALFORMED), or a later version of it stands in the same document (FL_DROP_REVOKED). */
 struct fl_finding_refused {
 	uint32_t number; /* in the document, from 1 */
+	enum fl_drop word;
 	const char *why;
 };
 struct fl_findings {

@@ -114,16 +114,22 @@ static bool room(struct taking *t, void **v, size_t n, size_t *cap, size_t size)
 	return true;
 }
 
-static void refuse(struct taking *t, const char *why)
+static void refuse_as(struct taking *t, enum fl_drop word, const char *why)
 {
 	struct fl_findings *o = &t->out;
 
 	if (!room(t, (void **)&o->refused, o->n_refused, &t->refused_cap, sizeof(*o->refused)))
 		return;
 	o->refused[o->n_refused].number = t->number;
+	o->refused[o->n_refused].word = word;
 	o->refused[o->n_refused].why = fl_arena_strn(t->arena, why, strnlen(why, WHY_MAX));
 	if (!o->refused[o->n_refused++].why)
 		t->ret = FL_ENOMEM;
+}
+
+static void refuse(struct taking *t, const char *why)
+{
+	refuse_as(t, FL_DROP_MALFORMED, why);
 }
 
 /* Counts one more; false: no more are taken. */
@@ -382,7 +388,7 @@ static void drop_replaced(struct taking *t)
 	for (size_t i = 0; i < o->n; i++) {
 		t->number = t->numbers[i];
 		if (gone[i])
-			refuse(t, fl_arena_printf(t->arena, "%.200s: a later version of it stands in the same document", o->v[i].id));
+			refuse_as(t, FL_DROP_REVOKED, "a later version of it stands in the same document");
 		else
 			o->v[k++] = o->v[i];
 	}

@@ -82,6 +82,8 @@ void fl__take_score(struct fl__reading *r, double severity);
 void fl__wrong(struct fl__reading *r, const char *why);
 /** A formatted text in the arena; NULL and r->ret set when out of memory. */
 const char *fl__reading_printf(struct fl__reading *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/** The length of a text in UTF-8 that is cut at max octets, at a character's end. */
+int fl__cut(const char *s, size_t max);
 /** "A.Example." as it stands in an id: lower case, without its last dot, cut at 100 octets: the claim's id has the whole name. */
 const char *fl__id_name(const char *name, char out[101]);
 

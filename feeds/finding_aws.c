@@ -240,10 +240,11 @@ void fl__take_firewall_list(struct fl__reading *r, const json_t *v)
 /* An event has an id of its own, a match has none: list and name are what stays the same when it happens again. */
 void fl__finish_firewall(struct fl__reading *r)
 {
+	const char *list = r->list_id ? r->list_id : "";
 	char name[101];
 
 	if (r->domains.n == 0)
 		r->ret = fl_err_set(r->err, FL_EFORMAT, "query-name is not a text");
 	else
-		r->f.id = fl__reading_printf(r, "dns-firewall:%.60s:%s", r->list_id ? r->list_id : "", fl__id_name(r->domains.v[0], name));
+		r->f.id = fl__reading_printf(r, "dns-firewall:%.*s:%s", fl__cut(list, 60), list, fl__id_name(r->domains.v[0], name));
 }

@@ -113,9 +113,19 @@ const char *fl__reading_printf(struct fl__reading *r, const char *fmt, ...)
 	return s;
 }
 
+int fl__cut(const char *s, size_t max)
+{
+	size_t n = strnlen(s, max + 1);
+
+	if (n > max)
+		for (n = max; n && ((uint8_t)s[n] & 0xc0) == 0x80;)
+			n--;
+	return (int)n;
+}
+
 const char *fl__id_name(const char *name, char out[101])
 {
-	size_t n = strnlen(name, ID_NAME_MAX);
+	size_t n = (size_t)fl__cut(name, ID_NAME_MAX);
 
 	if (n < ID_NAME_MAX && n && name[n - 1] == '.')
 		n--;

@@ -120,7 +120,8 @@ static void take_stix_type(struct fl__reading *r, const json_t *v)
 	if (json_array_size(types) == 0)
 		types = fl__path_get(v, "labels");
 	first = json_string_value(json_array_get(types, 0));
-	r->f.type = fl__reading_printf(r, "STIX:%.90s", first ? first : "indicator");
+	first = first ? first : "indicator";
+	r->f.type = fl__reading_printf(r, "STIX:%.*s", fl__cut(first, 90), first);
 }
 
 /* An indicator has no severity. Its confidence, 0 to 100, is what there is to be asked for. */

@@ -3,6 +3,9 @@
 #include "feeds/finding.h"
 
 #include "feeds/scan.h"
+#include "model/digest.h"
+
+enum { ID_MAX = sizeof(((struct fl_claim *)0)->finding) - 1, ID_CUT = 150 };
 
 #define PATHS(table) .paths = table, .n_paths = sizeof(table) / sizeof(*table)
 
@@ -197,6 +200,15 @@ bool fl__finding_is_context(const json_t *obj)
 
 static void read_mapped(struct fl__reading *r, json_t *obj, const struct fl_finding_mapping *m);
 
+/* Ids of some products are longer than a claim keeps: their beginning, and a checksum of all of it. */
+static void shorten_id(struct fl__reading *r)
+{
+	size_t n = strlen(r->f.id);
+
+	if (n > ID_MAX)
+		r->f.id = fl__reading_printf(r, "%.*s~%016llx", fl__cut(r->f.id, ID_CUT), r->f.id, (unsigned long long)fl_checksum64(r->f.id, n));
+}
+
 /* One piece of evidence that was not judged false is enough. */
 static void keep_claimed(struct fl__reading *r)
 {
@@ -221,6 +233,9 @@ static int finding_end(struct fl__reading *r, struct fl_finding out[2])
 		return r->ret;
 	if (!f->id || !*f->id)
 		return fl_err_set(r->err, FL_EFORMAT, "it has no id");
+	shorten_id(r);
+	if (r->ret < 0)
+		return r->ret;
 	keep_claimed(r);
 	if (r->domains.n == 0 && r->withdrawn.n) {
 		f->archived = true;

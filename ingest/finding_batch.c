@@ -10,7 +10,7 @@
 
 #include "base/text.h"
 
-enum { CLAIMS_A_VERSION = 1000 };
+enum { CLAIMS_A_VERSION = 1000, TYPE_SHOWN = 80 };
 
 /* One claim of one document. Several of a batch may say something of the same claim. */
 struct word {
@@ -110,10 +110,16 @@ static int word_add(struct batch *b, const struct word *w)
 	return 0;
 }
 
+/* The sender's own text, as people and JSON can have it. */
+static const char *shown_type(const struct fl_finding *fi, char out[TYPE_SHOWN])
+{
+	return fl_printable(fl_span_str(fi->type && fi->type[0] ? fi->type : "finding"), out, TYPE_SHOWN);
+}
+
 /* Names that would block what is protected make no claim, whatever else the finding names. */
 static void say_protected(struct fl_findings_stage *f, const struct fl_finding *fi, const struct fl_finding_claims *claims, struct fl_finding_outcome *out)
 {
-	char name[FL_NAME_TEXT];
+	char name[FL_NAME_TEXT], protected[FL_NAME_TEXT], type[TYPE_SHOWN];
 
 	for (size_t i = 0; i < claims->n_held; i++) {
 		const struct fl_finding_held *h = &claims->held[i];
@@ -122,8 +128,8 @@ static void say_protected(struct fl_findings_stage *f, const struct fl_finding *
 			continue;
 		f->s.protected++;
 		out->refused += claims->n > 0;
-		snprintf(out->reason, sizeof(out->reason), "%.60s: %.80s would block the protected name %.80s", fi->type[0] ? fi->type : "finding", h->domain,
-			 fl_rkey_to_text(fl_rkey_span(&h->protects->key), name));
+		snprintf(out->reason, sizeof(out->reason), "%s: %.70s would block the protected name %.70s", shown_type(fi, type), fl_rkey_to_text(fl_rkey_span(&h->claim.key), name),
+			 fl_rkey_to_text(fl_rkey_span(&h->protects->key), protected));
 	}
 }
 
@@ -133,7 +139,7 @@ static int take_finding(struct batch *b, struct fl_intake_item *it, const struct
 	struct fl_finding_outcome *out = &it->outcome;
 	struct fl_finding_claims claims = { 0 };
 	struct word w = { .item = it };
-	char set[FL_SET_NAME];
+	char set[FL_SET_NAME], type[TYPE_SHOWN];
 	uint32_t domains = fi->n_domains ? fi->n_domains : 1;
 	int ret = fl_finding_claims(f->c.names, fi, &f->policy, it->source, fl_now_unix(f->c.clock), &b->arena, &claims, &out->tally);
 
@@ -142,7 +148,7 @@ static int take_finding(struct batch *b, struct fl_intake_item *it, const struct
 	out->domains += domains;
 	if (claims.n == 0) {
 		out->refused++;
-		snprintf(out->reason, sizeof(out->reason), "%s: %s", fi->type ? fi->type : "finding", fl_drop_text(claims.why));
+		snprintf(out->reason, sizeof(out->reason), "%s: %s", shown_type(fi, type), fl_drop_text(claims.why));
 		count_refused(f, claims.why);
 	}
 	say_protected(f, fi, &claims, out);
@@ -172,7 +178,8 @@ static void say_unread(struct fl_findings_stage *f, struct fl_finding_outcome *o
 	out->documents = 1;
 	out->cut_off = found->cut_off;
 	out->findings = out->refused = (uint32_t)found->n_refused;
-	f->s.malformed += found->n_refused;
+	for (size_t i = 0; i < found->n_refused; i++)
+		*(found->refused[i].word == FL_DROP_MALFORMED ? &f->s.malformed : &f->s.duplicate) += 1;
 	if (found->n_refused)
 		snprintf(out->reason, sizeof(out->reason), "finding %u: %.200s", found->refused->number, found->refused->why);
 }

@@ -503,6 +503,34 @@ static void test_ids_types_and_times(void **state)
 	}
 }
 
+/* What does not fit is cut at a character's end, and stays another than its like. */
+static void test_long_ids(void **state)
+{
+	struct fl_finding a, b;
+	struct fl_arena arena = { 0 };
+	struct fl_buf text = { 0 };
+
+	(void)state;
+	fl_buf_str(&text, "{`domain`:`a.example`,`id`:`x");
+	add_many(&text, "\xc3\xbc", 200);
+	fl_buf_str(&text, "1`}");
+	read_one(fl_buf_cstr(&text), &a, &arena);
+	text.p[text.n - 3] = '2';
+	read_one(fl_buf_cstr(&text), &b, &arena);
+	assert_int_equal(strlen(a.id), 149 + 17);
+	assert_int_equal(a.id[149], '~');
+	assert_string_not_equal(a.id, b.id);
+	assert_memory_equal(a.id, b.id, 149);
+	fl_buf_reset(&text);
+	fl_buf_str(&text, "{`domain`:`");
+	add_many(&text, "\xc3\xbc", 60);
+	fl_buf_str(&text, "x.example`}");
+	read_one(fl_buf_cstr(&text), &a, &arena);
+	assert_int_equal(strlen(a.id), 6 + 100);
+	fl_buf_done(&text);
+	fl_arena_done(&arena);
+}
+
 /* --- the fixtures --- */
 
 static void test_fixtures(void **state)
@@ -662,6 +690,7 @@ int main(void)
 		cmocka_unit_test(test_too_much),
 		cmocka_unit_test(test_more_findings_than_are_read),
 		cmocka_unit_test(test_ids_types_and_times),
+		cmocka_unit_test(test_long_ids),
 		cmocka_unit_test(test_fixtures),
 		cmocka_unit_test(test_a_stream_is_cut_into_documents),
 		cmocka_unit_test(test_a_document_too_long_costs_no_other),

@@ -3,6 +3,8 @@
 #include "feeds/feeds.h"
 #include "normalize/normalize.h"
 
+#include "base/text.h"
+
 #include <assert.h>
 #include <stdlib.h>
 
@@ -10,6 +12,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct fl_names *names;
 static struct fl_protected protected;
+
+/* What is shown, stored and sent on is UTF-8, wherever it was cut. */
+static bool is_utf8(const char *s)
+{
+	size_t n = strlen(s), len = 1;
+
+	for (size_t i = 0; i < n && len; i += len)
+		len = fl_utf8_len((const uint8_t *)s + i, n - i);
+	return len;
+}
 
 static void claims(const struct fl_finding *f)
 {
@@ -21,11 +33,13 @@ static void claims(const struct fl_finding *f)
 	struct fl_tally tally = { 0 };
 
 	assert(f->id && f->id[0] && f->type && f->reason && f->shape);
+	assert(is_utf8(f->id) && is_utf8(f->type) && strlen(f->id) < sizeof(((struct fl_claim *)0)->finding));
 	assert(f->severity >= 0 && f->severity <= 10);
 	assert(fl_finding_claims(names, f, &p, "fuzz", 1, &arena, &made, &tally) == 0);
 	assert(fl_tally_balances(&tally) && tally.out == made.n);
 	assert(made.n || made.n_held);
 	for (size_t i = 0; i < made.n; i++) {
+		assert(is_utf8(made.v[i].finding) && is_utf8(made.v[i].type) && is_utf8(made.v[i].reason));
 		assert(fl_rkey_valid(fl_rkey_span(&made.v[i].key)) && made.v[i].key.len && made.v[i].scope && made.domains[i]);
 		assert(!f->sample || made.action == FL_FINDING_ALERT);
 		assert(made.action != FL_FINDING_BLOCK || f->archived || !fl_protect_claim(&protected, fl_rkey_span(&made.v[i].key), made.v[i].scope));
