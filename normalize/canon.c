@@ -5,8 +5,9 @@
 #include "normalize/names.h"
 
 #include "base/address.h"
+#include "base/lanes.h"
 
-enum { CANON_TEXT = 1024 };
+enum { CANON_TEXT = 1024, QUICK_MAX = 64 };
 
 int fl_names_open(const char *psl_path, struct fl_names **out, struct fl_err *err)
 {
@@ -134,6 +135,67 @@ static enum fl_drop canon_ascii(struct fl_span s, bool single_ok, struct fl_rkey
 	return l.count == 1 && !single_ok ? FL_DROP_SINGLE_LABEL : FL_DROP_COUNT;
 }
 
+/* A name in lower case, and what stands in it: bit i is octet i. */
+struct seen {
+	uint8_t low[QUICK_MAX + FL_LANES];
+	uint64_t good, dots;
+};
+
+static void see_lanes(struct seen *to, fl_lanes v, size_t at)
+{
+	fl_lanes_store(to->low + at, fl_lanes_lower(v));
+	to->good |= (uint64_t)fl_lanes_bits(fl_lanes_names(v)) << at;
+	to->dots |= (uint64_t)fl_lanes_bits((fl_lanes)(v == '.')) << at;
+}
+
+/* 1 to QUICK_MAX octets; the last sixteen may overlap. */
+static void see(struct fl_span s, struct seen *to)
+{
+	size_t at = 0;
+
+	to->good = to->dots = 0;
+	if (s.n < FL_LANES) {
+		see_lanes(to, fl_lanes_load_short(s), 0);
+		return;
+	}
+	for (; at + FL_LANES < s.n; at += FL_LANES)
+		see_lanes(to, fl_lanes_load(s.p + at), at);
+	see_lanes(to, fl_lanes_load(s.p + s.n - FL_LANES), s.n - FL_LANES);
+}
+
+/* One label and its zero. Copies by sixteen: up to fifteen octets behind it are scratch. */
+static uint8_t *put_label(uint8_t *to, const uint8_t *label, size_t n)
+{
+	for (size_t i = 0; i < n; i += FL_LANES)
+		fl_lanes_store(to + i, fl_lanes_load(label + i));
+	to[n] = 0;
+	return to + n + 1;
+}
+
+/* What canon_ascii() does, for nearly every name: of some labels, short, in our grammar, without a dot at its end or a digit
+ * where an address has one. False where it is not like that, right or wrong: then canon_ascii() says. */
+static bool canon_quick(struct fl_span s, struct fl_rkey *out)
+{
+	struct seen seen;
+	uint8_t *to = out->b;
+	size_t end = s.n;
+
+	if (s.n == 0 || s.n > QUICK_MAX)
+		return false;
+	see(s, &seen);
+	if (seen.good != ~UINT64_C(0) >> (QUICK_MAX - s.n) || !seen.dots || seen.dots & (seen.dots << 1 | 1 | UINT64_C(1) << (s.n - 1)))
+		return false;
+	while (seen.dots) {
+		size_t dot = 63 - (size_t)__builtin_clzll(seen.dots);
+
+		to = put_label(to, seen.low + dot + 1, end - dot - 1);
+		seen.dots ^= UINT64_C(1) << dot;
+		end = dot;
+	}
+	out->len = (uint8_t)(put_label(to, seen.low, end) - out->b);
+	return out->b[0] > '9' || out->b[0] < '0';
+}
+
 enum fl_drop fl__canon(const struct fl__idna *idna, struct fl_span text, bool single_ok, struct fl_rkey *out)
 {
 	char ascii[CANON_TEXT];
@@ -141,6 +203,8 @@ enum fl_drop fl__canon(const struct fl__idna *idna, struct fl_span text, bool si
 	size_t n;
 
 	text = fl_span_trim(text);
+	if (canon_quick(text, out))
+		return FL_DROP_COUNT;
 	why = canon_ascii(text, single_ok, out);
 	if (why == FL_DROP_COUNT || is_ascii(text)) /* no octet above ASCII is in our grammar */
 		return why;

@@ -40,28 +40,24 @@ struct fl__suffixes {
 	struct table *table; /* NULL: ask libpsl always */
 };
 
-/* Eight octets at a time; the last eight overlap. Not against an adversary: a list of rules is no hostile input, and a
- * name that collides costs one comparison. */
+/* Of the length, the first eight octets and the last. Not against an adversary: a list of rules is no hostile input, and a name that
+ * collides costs one comparison. */
 static uint64_t key_hash(struct fl_span key)
 {
 	const uint64_t k = UINT64_C(0x9e3779b97f4a7c15);
-	uint64_t h = key.n * k, w = 0;
+	uint64_t first = 0, last = 0, h;
 
 	if (key.n < 8) {
 		for (size_t i = 0; i < key.n; i++)
-			w = w << 8 | key.p[i];
-		h = (h ^ w) * k;
-	} else
-		for (size_t i = 0;; i += 8) {
-			size_t at = i + 8 < key.n ? i : key.n - 8;
-
-			memcpy(&w, key.p + at, 8);
-			h = (h ^ w) * k;
-			h ^= h >> 29;
-			if (at + 8 == key.n)
-				break;
-		}
-	return h ^ (h >> 32);
+			first = first << 8 | key.p[i];
+	} else {
+		memcpy(&first, key.p, 8);
+		memcpy(&last, key.p + key.n - 8, 8);
+	}
+	h = (first ^ key.n << 56) * k ^ (last * UINT64_C(0xd6e8feb86659fd93) >> 7);
+	h ^= h >> 32;
+	h *= k;
+	return h ^ (h >> 29);
 }
 
 static void bit_put(uint64_t *bits, size_t n, uint64_t hash)
