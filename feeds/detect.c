@@ -2,6 +2,7 @@
  * JSON error, often with status 200. And which format: found out by what the lines look like, and refused unless sure.
  */
 #include "feeds/reader.h"
+#include "base/lanes.h"
 #include "feeds/fields.h"
 
 enum { SNIFF_BYTES = 65536, DETECT_LINES = 10000, HEAD_BYTES = 1024 };
@@ -38,12 +39,20 @@ static bool starts_ci(struct fl_span s, const char *word)
 	return s.n >= n && strncasecmp((const char *)s.p, word, n) == 0;
 }
 
+/* Control octets, without white space and escape. */
+static fl_lanes odd_controls(fl_lanes v)
+{
+	return fl_lanes_within(v, 0, 31) & ~fl_lanes_within(v, '\t', '\r') & (fl_lanes)(v != 0x1b);
+}
+
 /* More than a stray control octet: text has none. */
 static bool is_binary(struct fl_span body)
 {
-	size_t n = body.n < SNIFF_BYTES ? body.n : SNIFF_BYTES, odd = 0;
+	size_t n = body.n < SNIFF_BYTES ? body.n : SNIFF_BYTES, odd = 0, i = 0;
 
-	for (size_t i = 0; i < n; i++) {
+	for (; i + FL_LANES <= n; i += FL_LANES)
+		odd += (size_t)__builtin_popcount(fl_lanes_bits(odd_controls(fl_lanes_load(body.p + i))));
+	for (; i < n; i++) {
 		unsigned c = body.p[i];
 
 		odd += (c < 32) & (c - '\t' > '\r' - '\t') & (c != 0x1b);
@@ -71,10 +80,15 @@ static bool is_json(struct fl_span s)
 
 static bool has_html(struct fl_span s)
 {
-	for (size_t i = 0; i + 5 < s.n && i < HEAD_BYTES; i++)
-		if (s.p[i] == '<' && (starts_ci(fl_span(s.p + i, s.n - i), "<html") ||
-				      starts_ci(fl_span(s.p + i, s.n - i), "<!doctype")))
+	size_t n = s.n < 5 ? 0 : s.n - 5 < HEAD_BYTES ? s.n - 5 : HEAD_BYTES; /* where it may begin */
+	const uint8_t *end = s.p + n, *p = s.p;
+
+	while (p < end && (p = memchr(p, '<', (size_t)(end - p)))) {
+		struct fl_span tag = fl_span(p++, (size_t)(s.p + s.n - p));
+
+		if (starts_ci(tag, "<html") || starts_ci(tag, "<!doctype"))
 			return true;
+	}
 	return false;
 }
 

@@ -3,6 +3,7 @@
 #include "feeds/fields.h"
 
 #include "base/address.h"
+#include "base/lanes.h"
 
 static const char *const words[] = {
 #define FL_X(name, word, text) [name] = word,
@@ -62,6 +63,35 @@ bool fl__reader_line(struct fl__reader *r, struct fl_span *text)
 	nl = memchr(start, '\n', left);
 	*text = fl_span_trim(fl_span(start, nl ? (size_t)(nl - start) : left));
 	r->pos += nl ? (size_t)(nl - start) + 1 : left;
+	r->line++;
+	r->result->lines.in++;
+	return true;
+}
+
+enum { NAME_LANES = 2 * FL_LANES };
+
+bool fl__reader_name(struct fl__reader *r, struct fl_span head, struct fl_span *name)
+{
+	const uint8_t *p = r->body.p + r->pos;
+	uint32_t good, dots, n;
+	fl_lanes a, b;
+
+	if (r->body.n - r->pos < head.n + NAME_LANES + 1 || r->line == FL__LINES_MAX || memcmp(p, head.p, head.n) != 0)
+		return false;
+	p += head.n;
+	a = fl_lanes_load(p);
+	b = fl_lanes_load(p + FL_LANES);
+	good = fl_lanes_bits(fl_lanes_names(a)) | fl_lanes_bits(fl_lanes_names(b)) << FL_LANES;
+	dots = fl_lanes_bits((fl_lanes)(a == '.')) | fl_lanes_bits((fl_lanes)(b == '.')) << FL_LANES;
+	n = good == UINT32_MAX ? NAME_LANES : (uint32_t)__builtin_ctz(~good);
+	if (n == NAME_LANES || (p[n] != '\n' && (p[n] != '\r' || p[n + 1] != '\n')))
+		return false;
+	dots &= (UINT32_C(1) << n) - 1;
+	/* from the last dot on, with a dot before the name: one that ends the name has the line's end behind it, and no name begins with one */
+	if (n == 0 || dots & 1 || (p[dots ? 32 - __builtin_clz(dots) : 0] <= '9'))
+		return false;
+	*name = fl_span(p, n);
+	r->pos += head.n + n + (p[n] == '\r') + 1;
 	r->line++;
 	r->result->lines.in++;
 	return true;

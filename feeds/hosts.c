@@ -74,29 +74,61 @@ static int hosts_names(struct fl__reader *r, struct fl_span text, struct fl_span
 	return ret;
 }
 
+/* Nearly every line: one plain name behind a sinkhole's address. See fl__reader_name(). */
+static bool hosts_plain(struct fl__reader *r, struct fl_span *text, struct fl_span *name)
+{
+	static const char *const heads[] = { "0.0.0.0 ", "127.0.0.1 " };
+
+	for (size_t i = 0; i < sizeof(heads) / sizeof(*heads); i++) {
+		struct fl_span head = fl_span_str(heads[i]);
+
+		if (fl__reader_name(r, head, name)) {
+			*text = fl_span(name->p - head.n, head.n + name->n);
+			return true;
+		}
+	}
+	return false;
+}
+
+static int hosts_plain_name(struct fl__reader *r, struct fl_span text, struct fl_span name)
+{
+	struct fl__account line = { .text = text, .first = FL_DROP_COUNT };
+	int ret = fl__account_name(r, &line, name, FL_SCOPE_EXACT, is_local(name) ? FL_DROP_LOCAL_NAME : FL_DROP_COUNT);
+
+	if (ret == 0)
+		fl__account_end(r, &line);
+	return ret;
+}
+
+static int hosts_line(struct fl__reader *r, struct fl_span text)
+{
+	const uint8_t *hash = text.n ? memchr(text.p, '#', text.n) : NULL;
+	struct fl_span rest = hash ? fl_span(text.p, (size_t)(hash - text.p)) : text, tok;
+	enum fl__hosts_address address;
+
+	if (!fl__token(&rest, &tok)) {
+		fl__reader_drop(r, r->line, text, FL_DROP_COMMENT);
+		return 0;
+	}
+	address = text.n > FL__LINE_MAX ? FL__HOSTS_NO_ADDRESS : fl__hosts_address(tok);
+	if (address != FL__HOSTS_NO_ADDRESS)
+		return hosts_names(r, text, rest, address);
+	fl__reader_drop(r, r->line, text, text.n > FL__LINE_MAX ? FL_DROP_LINE_TOO_LONG : FL_DROP_SYNTAX);
+	return 0;
+}
+
 int fl__hosts_read(struct fl__reader *r)
 {
-	struct fl_span text, rest, tok;
+	struct fl_span text, name;
+	int ret = 0;
 
-	while (fl__reader_line(r, &text)) {
-		const uint8_t *hash = text.n ? memchr(text.p, '#', text.n) : NULL;
-		enum fl__hosts_address address;
-		int ret;
-
-		rest = hash ? fl_span(text.p, (size_t)(hash - text.p)) : text;
-		if (!fl__token(&rest, &tok)) {
-			fl__reader_drop(r, r->line, text, FL_DROP_COMMENT);
-			continue;
-		}
-		address = text.n > FL__LINE_MAX ? FL__HOSTS_NO_ADDRESS : fl__hosts_address(tok);
-		if (address == FL__HOSTS_NO_ADDRESS) {
-			fl__reader_drop(r, r->line, text,
-					text.n > FL__LINE_MAX ? FL_DROP_LINE_TOO_LONG : FL_DROP_SYNTAX);
-			continue;
-		}
-		ret = hosts_names(r, text, rest, address);
-		if (ret < 0)
-			return ret;
+	while (ret == 0) {
+		if (hosts_plain(r, &text, &name))
+			ret = hosts_plain_name(r, text, name);
+		else if (fl__reader_line(r, &text))
+			ret = hosts_line(r, text);
+		else
+			break;
 	}
-	return 0;
+	return ret;
 }

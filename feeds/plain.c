@@ -69,13 +69,21 @@ static enum fl_drop plain_line(struct fl_span text, uint8_t bare, struct fl_feed
 
 int fl__plain_read(struct fl__reader *r)
 {
+	const struct fl_span none = fl_span_str("");
+	uint8_t bare = r->opt->scope;
 	struct fl_feed_claim c;
 	struct fl_span text;
 
-	while (fl__reader_line(r, &text)) {
-		enum fl_drop why = plain_line(text, r->opt->scope, &c);
+	for (;;) {
+		enum fl_drop why = FL_DROP_COUNT;
 		int ret;
 
+		if (bare && fl__reader_name(r, none, &text))
+			c = (struct fl_feed_claim){ .name = text, .scope = bare };
+		else if (fl__reader_line(r, &text))
+			why = plain_line(text, bare, &c);
+		else
+			break;
 		if (why != FL_DROP_COUNT) {
 			fl__reader_drop(r, r->line, text, why);
 			continue;

@@ -23,6 +23,11 @@ struct fl__reader {
 
 /** The next line without its end and without white space at either side. False at the end of the body, or when there are too many. */
 bool fl__reader_line(struct fl__reader *r, struct fl_span *text);
+/**
+ * The next line when it is `head` and one name of plain form, as nearly all lines of a list of names are: short, of octets that need no look at the grammar of
+ * tokens, not in the last octets of the body, and without what could make it an address or begin with a dot. False: nothing has moved, fl__reader_line() has it.
+ */
+bool fl__reader_name(struct fl__reader *r, struct fl_span head, struct fl_span *name);
 /** This line made no claim. */
 void fl__reader_drop(struct fl__reader *r, uint32_t line, struct fl_span text, enum fl_drop why);
 /** One claim to the sink; 0 or what the sink said. */

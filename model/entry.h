@@ -83,6 +83,10 @@ struct fl_set {
 void fl_set_done(struct fl_set *s);
 /** Append one claim; copies the key. 0, FL_ENOMEM, or FL_ELIMIT when keys pass 4 GiB. */
 int fl_set_add(struct fl_set *s, struct fl_span key, const struct fl_tuple *t);
+/** Room for the key of the next row, to be written in place; NULL when out of memory, or when keys would pass 4 GiB (*ret says which). Good until the set is touched. */
+struct fl_rkey *fl_set_next(struct fl_set *s, int *ret);
+/** Append the row whose key stands in the room that fl_set_next() gave. */
+void fl_set_take_next(struct fl_set *s, const struct fl_tuple *t);
 /** Sort by key and fold repeats into one: scopes OR-ed, highest confidence, first non-zero category, earliest first_seen,
  * latest expires (0 = never wins). *folded gets the number of rows that vanished. 0 or FL_ENOMEM. */
 int fl_set_sort(struct fl_set *s, size_t *folded);

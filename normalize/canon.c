@@ -174,7 +174,7 @@ static uint8_t *put_label(uint8_t *to, const uint8_t *label, size_t n)
 
 /* What canon_ascii() does, for nearly every name: of some labels, short, in our grammar, without a dot at its end or a digit
  * where an address has one. False where it is not like that, right or wrong: then canon_ascii() says. */
-static bool canon_quick(struct fl_span s, struct fl_rkey *out)
+static bool canon_quick(struct fl_span s, struct fl_rkey *out, size_t *first_dot)
 {
 	struct seen seen;
 	uint8_t *to = out->b;
@@ -185,6 +185,7 @@ static bool canon_quick(struct fl_span s, struct fl_rkey *out)
 	see(s, &seen);
 	if (seen.good != ~UINT64_C(0) >> (QUICK_MAX - s.n) || !seen.dots || seen.dots & (seen.dots << 1 | 1 | UINT64_C(1) << (s.n - 1)))
 		return false;
+	*first_dot = (size_t)__builtin_ctzll(seen.dots);
 	while (seen.dots) {
 		size_t dot = 63 - (size_t)__builtin_clzll(seen.dots);
 
@@ -203,8 +204,6 @@ enum fl_drop fl__canon(const struct fl__idna *idna, struct fl_span text, bool si
 	size_t n;
 
 	text = fl_span_trim(text);
-	if (canon_quick(text, out))
-		return FL_DROP_COUNT;
 	why = canon_ascii(text, single_ok, out);
 	if (why == FL_DROP_COUNT || is_ascii(text)) /* no octet above ASCII is in our grammar */
 		return why;
@@ -214,16 +213,25 @@ enum fl_drop fl__canon(const struct fl__idna *idna, struct fl_span text, bool si
 
 enum fl_drop fl_name_canon(const struct fl_names *n, struct fl_span text, struct fl_rkey *out)
 {
-	return fl__canon(n->idna, text, false, out);
+	size_t first_dot;
+
+	return canon_quick(text, out, &first_dot) ? FL_DROP_COUNT : fl__canon(n->idna, text, false, out);
 }
 
 enum fl_drop fl_name_claim(const struct fl_names *n, struct fl_span text, uint8_t *scope, bool *narrowed, struct fl_rkey *out)
 {
-	enum fl_drop why = fl_name_canon(n, text, out);
-	enum fl__suffix kind;
 	uint8_t block = *scope & FL_SCOPE_SUBTREE, left;
+	enum fl__suffix kind;
+	enum fl_drop why;
+	size_t first_dot;
 
 	*narrowed = false;
+	if (canon_quick(text, out, &first_dot)) {
+		if (block == 0 || !fl__suffix_maybe(n->suffixes, text, first_dot))
+			return FL_DROP_COUNT;
+		why = FL_DROP_COUNT;
+	} else
+		why = fl_name_canon(n, text, out);
 	if (why != FL_DROP_COUNT || block == 0)
 		return why; /* an exception cuts its own source only: it stays */
 	kind = fl__suffix_kind(n->suffixes, fl_rkey_span(out));

@@ -22,6 +22,8 @@ enum fl__suffix { FL__SUFFIX_NONE, FL__SUFFIX_ICANN, FL__SUFFIX_PRIVATE };
 int fl__suffixes_open(const char *path, const struct fl__idna *idna, struct fl__suffixes **out, struct fl_err *err);
 void fl__suffixes_close(struct fl__suffixes *s);
 enum fl__suffix fl__suffix_kind(const struct fl__suffixes *s, struct fl_span key);
+/** False: it is none, certainly. Nearly always right, and quick; text is a name of ASCII in any case, without a dot at its end, first_dot that of its first dot. */
+bool fl__suffix_maybe(const struct fl__suffixes *s, struct fl_span text, size_t first_dot);
 /** The same from libpsl alone, for the test that proves the table right. */
 enum fl__suffix fl__suffix_kind_plain(const struct fl__suffixes *s, struct fl_span key);
 /** Number of labels of the registrable domain; 0 when there is none. */

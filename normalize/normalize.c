@@ -9,13 +9,15 @@ int fl_normalize_claim(struct fl_normalizer *z, struct fl_span name, uint8_t sco
 
 int fl_normalize_claim_as(struct fl_normalizer *z, struct fl_span name, uint8_t scope, const struct fl_tuple *attrs, uint32_t now_s)
 {
+	int ret = 0;
+	struct fl_rkey *key = fl_set_next(&z->set, &ret);
 	struct fl_tuple t = *attrs;
-	struct fl_rkey key;
 	bool narrowed;
 	enum fl_drop why;
-	int ret;
 
-	why = fl_name_claim(z->names, name, &scope, &narrowed, &key);
+	if (!key)
+		return ret;
+	why = fl_name_claim(z->names, name, &scope, &narrowed, key);
 	if (why == FL_DROP_COUNT && now_s && t.expires_s && t.expires_s <= now_s)
 		why = FL_DROP_EXPIRED;
 	if (why != FL_DROP_COUNT) {
@@ -26,9 +28,7 @@ int fl_normalize_claim_as(struct fl_normalizer *z, struct fl_span name, uint8_t 
 	if (z->set.n >= (z->max ? z->max : FL_ENTRIES_MAX))
 		return FL_ELIMIT;
 	t.scope = scope;
-	ret = fl_set_add(&z->set, fl_rkey_span(&key), &t);
-	if (ret < 0)
-		return ret;
+	fl_set_take_next(&z->set, &t);
 	z->tally.in++;
 	z->tally.narrowed += narrowed;
 	return 0;

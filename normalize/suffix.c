@@ -7,8 +7,8 @@
  *   rule *.foo.bar -> so is what is one label below it, and, as libpsl has it, foo.bar too
  *   rule !x.foo    -> x.foo is none
  *
- * Few names are suffixes: two arrays of bits (of hashes of all rules, and of the parents of wildcards) send most away
- * before the table. The packaged text is preferred over libpsl's built-in list, so that an update of the package is an
+ * Few names are suffixes: two arrays of bits (of hashes of all rules, and of the parents of wildcards, both as text) send
+ * most away before the table, fl__suffix_maybe(). The packaged text is preferred over libpsl's built-in list, so that an update of the package is an
  * update here. */
 #include "normalize/names.h"
 
@@ -18,7 +18,7 @@
 
 #define PACKAGED_LIST "/usr/share/publicsuffix/public_suffix_list.dat"
 
-enum { RULE_BITS = 1 << 18, WILD_BITS = 1 << 13, LIST_BYTES_MAX = 64 << 20, RULES_MAX = 1 << 20, PSL_TEXT_MAX = 127 };
+enum { RULE_BITS = 1 << 18, WILD_BITS = 1 << 15, LIST_BYTES_MAX = 64 << 20, RULES_MAX = 1 << 20, PSL_TEXT_MAX = 127 };
 enum { OF_ICANN = 1, OF_PRIVATE = 2, WILD = 4, EXCEPTION = 8 };
 
 struct rule {
@@ -40,24 +40,28 @@ struct fl__suffixes {
 	struct table *table; /* NULL: ask libpsl always */
 };
 
-/* Of the length, the first eight octets and the last. Not against an adversary: a list of rules is no hostile input, and a name that
- * collides costs one comparison. */
+/* Eight octets at a time; the last eight overlap. Not against an adversary: a list of rules is no hostile input, and a
+ * name that collides costs one comparison. */
 static uint64_t key_hash(struct fl_span key)
 {
 	const uint64_t k = UINT64_C(0x9e3779b97f4a7c15);
-	uint64_t first = 0, last = 0, h;
+	uint64_t h = key.n * k, w = 0;
 
 	if (key.n < 8) {
 		for (size_t i = 0; i < key.n; i++)
-			first = first << 8 | key.p[i];
-	} else {
-		memcpy(&first, key.p, 8);
-		memcpy(&last, key.p + key.n - 8, 8);
-	}
-	h = (first ^ key.n << 56) * k ^ (last * UINT64_C(0xd6e8feb86659fd93) >> 7);
-	h ^= h >> 32;
-	h *= k;
-	return h ^ (h >> 29);
+			w = w << 8 | key.p[i];
+		h = (h ^ w) * k;
+	} else
+		for (size_t i = 0;; i += 8) {
+			size_t at = i + 8 < key.n ? i : key.n - 8;
+
+			memcpy(&w, key.p + at, 8);
+			h = (h ^ w) * k;
+			h ^= h >> 29;
+			if (at + 8 == key.n)
+				break;
+		}
+	return h ^ (h >> 32);
 }
 
 static void bit_put(uint64_t *bits, size_t n, uint64_t hash)
@@ -68,6 +72,29 @@ static void bit_put(uint64_t *bits, size_t n, uint64_t hash)
 static bool bit_has(const uint64_t *bits, size_t n, uint64_t hash)
 {
 	return bits[hash % n / 64] >> (hash % 64) & 1;
+}
+
+static uint64_t octets_at(const uint8_t *p)
+{
+	uint64_t x;
+
+	memcpy(&x, p, sizeof(x));
+	return __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? __builtin_bswap64(x) : x;
+}
+
+/* Of the last n octets of a text, n at least 1, and the text at least 8: their number, the first eight and the last eight, in either case. Misses the middle, so
+ * that it can be had before the name is made canonical: a name that collides costs a look into the table. */
+static uint64_t text_hash(struct fl_span text, size_t n)
+{
+	const uint64_t k = UINT64_C(0x9e3779b97f4a7c15), lower = UINT64_C(0x2020202020202020);
+	const uint8_t *end = text.p + text.n;
+	uint64_t last = octets_at(end - 8), first, h;
+
+	if (n < 8)
+		last >>= 8 * (8 - n);
+	first = n < 8 ? last : octets_at(end - n);
+	h = ((first | lower) ^ n) * k ^ (last | lower) * UINT64_C(0xd6e8feb86659fd93);
+	return (h ^ h >> 32) * k >> 40;
 }
 
 static struct rule *table_find(const struct table *t, struct fl_span key, uint64_t hash)
@@ -108,6 +135,18 @@ static bool table_grow(struct table *t)
 	return table_slots(t, 4 * cap);
 }
 
+/* The text of a rule, of at least eight octets: zeros before a shorter one do no harm, the hash does not see them. */
+static void bits_put(struct table *t, struct fl_span key, uint8_t flags)
+{
+	char text[8 + FL_NAME_TEXT] = { 0 };
+	size_t n = strlen(fl_rkey_to_text(key, text + 8));
+	uint64_t hash = text_hash(fl_span(text, 8 + n), n);
+
+	bit_put(t->rule_bits, RULE_BITS, hash);
+	if (flags & WILD)
+		bit_put(t->wild_bits, WILD_BITS, hash);
+}
+
 /* A rule that stands twice in one section has what both say. One in both sections is met in no list, and libpsl takes
  * one of the two: false. */
 static bool table_put(struct table *t, struct fl_span key, uint8_t flags)
@@ -118,9 +157,7 @@ static bool table_put(struct table *t, struct fl_span key, uint8_t flags)
 
 	if (t->n == t->cap && !table_grow(t))
 		return false;
-	bit_put(t->rule_bits, RULE_BITS, hash);
-	if (flags & WILD)
-		bit_put(t->wild_bits, WILD_BITS, hash);
+	bits_put(t, key, flags);
 	old = table_find(t, key, hash);
 	if (old) {
 		bool same = ((old->flags ^ flags) & (OF_ICANN | OF_PRIVATE)) == 0;
@@ -283,21 +320,25 @@ static enum fl__suffix of_section(const struct rule *r)
 enum fl__suffix fl__suffix_kind(const struct fl__suffixes *s, struct fl_span key)
 {
 	const struct table *t = s->table;
-	const struct rule *r = NULL;
-	uint64_t hash;
+	const struct rule *r;
 
 	if (!t)
 		return fl__suffix_kind_plain(s, key);
-	hash = key_hash(key);
-	if (bit_has(t->rule_bits, RULE_BITS, hash))
-		r = table_find(t, key, hash);
+	r = table_find(t, key, key_hash(key));
 	if (r)
 		return r->flags & EXCEPTION ? FL__SUFFIX_NONE : of_section(r);
 	key = fl_rkey_parent(key);
-	hash = key_hash(key);
-	if (bit_has(t->wild_bits, WILD_BITS, hash))
-		r = table_find(t, key, hash);
+	r = table_find(t, key, key_hash(key));
 	return r && (r->flags & WILD) ? of_section(r) : FL__SUFFIX_NONE;
+}
+
+bool fl__suffix_maybe(const struct fl__suffixes *s, struct fl_span text, size_t first_dot)
+{
+	const struct table *t = s->table;
+
+	if (!t || text.n < 8)
+		return true;
+	return bit_has(t->rule_bits, RULE_BITS, text_hash(text, text.n)) || bit_has(t->wild_bits, WILD_BITS, text_hash(text, text.n - first_dot - 1));
 }
 
 unsigned fl__suffix_registrable_labels(const struct fl__suffixes *s, struct fl_span key)
