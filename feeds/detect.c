@@ -51,7 +51,8 @@ static bool is_binary(struct fl_span body)
 	size_t n = body.n < SNIFF_BYTES ? body.n : SNIFF_BYTES, odd = 0, i = 0;
 
 	for (; i + FL_LANES <= n; i += FL_LANES)
-		odd += (size_t)__builtin_popcount(fl_lanes_bits(odd_controls(fl_lanes_load(body.p + i))));
+		for (unsigned bits = fl_lanes_bits(odd_controls(fl_lanes_load(body.p + i))); bits; bits &= bits - 1)
+			odd++;
 	for (; i < n; i++) {
 		unsigned c = body.p[i];
 

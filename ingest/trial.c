@@ -23,21 +23,26 @@ static struct fl_tuple attrs_of(const struct reading *r, const struct fl_feed_cl
 	return t;
 }
 
-static int take(void *ctx, const struct fl_feed_claim *c)
+/* For whom the reasons matter one by one. */
+static int take_and_tell(struct reading *r, const struct fl_feed_claim *c, const struct fl_tuple *t)
 {
-	struct reading *r = ctx;
-	struct fl_tuple t = attrs_of(r, c);
 	uint64_t before[FL_DROP_COUNT];
 	int ret;
 
-	if (!r->reject)
-		return fl_normalize_claim_as(&r->z, c->name, c->scope, &t, r->now_s);
 	memcpy(before, r->z.tally.dropped, sizeof(before));
-	ret = fl_normalize_claim_as(&r->z, c->name, c->scope, &t, r->now_s);
+	ret = fl_normalize_claim_as(&r->z, c->name, c->scope, t, r->now_s);
 	for (unsigned i = 0; ret == 0 && i < FL_DROP_COUNT; i++)
 		if (r->z.tally.dropped[i] != before[i])
 			r->reject(r->ctx, c->line, c->name, (enum fl_drop)i);
 	return ret;
+}
+
+static int take(void *ctx, const struct fl_feed_claim *c)
+{
+	struct reading *r = ctx;
+	struct fl_tuple t = attrs_of(r, c);
+
+	return r->reject ? take_and_tell(r, c, &t) : fl_normalize_claim_as(&r->z, c->name, c->scope, &t, r->now_s);
 }
 
 static void rejected_line(void *ctx, uint32_t line, struct fl_span text, enum fl_drop why)

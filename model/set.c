@@ -1,20 +1,22 @@
 /* A whole set in memory (struct fl_set): append claims in any order, sort once, read in order.
  *
- * The sort is of an array of (start of the key as a number, row): six bits order the octets of a key, so that 16 of them fit
- * into 96 bits. The first ten are sorted digit by digit (of a small set, the first seven), what is equal then by merging, and only
- * ties of all 16 touch the keys. It is stable, so that "first" in the folding rules means "added first", and O(n log n) whatever a
- * hostile feed sends. Peak: 40 octets a row beside the set itself. */
+ * The sort is of an array of (octets of the key as a number, row): six bits order the octets of a key, so that 16 of them fit
+ * into 96 bits. The first ten are sorted digit by digit (of a small set, the first seven), what is equal then by merging, and what
+ * ties in all 16 again by its next 16. It is stable, so that "first" in the folding rules means "added first", and O(n log n)
+ * whatever a hostile feed sends. Peak: 40 octets a row beside the set itself. */
 #include "model/entry.h"
+
+#include "base/lanes.h"
 
 #include <stdlib.h>
 
 struct item {
-	uint64_t start; /* the first 64 bits of the key's first 16 octets at six bits each */
-	uint32_t more;	/* the next 32 */
+	uint64_t start; /* of 16 octets of the key, at six bits each, the first 64 bits */
+	uint32_t more;	/* the last 32 */
 	uint32_t row;
 };
 
-enum { RUN = 16, AHEAD = 8, DIGIT_BITS = 11, DIGITS = 1 << DIGIT_BITS, PASSES = 6, PASSES_SMALL = 4, SMALL = 1 << 15, FEW = 256 };
+enum { OCTETS = 16, RUN = 16, AHEAD = 8, DIGIT_BITS = 11, DIGITS = 1 << DIGIT_BITS, PASSES = 6, PASSES_SMALL = 4, SMALL = 1 << 15, FEW = 256 };
 
 void fl_set_done(struct fl_set *s)
 {
@@ -83,70 +85,65 @@ int fl_set_add(struct fl_set *s, struct fl_span key, const struct fl_tuple *t)
 }
 
 /* Rank of an octet, of six bits: never falls as the octet rises, so that no octet at all can break the order, and differs for all that a key has. */
-static uint64_t rank_of(uint8_t c)
+static uint8_t rank_of(uint8_t c)
 {
-	return c < 0x20 ? 0 : c < 0x40 ? c - 0x20u : c < 0x60 ? 31 : c < 0x80 ? c - 0x40u : 63;
+	return c < 0x20 ? 0 : c < 0x40 ? (uint8_t)(c - 0x20) : c < 0x60 ? 31 : c < 0x80 ? (uint8_t)(c - 0x40) : 63;
 }
 
-#define EACH(octet) (UINT64_C(0x0101010101010101) * (octet))
+typedef uint16_t pairs __attribute__((vector_size(16)));
+typedef uint32_t fours __attribute__((vector_size(16)));
 
-/* 0x80 for each octet that is zero. */
-static inline uint64_t zero_octets(uint64_t x)
+/* Sixteen octets of a key from `from`; missing ones are zero. */
+static inline fl_lanes octets_at(const struct fl_set *s, const struct fl_set_row *r, size_t from)
 {
-	return ~(((x & EACH(0x7f)) + EACH(0x7f)) | x | EACH(0x7f));
-}
-
-/* Ranks of eight octets at once: letters keep six bits, digits, hyphen and underscore five. For those alone, and zero; any other octet goes the long way. */
-static inline uint64_t ranks_of(uint64_t x)
-{
-	uint64_t odd = (~x & EACH(0x20)) << 2 & ~zero_octets(x) & ~zero_octets(x ^ EACH('_')), r = 0;
-
-	if (!((odd | x) & EACH(0x80)))
-		return (x & EACH(0x1f)) | (x & x >> 1 & EACH(0x20));
-	for (int i = 0; i < 64; i += 8)
-		r |= rank_of((uint8_t)(x >> i)) << i;
-	return r;
-}
-
-/* Eight octets of a key from `from`, the first uppermost. Missing ones count as zero, which is safe: equal starts go on to the whole keys, where the
- * shorter sorts first. */
-static inline uint64_t octets_at(const struct fl_set *s, const struct fl_set_row *r, size_t from)
-{
+	static const fl_lanes place = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 };
 	size_t at = r->key_off + from, n = r->key_len > from ? r->key_len - from : 0;
-	uint64_t x = 0;
 
-	if (n == 0)
-		return 0;
-	memcpy(&x, s->keys + at, at + 8 <= s->keys_n ? 8 : n < 8 ? n : 8);
-	if (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
-		x = __builtin_bswap64(x);
-	return n < 8 ? x & ~UINT64_C(0) << (64 - 8 * n) : x;
+	if (at + OCTETS > s->keys_n) /* the last keys; else what follows the key is cut off */
+		return n < OCTETS ? fl_lanes_load_short(fl_span(s->keys + at, n)) : fl_lanes_load(s->keys + at);
+	return fl_lanes_load(s->keys + at) & (fl_lanes)(place < (uint8_t)n);
 }
 
-/* Their ranks close together, in 48 bits. */
-static inline uint64_t packed_at(const struct fl_set *s, const struct fl_set_row *r, size_t from)
+/* Ranks of sixteen octets: letters keep six bits, digits, hyphen and underscore five. For those alone, and zero; any other octet goes the long way. */
+static inline fl_lanes ranks_of(fl_lanes x)
 {
-	uint64_t x = ranks_of(octets_at(s, r, from));
+	fl_lanes odd = (fl_lanes)((x & 0xa0) != 0x20) & (fl_lanes)(x != 0) & (fl_lanes)(x != '_');
 
-	x = (x & UINT64_C(0x003f003f003f003f)) | (x & UINT64_C(0x3f003f003f003f00)) >> 2;
-	x = (x & UINT64_C(0x00000fff00000fff)) | (x & UINT64_C(0x0fff00000fff0000)) >> 4;
-	return (x & UINT64_C(0x0000000000ffffff)) | (x & UINT64_C(0x00ffffff00000000)) >> 8;
+	if (fl_lanes_bits(odd))
+		for (int i = 0; i < OCTETS; i++)
+			x[i] = rank_of(x[i]);
+	else
+		x = (x & 0x1f) | (x & x >> 1 & 0x20);
+	return x;
 }
 
-static inline struct item item_of(const struct fl_set *s, size_t row)
+/* The ranks close together, the first uppermost. */
+static inline struct item item_of(const struct fl_set *s, uint32_t row, size_t from)
 {
-	uint64_t first = packed_at(s, &s->v[row], 0), then = packed_at(s, &s->v[row], 8);
+	const bool little = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
+	pairs two = (pairs)ranks_of(octets_at(s, &s->v[row], from));
+	fours four;
+	uint64_t w[4];
 
-	return (struct item){ first << 16 | then >> 32, (uint32_t)then, (uint32_t)row };
+	two = little ? (two & 0xff) << 6 | two >> 8 : two >> 8 << 6 | (two & 0xff);
+	four = (fours)two;
+	four = little ? (four & 0xffff) << 12 | four >> 16 : four >> 16 << 12 | (four & 0xffff);
+	for (int i = 0; i < 4; i++)
+		w[i] = four[i]; /* 24 bits */
+	return (struct item){ w[0] << 40 | w[1] << 16 | w[2] >> 8, (uint32_t)(w[2] << 24 | w[3]), row };
 }
 
+/* By the numbers; with a set, by the whole keys. */
 static inline bool item_after(const struct fl_set *s, const struct item *a, const struct item *b)
 {
-	if (a->start != b->start)
-		return a->start > b->start;
-	if (a->more != b->more)
-		return a->more > b->more;
-	return fl_rkey_cmp(fl_set_key(s, a->row), fl_set_key(s, b->row)) > 0;
+	if (s)
+		return fl_rkey_cmp(fl_set_key(s, a->row), fl_set_key(s, b->row)) > 0;
+	return a->start > b->start || (a->start == b->start && a->more > b->more);
+}
+
+static inline bool item_ties(const struct item *a, const struct item *b)
+{
+	return a->start == b->start && a->more == b->more;
 }
 
 static void sort_run(const struct fl_set *s, struct item *v, size_t n)
@@ -181,9 +178,11 @@ static void merge_two(const struct fl_set *s, struct item *to, const struct item
 	memcpy(to + na, b, nb * sizeof(*b));
 }
 
-/* Merge sort; gives the one of the two arrays that holds the result. */
-static struct item *merge_sort(const struct fl_set *s, struct item *from, struct item *to, size_t n)
+/* Merge sort in place; scratch has room for n. */
+static void merge_sort(const struct fl_set *s, struct item *v, struct item *scratch, size_t n)
 {
+	struct item *from = v, *to = scratch;
+
 	for (size_t i = 0; i < n; i += RUN)
 		sort_run(s, from + i, n - i < RUN ? n - i : RUN);
 	for (size_t width = RUN; width < n; width *= 2) {
@@ -198,7 +197,8 @@ static struct item *merge_sort(const struct fl_set *s, struct item *from, struct
 		from = to;
 		to = swap;
 	}
-	return from;
+	if (from != v)
+		memcpy(v, from, n * sizeof(*v));
 }
 
 static inline size_t digit_of(const struct item *x, unsigned pass)
@@ -221,14 +221,15 @@ static void radix_pass(const struct item *from, struct item *to, size_t n, unsig
 		to[count[digit_of(&from[i], pass)]++] = from[i];
 }
 
-/* By the digits of `start` from `first` on; gives the array that holds the result. A digit that is the same everywhere is passed over. */
-static struct item *radix_sort(struct item *from, struct item *to, size_t n, unsigned first)
+/* By the digits of `start` from `first` on, in place. A digit that is the same everywhere is passed over. */
+static void radix_sort(struct item *v, struct item *scratch, size_t n, unsigned first)
 {
 	uint32_t count[PASSES][DIGITS] = { 0 };
+	struct item *from = v, *to = scratch;
 
 	for (size_t i = 0; i < n; i++)
-		for (unsigned p = 0; p < PASSES; p++)
-			count[p][digit_of(&from[i], p)]++;
+		for (unsigned p = first; p < PASSES; p++)
+			count[p][digit_of(&v[i], p)]++;
 	for (unsigned p = first; p < PASSES; p++) {
 		struct item *swap = from;
 
@@ -238,31 +239,60 @@ static struct item *radix_sort(struct item *from, struct item *to, size_t n, uns
 		from = to;
 		to = swap;
 	}
-	return from;
+	if (from != v)
+		memcpy(v, from, n * sizeof(*v));
 }
 
-/* By `start` digit by digit, then each run of equal digits by merging; the result stands in one of the two, and the other is scratch. */
-static struct item *sort_items(const struct fl_set *s, struct item *v, struct item *scratch, size_t n)
+/* Keys that tie are far from each other: they are asked for before they are needed. */
+static void ask_early(const struct fl_set *s, const struct item *v, size_t n, size_t at)
 {
-	unsigned first = n < SMALL ? PASSES - PASSES_SMALL : 0, low = first * DIGIT_BITS;
-	struct item *sorted;
+	size_t key = at + AHEAD, row = at + 2 * AHEAD;
+
+	if (row + 1 < n && (item_ties(&v[row], &v[row + 1]) || item_ties(&v[row], &v[row - 1])))
+		__builtin_prefetch(&s->v[v[row].row]);
+	if (key + 1 < n && (item_ties(&v[key], &v[key + 1]) || item_ties(&v[key], &v[key - 1])))
+		__builtin_prefetch(s->keys + s->v[v[key].row].key_off);
+}
+
+static void sort_items(const struct fl_set *s, struct item *v, struct item *scratch, size_t n, size_t from);
+
+/* Items that tie in all octets before `from`. Where no key goes on they are of one name, unless a key has octets that no name has. */
+static void sort_ties(const struct fl_set *s, struct item *v, struct item *scratch, size_t n, size_t from)
+{
+	bool more = false;
+
+	for (size_t i = 0; i < n; i++) {
+		more = more || s->v[v[i].row].key_len > from;
+		v[i] = item_of(s, v[i].row, from);
+	}
+	if (more)
+		sort_items(s, v, scratch, n, from);
+	else
+		merge_sort(s, v, scratch, n);
+}
+
+/* By the 16 octets from `from` on, which the items hold, and then by what follows. In place. */
+static void sort_items(const struct fl_set *s, struct item *v, struct item *scratch, size_t n, size_t from)
+{
+	unsigned first = n < SMALL ? PASSES - PASSES_SMALL : 0, low = n < FEW ? 63 : first * DIGIT_BITS;
 
 	if (n < FEW)
-		return merge_sort(s, v, scratch, n);
-	sorted = radix_sort(v, scratch, n, first);
-	scratch = sorted == v ? scratch : v;
-	for (size_t i = 0, end; i < n; i = end) {
-		struct item *got;
-
-		for (end = i + 1; end < n && sorted[end].start >> low == sorted[i].start >> low;)
+		merge_sort(NULL, v, scratch, n);
+	else
+		radix_sort(v, scratch, n, first);
+	for (size_t i = 0, end; n >= FEW && i < n; i = end) {
+		for (end = i + 1; end < n && v[end].start >> low == v[i].start >> low;)
 			end++;
-		if (end - i == 1)
-			continue;
-		got = merge_sort(s, sorted + i, scratch, end - i);
-		if (got != sorted + i)
-			memcpy(sorted + i, got, (end - i) * sizeof(*got));
+		if (end - i > 1)
+			merge_sort(NULL, v + i, scratch, end - i);
 	}
-	return sorted;
+	for (size_t i = 0, end; i < n; i = end) {
+		for (end = i + 1; end < n && item_ties(&v[end], &v[i]);)
+			end++;
+		ask_early(s, v, n, end);
+		if (end - i > 1)
+			sort_ties(s, v + i, scratch, end - i, from + OCTETS);
+	}
 }
 
 static bool sorted(const struct fl_set *s)
@@ -313,7 +343,7 @@ static size_t gather(const struct fl_set *s, const struct item *order, struct fl
 
 		if (i + AHEAD < s->n)
 			__builtin_prefetch(&s->v[order[i + AHEAD].row]);
-		if (i && order[i].start == order[i - 1].start && order[i].more == order[i - 1].more)
+		if (i && item_ties(&order[i], &order[i - 1]))
 			n = fold_row(s, to, n, r);
 		else
 			to[n++] = *r;
@@ -321,42 +351,29 @@ static size_t gather(const struct fl_set *s, const struct item *order, struct fl
 	return n;
 }
 
-static void *array(size_t n, size_t size)
-{
-	size_t bytes;
-
-	return __builtin_mul_overflow(n, size, &bytes) ? NULL : malloc(bytes);
-}
-
 static int sort_rows(struct fl_set *s)
 {
-	struct item *a = array(s->n, sizeof(*a)), *b = array(s->n, sizeof(*b)), *order;
+	struct item *v = reallocarray(NULL, s->n, sizeof(*v)), *scratch = reallocarray(NULL, s->n, sizeof(*scratch));
 	struct fl_set_row *rows = NULL;
 	int ret = FL_ENOMEM;
 
-	if (!a || !b)
+	if (!v || !scratch)
 		goto out;
 	for (size_t i = 0; i < s->n; i++)
-		a[i] = item_of(s, i);
-	order = sort_items(s, a, b, s->n);
-	if (order == a) {
-		free(b);
-		b = NULL;
-	} else {
-		free(a);
-		a = NULL;
-	}
-	rows = array(s->n, sizeof(*rows));
+		v[i] = item_of(s, (uint32_t)i, 0);
+	sort_items(s, v, scratch, s->n, 0);
+	rows = reallocarray(scratch, s->n, sizeof(*rows)); /* memory that is there already */
 	if (!rows)
 		goto out;
+	scratch = NULL;
 	s->cap = s->n;
-	s->n = gather(s, order, rows);
+	s->n = gather(s, v, rows);
 	free(s->v);
 	s->v = rows;
 	ret = 0;
 out:
-	free(a);
-	free(b);
+	free(v);
+	free(scratch);
 	return ret;
 }
 

@@ -141,7 +141,7 @@ struct seen {
 	uint64_t good, dots;
 };
 
-static void see_lanes(struct seen *to, fl_lanes v, size_t at)
+static inline void see_lanes(struct seen *to, fl_lanes v, size_t at)
 {
 	fl_lanes_store(to->low + at, fl_lanes_lower(v));
 	to->good |= (uint64_t)fl_lanes_bits(fl_lanes_names(v)) << at;
@@ -149,7 +149,7 @@ static void see_lanes(struct seen *to, fl_lanes v, size_t at)
 }
 
 /* 1 to QUICK_MAX octets; the last sixteen may overlap. */
-static void see(struct fl_span s, struct seen *to)
+static inline void see(struct fl_span s, struct seen *to)
 {
 	size_t at = 0;
 
@@ -164,7 +164,7 @@ static void see(struct fl_span s, struct seen *to)
 }
 
 /* One label and its zero. Copies by sixteen: up to fifteen octets behind it are scratch. */
-static uint8_t *put_label(uint8_t *to, const uint8_t *label, size_t n)
+static inline uint8_t *put_label(uint8_t *to, const uint8_t *label, size_t n)
 {
 	for (size_t i = 0; i < n; i += FL_LANES)
 		fl_lanes_store(to + i, fl_lanes_load(label + i));
@@ -174,7 +174,7 @@ static uint8_t *put_label(uint8_t *to, const uint8_t *label, size_t n)
 
 /* What canon_ascii() does, for nearly every name: of some labels, short, in our grammar, without a dot at its end or a digit
  * where an address has one. False where it is not like that, right or wrong: then canon_ascii() says. */
-static bool canon_quick(struct fl_span s, struct fl_rkey *out, size_t *first_dot)
+static inline bool canon_quick(struct fl_span s, struct fl_rkey *out, size_t *first_dot)
 {
 	struct seen seen;
 	uint8_t *to = out->b;

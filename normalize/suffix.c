@@ -64,14 +64,20 @@ static uint64_t key_hash(struct fl_span key)
 	return h ^ (h >> 32);
 }
 
+/* Two bits of one word: a name that is none has both set once in a few hundred times. */
+static uint64_t two_bits(uint64_t hash)
+{
+	return UINT64_C(1) << (hash & 63) | UINT64_C(1) << (hash >> 6 & 63);
+}
+
 static void bit_put(uint64_t *bits, size_t n, uint64_t hash)
 {
-	bits[hash % n / 64] |= UINT64_C(1) << (hash % 64);
+	bits[(hash >> 12) % (n / 64)] |= two_bits(hash);
 }
 
 static bool bit_has(const uint64_t *bits, size_t n, uint64_t hash)
 {
-	return bits[hash % n / 64] >> (hash % 64) & 1;
+	return (bits[(hash >> 12) % (n / 64)] & two_bits(hash)) == two_bits(hash);
 }
 
 static uint64_t octets_at(const uint8_t *p)
@@ -84,7 +90,7 @@ static uint64_t octets_at(const uint8_t *p)
 
 /* Of the last n octets of a text, n at least 1, and the text at least 8: their number, the first eight and the last eight, in either case. Misses the middle, so
  * that it can be had before the name is made canonical: a name that collides costs a look into the table. */
-static uint64_t text_hash(struct fl_span text, size_t n)
+static inline uint64_t text_hash(struct fl_span text, size_t n)
 {
 	const uint64_t k = UINT64_C(0x9e3779b97f4a7c15), lower = UINT64_C(0x2020202020202020);
 	const uint8_t *end = text.p + text.n;
@@ -94,7 +100,7 @@ static uint64_t text_hash(struct fl_span text, size_t n)
 		last >>= 8 * (8 - n);
 	first = n < 8 ? last : octets_at(end - n);
 	h = ((first | lower) ^ n) * k ^ (last | lower) * UINT64_C(0xd6e8feb86659fd93);
-	return (h ^ h >> 32) * k >> 40;
+	return (h ^ h >> 32) * k >> 32;
 }
 
 static struct rule *table_find(const struct table *t, struct fl_span key, uint64_t hash)
