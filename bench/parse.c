@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/heap.h"
 #include "ingest/ingest.h"
 
 enum { REPS_MAX = 101, SMALLEST_NS = 50000000 };
@@ -296,6 +297,7 @@ int main(int argc, char **argv)
 			reps = (unsigned)strtoul(argv[at + 1], NULL, 10);
 	}
 	reps = reps < 1 ? 1 : reps > REPS_MAX ? REPS_MAX : reps;
+	fl_heap_keep(); /* as the role does */
 	if (fl_names_open(NULL, &names, &err) < 0) {
 		fprintf(stderr, "bench-parse: %s\n", err.text);
 		return 1;

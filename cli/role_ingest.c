@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/heap.h"
 #include "base/log.h"
 #include "cli/call.h"
 #include "cli/context.h"
@@ -504,6 +505,7 @@ int fl_role_ingest(const struct fl_run_args *args)
 
 	if (ret < 0)
 		return 78;
+	fl_heap_keep();
 	fl_log_setup("ingest", (enum fl_log_level)r.cfg->log_level, (enum fl_log_format)r.cfg->log_format, 2);
 	fl_loop_block_signals();
 	ret = fl_loop_init(&r.loop, true);

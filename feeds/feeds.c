@@ -76,7 +76,7 @@ bool fl__reader_name(struct fl__reader *r, struct fl_span head, struct fl_span *
 	uint32_t good, dots, n;
 	fl_lanes a, b;
 
-	if (r->body.n - r->pos < head.n + NAME_LANES + 1 || r->line == FL__LINES_MAX || memcmp(p, head.p, head.n) != 0)
+	if (r->body.n - r->pos < head.n + NAME_LANES + 1 || r->line == FL__LINES_MAX || (head.n && memcmp(p, head.p, head.n) != 0))
 		return false;
 	p += head.n;
 	a = fl_lanes_load(p);
@@ -204,6 +204,16 @@ enum fl_drop fl__name_judge(struct fl_span tok)
 	return fl_address_literal(tok) ? FL_DROP_ADDRESS : FL_DROP_COUNT;
 }
 
+/* Where "://" stands, or NULL. Addresses with a port are many. */
+static const uint8_t *scheme_mark(struct fl_span s)
+{
+	const uint8_t *end = s.p + s.n, *p = memchr(s.p, ':', s.n);
+
+	while (p && end - p >= 3 && (p[1] != '/' || p[2] != '/'))
+		p = memchr(p + 1, ':', (size_t)(end - p - 1));
+	return p && end - p >= 3 ? p : NULL;
+}
+
 enum fl_drop fl__token_judge(struct fl_span tok)
 {
 	const uint8_t *mark;
@@ -213,7 +223,7 @@ enum fl_drop fl__token_judge(struct fl_span tok)
 		seen |= octets[tok.p[i]];
 	if (!(seen & OCTET_SIGN))
 		return fl__name_judge(tok);
-	mark = memmem(tok.p, tok.n, "://", 3);
+	mark = scheme_mark(tok);
 	if (mark)
 		tok = fl_span(mark + 3, tok.n - (size_t)(mark + 3 - tok.p));
 	return fl_address_literal(tok) ? FL_DROP_ADDRESS : FL_DROP_PATTERN;

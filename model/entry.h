@@ -83,10 +83,24 @@ struct fl_set {
 void fl_set_done(struct fl_set *s);
 /** Append one claim; copies the key. 0, FL_ENOMEM, or FL_ELIMIT when keys pass 4 GiB. */
 int fl_set_add(struct fl_set *s, struct fl_span key, const struct fl_tuple *t);
-/** Room for the key of the next row, to be written in place; NULL when out of memory, or when keys would pass 4 GiB (*ret says which). Good until the set is touched. */
-struct fl_rkey *fl_set_next(struct fl_set *s, int *ret);
-/** Append the row whose key stands in the room that fl_set_next() gave. */
-void fl_set_take_next(struct fl_set *s, const struct fl_tuple *t);
+int fl__set_grow(struct fl_set *s);
+/** Room for the key of the next row, to be written in place; good until the set is touched. 0, FL_ENOMEM, or FL_ELIMIT when keys pass 4 GiB. */
+static inline int fl_set_next(struct fl_set *s, struct fl_rkey **key)
+{
+	int ret = s->n < s->cap && s->keys_n + sizeof(**key) <= s->keys_cap ? 0 : fl__set_grow(s);
+
+	if (ret == 0)
+		*key = (struct fl_rkey *)(s->keys + s->keys_n);
+	return ret;
+}
+/** Append the row whose key was written into the room of fl_set_next(). */
+static inline void fl_set_take_next(struct fl_set *s, const struct fl_tuple *t)
+{
+	const struct fl_rkey *key = (const struct fl_rkey *)(s->keys + s->keys_n);
+
+	s->v[s->n++] = (struct fl_set_row){ .key_off = (uint32_t)(s->keys_n + offsetof(struct fl_rkey, b)), .key_len = key->len, .t = *t };
+	s->keys_n += offsetof(struct fl_rkey, b) + key->len;
+}
 /** Sort by key and fold repeats into one: scopes OR-ed, highest confidence, first non-zero category, earliest first_seen,
  * latest expires (0 = never wins). *folded gets the number of rows that vanished. 0 or FL_ENOMEM. */
 int fl_set_sort(struct fl_set *s, size_t *folded);

@@ -44,40 +44,32 @@ static bool grow(void **p, size_t *cap, size_t need, size_t first, size_t size)
 	return true;
 }
 
-struct fl_rkey *fl_set_next(struct fl_set *s, int *ret)
+int fl__set_grow(struct fl_set *s)
 {
 	size_t need = s->keys_n + sizeof(struct fl_rkey);
-	void *p;
+	void *p = s->v;
 
-	if (s->n < s->cap && need <= s->keys_cap && need <= UINT32_MAX)
-		return (struct fl_rkey *)(s->keys + s->keys_n);
-	*ret = need > UINT32_MAX || s->n >= UINT32_MAX ? FL_ELIMIT : FL_ENOMEM;
-	p = s->v;
-	if (*ret == FL_ELIMIT || !grow(&p, &s->cap, s->n + 1, 64, sizeof(*s->v)))
-		return NULL;
+	if (need > UINT32_MAX || s->n >= UINT32_MAX)
+		return FL_ELIMIT;
+	if (!grow(&p, &s->cap, s->n + 1, 64, sizeof(*s->v)))
+		return FL_ENOMEM;
 	s->v = p;
 	p = s->keys;
 	if (!grow(&p, &s->keys_cap, need, 1024, 1))
-		return NULL;
+		return FL_ENOMEM;
 	s->keys = p;
-	return (struct fl_rkey *)(s->keys + s->keys_n);
-}
-
-void fl_set_take_next(struct fl_set *s, const struct fl_tuple *t)
-{
-	const struct fl_rkey *key = (const struct fl_rkey *)(s->keys + s->keys_n);
-
-	s->v[s->n++] = (struct fl_set_row){ .key_off = (uint32_t)(key->b - s->keys), .key_len = key->len, .t = *t };
-	s->keys_n += 1u + key->len;
+	return 0;
 }
 
 int fl_set_add(struct fl_set *s, struct fl_span key, const struct fl_tuple *t)
 {
-	struct fl_rkey *to;
-	int ret = FL_ELIMIT;
+	struct fl_rkey *to = NULL;
+	int ret;
 
-	to = key.n <= FL_RKEY_MAX ? fl_set_next(s, &ret) : NULL;
-	if (!to)
+	if (key.n > FL_RKEY_MAX)
+		return FL_ELIMIT;
+	ret = fl_set_next(s, &to);
+	if (ret < 0)
 		return ret;
 	fl_rkey_set(to, key);
 	fl_set_take_next(s, t);

@@ -9,13 +9,13 @@ int fl_normalize_claim(struct fl_normalizer *z, struct fl_span name, uint8_t sco
 
 int fl_normalize_claim_as(struct fl_normalizer *z, struct fl_span name, uint8_t scope, const struct fl_tuple *attrs, uint32_t now_s)
 {
-	int ret = 0;
-	struct fl_rkey *key = fl_set_next(&z->set, &ret);
 	struct fl_tuple t = *attrs;
+	struct fl_rkey *key = NULL;
 	bool narrowed;
 	enum fl_drop why;
+	int ret = fl_set_next(&z->set, &key);
 
-	if (!key)
+	if (ret < 0)
 		return ret;
 	why = fl_name_claim(z->names, name, &scope, &narrowed, key);
 	if (why == FL_DROP_COUNT && now_s && t.expires_s && t.expires_s <= now_s)
