@@ -1,6 +1,9 @@
 /* Body -> claims -> entries, and whether that may become a version. Pure: `feed test` and the stage ask the same question. */
 #include "ingest/feed_int.h"
 
+/* Most lists have no more names than that many octets a name, and no more octets in their names than in all. What is not used is address space only. */
+enum { NAME_OCTETS = 16, RESERVE_MAX = 64 << 20 };
+
 struct reading {
 	struct fl_normalizer z;
 	fl_feed_reject *reject;
@@ -79,6 +82,11 @@ static void judge(struct fl_feed_trial *t, uint64_t min_names)
 		t->refused = false;
 }
 
+static size_t least(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
 /* Readers that compare names within a body do it in canonical form. */
 static enum fl_drop canon(const void *names, struct fl_span name, struct fl_rkey *out)
 {
@@ -95,6 +103,7 @@ int fl__feed_read(const struct fl_names *names, const struct fl_feed_options *op
 	lent.canon = canon;
 	lent.canon_ctx = names;
 	memset(out, 0, sizeof(*out));
+	fl_set_reserve(&r.z.set, least(body.n, RESERVE_MAX) / NAME_OCTETS, least(body.n, RESERVE_MAX));
 	ret = fl_feed_parse(body, &lent, take, rejected_line, &r, &out->parsed, err);
 	if (ret == FL_ELIMIT && opt->max_names && r.z.set.n >= opt->max_names)
 		fl_err_set(err, ret, "over %llu names", (unsigned long long)opt->max_names);

@@ -81,6 +81,8 @@ struct fl_set {
 };
 
 void fl_set_done(struct fl_set *s);
+/** Room for so many rows, and octets of keys, so that the set need not move while it grows to that. A wish only. */
+void fl_set_reserve(struct fl_set *s, size_t rows, size_t octets);
 /** Append one claim; copies the key. 0, FL_ENOMEM, or FL_ELIMIT when keys pass 4 GiB. */
 int fl_set_add(struct fl_set *s, struct fl_span key, const struct fl_tuple *t);
 int fl__set_grow(struct fl_set *s);

@@ -6,6 +6,7 @@
  * whatever a hostile feed sends. Peak: 40 octets a row beside the set itself. */
 #include "model/entry.h"
 
+#include "base/heap.h"
 #include "base/lanes.h"
 
 #include <stdlib.h>
@@ -59,6 +60,18 @@ int fl__set_grow(struct fl_set *s)
 		return FL_ENOMEM;
 	s->keys = p;
 	return 0;
+}
+
+void fl_set_reserve(struct fl_set *s, size_t rows, size_t octets)
+{
+	void *v = s->v, *keys = s->keys;
+
+	if (grow(&v, &s->cap, rows, 64, sizeof(*s->v)))
+		s->v = v;
+	if (grow(&keys, &s->keys_cap, octets, 1024, 1))
+		s->keys = keys;
+	fl_heap_fill(s->v, s->cap * sizeof(*s->v));
+	fl_heap_fill(s->keys, s->keys_cap);
 }
 
 int fl_set_add(struct fl_set *s, struct fl_span key, const struct fl_tuple *t)
@@ -351,6 +364,8 @@ static int sort_rows(struct fl_set *s)
 
 	if (!v || !scratch)
 		goto out;
+	fl_heap_fill(v, s->n * sizeof(*v));
+	fl_heap_fill(scratch, s->n * sizeof(*scratch));
 	for (size_t i = 0; i < s->n; i++)
 		v[i] = item_of(s, (uint32_t)i, 0);
 	sort_items(s, v, scratch, s->n, 0);
