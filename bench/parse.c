@@ -1,6 +1,7 @@
 /* Names a second from the bytes of a feed to a sorted source set, on one core: reader, canonical form, suffix rules,
- * sort. Beside it, over the same bytes in the same run, two readers that do less: one splits lines, lower-cases and
- * hashes them; one also puts the hashes into a table, and so knows each name once, as the set does.
+ * sort. Beside it, over the same bytes in the same run, readers that do less: they split lines, pass comments over,
+ * lower-case each name and hash it, one octet by octet (FNV-1a), one with XXH3; and one also puts the hashes into a
+ * table, and so knows each name once, as the set does. None of them asks whether it is a name at all.
  *
  *   bench-parse [--json FILE] [--reps N] [FORMAT:FILE ...]      default: real files of FL_SHARED, 7 repetitions
  *
@@ -10,6 +11,8 @@
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 #include "base/heap.h"
 #include "ingest/ingest.h"
@@ -39,7 +42,7 @@ static const struct body shared[] = {
 
 struct figures {
 	uint64_t lines, names;
-	double whole_s, hash_s, table_s; /* for one reading of the body */
+	double whole_s, octet_s, hash_s, table_s; /* for one reading of the body */
 	long peak_kib;
 };
 
@@ -54,6 +57,7 @@ static double cpu_s(void)
 /* --- the simple readers --- */
 
 struct simple {
+	bool hosts, by_octet;
 	uint64_t *table; /* of hashes; 0: free */
 	size_t mask;
 	uint64_t sum;
@@ -68,28 +72,63 @@ static void remember(struct simple *s, uint64_t h)
 	s->table[at] = h;
 }
 
+static uint64_t hash_of(const uint8_t *p, size_t n, bool by_octet)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+	if (!by_octet)
+		return XXH3_64bits(p, n);
+	for (size_t i = 0; i < n; i++)
+		h = (h ^ p[i]) * UINT64_C(0x100000001b3);
+	return h;
+}
+
+static void simple_name(struct simple *s, const uint8_t *p, const uint8_t *end)
+{
+	uint8_t lower[512];
+	size_t n = (size_t)(end - p) < sizeof(lower) ? (size_t)(end - p) : sizeof(lower);
+	uint64_t h;
+
+	for (size_t i = 0; i < n; i++)
+		lower[i] = p[i] >= 'A' && p[i] <= 'Z' ? p[i] | 32 : p[i];
+	h = hash_of(lower, n, s->by_octet);
+	s->sum ^= h;
+	if (s->table)
+		remember(s, h | 1);
+}
+
+static bool blank(uint8_t c)
+{
+	return c == ' ' || c == '\t' || c == '\r';
+}
+
+/* A line is a name; in hosts, what follows its first word; in adblock, as it stands. */
 static void simple_read(struct fl_span body, struct simple *s)
 {
 	const uint8_t *p = body.p, *end = body.p + body.n;
-	uint8_t lower[512];
 
 	while (p < end) {
-		const uint8_t *nl = memchr(p, '\n', (size_t)(end - p)), *stop = nl ? nl : end;
-		size_t n = (size_t)(stop - p) < sizeof(lower) ? (size_t)(stop - p) : sizeof(lower);
-		uint64_t h = UINT64_C(0xcbf29ce484222325);
+		const uint8_t *nl = memchr(p, '\n', (size_t)(end - p)), *stop = nl ? nl : end, *line = p;
 
-		for (size_t i = 0; i < n; i++)
-			lower[i] = p[i] >= 'A' && p[i] <= 'Z' ? p[i] | 32 : p[i];
-		for (size_t i = 0; i < n; i++)
-			h = (h ^ lower[i]) * UINT64_C(0x100000001b3);
-		s->sum ^= h;
-		if (s->table)
-			remember(s, h | 1);
 		p = stop + 1;
+		while (line < stop && blank(*line))
+			line++;
+		while (stop > line && blank(stop[-1]))
+			stop--;
+		if (line == stop || *line == '#' || *line == '!')
+			continue;
+		if (s->hosts) {
+			while (line < stop && !blank(*line))
+				line++;
+			while (line < stop && blank(*line))
+				line++;
+		}
+		if (line < stop)
+			simple_name(s, line, stop);
 	}
 }
 
-/* --- the three things that are timed --- */
+/* --- the four things that are timed --- */
 
 struct job {
 	const struct fl_names *names;
@@ -114,9 +153,17 @@ static void read_whole(struct job *j)
 	fl_set_done(&set);
 }
 
+static void read_octets(struct job *j)
+{
+	struct simple s = { .hosts = j->opt.format == FL_FORMAT_HOSTS, .by_octet = true };
+
+	simple_read(j->body, &s);
+	j->sink = s.sum;
+}
+
 static void read_hashing(struct job *j)
 {
-	struct simple s = { 0 };
+	struct simple s = { .hosts = j->opt.format == FL_FORMAT_HOSTS };
 
 	simple_read(j->body, &s);
 	j->sink = s.sum;
@@ -124,7 +171,7 @@ static void read_hashing(struct job *j)
 
 static void read_into_table(struct job *j)
 {
-	struct simple s = { .mask = 1023 };
+	struct simple s = { .hosts = j->opt.format == FL_FORMAT_HOSTS, .mask = 1023 };
 
 	while (s.mask < 2 * j->lines)
 		s.mask = 2 * s.mask + 1;
@@ -143,38 +190,47 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Seconds of one reading: the median of `reps`, each of as many readings as take long enough to be timed. */
-static double time_of(void (*read)(struct job *), struct job *j, unsigned reps)
+/* How many readings take long enough to be timed. */
+static unsigned how_many(void (*read)(struct job *), struct job *j)
 {
-	double v[REPS_MAX], t = cpu_s();
-	unsigned many;
+	double t = cpu_s();
 
 	read(j);
 	t = cpu_s() - t;
-	many = t > 0 && SMALLEST_NS / 1e9 / t < 100000 ? (unsigned)(SMALLEST_NS / 1e9 / t) + 1 : 100000;
-	for (unsigned r = 0; r < reps; r++) {
-		t = cpu_s();
-		for (unsigned i = 0; i < many; i++)
-			read(j);
-		v[r] = (cpu_s() - t) / many;
-	}
-	qsort(v, reps, sizeof(*v), by_value);
-	return v[reps / 2];
+	return t > 0 && SMALLEST_NS / 1e9 / t < 100000 ? (unsigned)(SMALLEST_NS / 1e9 / t) + 1 : 100000;
 }
 
+static double median(double *v, unsigned n)
+{
+	qsort(v, n, sizeof(*v), by_value);
+	return v[n / 2];
+}
+
+/* Medians of `reps` rounds; the readers take turns, so that a noisy minute meets all of them. */
 static struct figures measure(struct job *j, unsigned reps)
 {
-	struct figures f = { 0 };
+	void (*const readers[])(struct job *) = { read_whole, read_octets, read_hashing, read_into_table };
+	enum { READERS = sizeof(readers) / sizeof(*readers) };
+	static double v[READERS][REPS_MAX];
+	unsigned many[READERS];
 	struct rusage u;
 
-	f.whole_s = time_of(read_whole, j, reps);
-	getrusage(RUSAGE_SELF, &u);
-	f.peak_kib = u.ru_maxrss;
-	f.hash_s = time_of(read_hashing, j, reps);
-	f.table_s = time_of(read_into_table, j, reps);
-	f.lines = j->lines;
-	f.names = j->found;
-	return f;
+	for (int i = 0; i < READERS; i++) {
+		many[i] = how_many(readers[i], j);
+		if (i == 0)
+			getrusage(RUSAGE_SELF, &u);
+	}
+	for (unsigned r = 0; r < reps; r++) {
+		for (int i = 0; i < READERS; i++) {
+			double t = cpu_s();
+
+			for (unsigned k = 0; k < many[i]; k++)
+				readers[i](j);
+			v[i][r] = (cpu_s() - t) / many[i];
+		}
+	}
+	return (struct figures){ .lines = j->lines, .names = j->found, .whole_s = median(v[0], reps), .octet_s = median(v[1], reps),
+				 .hash_s = median(v[2], reps), .table_s = median(v[3], reps), .peak_kib = u.ru_maxrss };
 }
 
 /* --- bodies --- */
@@ -222,17 +278,17 @@ static void say(const struct body *b, const struct figures *f, FILE *json, bool 
 	double rate = (double)f->names / f->whole_s / 1e6;
 	bool wanted = strcmp(b->format, "adblock") != 0;
 
-	printf("%-8s %-44.44s %9llu %9llu %7.2f %6.0f %7.2fx %7.2fx %7ld  %s\n", b->format, b->file,
+	printf("%-8s %-44.44s %9llu %9llu %7.2f %6.0f %7.2fx %7.2fx %7.2fx %7ld  %s\n", b->format, b->file,
 	       (unsigned long long)f->lines, (unsigned long long)f->names, rate, f->whole_s * 1e9 / (double)f->lines,
-	       f->whole_s / f->hash_s, f->whole_s / f->table_s, f->peak_kib / 1024, b->dress ? "(dressed)" : "");
+	       f->whole_s / f->octet_s, f->whole_s / f->hash_s, f->whole_s / f->table_s, f->peak_kib / 1024, b->dress ? "(dressed)" : "");
 	if (json)
 		fprintf(json,
 			"%s\n  {\"format\": \"%s\", \"file\": \"%s\", \"dressed\": %s, \"lines\": %llu, \"names\": "
 			"%llu, \"seconds\": %.6f, \"names_a_second\": %.0f, "
-			"\"hash_seconds\": %.6f, \"table_seconds\": %.6f, \"peak_kib\": %ld, "
+			"\"octet_seconds\": %.6f, \"hash_seconds\": %.6f, \"table_seconds\": %.6f, \"peak_kib\": %ld, "
 			"\"target_names_a_second\": %s}",
 			first ? "" : ",", b->format, b->file, b->dress ? "true" : "false", (unsigned long long)f->lines,
-			(unsigned long long)f->names, f->whole_s, rate * 1e6, f->hash_s, f->table_s, f->peak_kib,
+			(unsigned long long)f->names, f->whole_s, rate * 1e6, f->octet_s, f->hash_s, f->table_s, f->peak_kib,
 			wanted ? "2000000" : "null");
 	fflush(stdout);
 }
@@ -302,8 +358,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "bench-parse: %s\n", err.text);
 		return 1;
 	}
-	printf("%-8s %-44s %9s %9s %7s %6s %8s %8s %7s\n", "format", "file", "lines", "names", "M/s", "ns/ln", "/hash",
-	       "/table", "MiB");
+	printf("%-8s %-44s %9s %9s %7s %6s %8s %8s %8s %7s\n", "format", "file", "lines", "names", "M/s", "ns/ln", "/octet",
+	       "/hash", "/table", "MiB");
 	if (json)
 		fputs("[", json);
 	for (int i = at; i < argc; i++)
