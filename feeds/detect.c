@@ -84,8 +84,8 @@ static bool has_html(struct fl_span s)
 	size_t n = s.n < 5 ? 0 : s.n - 5 < HEAD_BYTES ? s.n - 5 : HEAD_BYTES; /* where it may begin */
 	const uint8_t *end = s.p + n, *p = s.p;
 
-	while (p < end && (p = memchr(p, '<', (size_t)(end - p)))) {
-		struct fl_span tag = fl_span(p++, (size_t)(s.p + s.n - p));
+	for (; p < end && (p = memchr(p, '<', (size_t)(end - p))); p++) {
+		struct fl_span tag = fl_span(p, (size_t)(s.p + s.n - p));
 
 		if (starts_ci(tag, "<html") || starts_ci(tag, "<!doctype"))
 			return true;

@@ -93,6 +93,50 @@ static int by_key_then_row(const void *a, const void *b)
 	return c ? c : (i > j) - (i < j);
 }
 
+/* Octets that no name has, zeros in a row, starts shared for longer than one look of the sort. */
+static struct fl_rkey odd_key(struct gen *g)
+{
+	static const uint8_t octets[] = { 0, 0, 1, 0x1f, 0x20, '-', '0', '9', '?', '@', 'A', '_', '`', 'a', 'z', 0x7f, 0x80, 0xff };
+	struct fl_rkey k = { 0 };
+	unsigned same = 16 * gen_below(g, 4), n = same + gen_below(g, 20);
+
+	while (k.len < n) {
+		k.b[k.len] = k.len < same ? 'a' : octets[gen_below(g, sizeof(octets))];
+		k.len++;
+	}
+	return k;
+}
+
+static void sort_check(uint64_t seed, uint32_t n, struct fl_rkey (*key)(struct gen *g))
+{
+	struct gen g = { seed };
+	struct fl_set s = { 0 }, plain = { 0 };
+	uint32_t *order = calloc(n + 1, sizeof(*order)), at = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct fl_rkey k = key(&g);
+		struct fl_tuple t = { .scope = 1, .category = (uint8_t)(1 + i % 8) };
+
+		fl_set_add(&s, fl_rkey_span(&k), &t);
+		fl_set_add(&plain, fl_rkey_span(&k), &t);
+		order[i] = i;
+	}
+	cmp_set = &plain;
+	qsort(order, n, sizeof(*order), by_key_then_row);
+	assert_int_equal(fl_set_sort(&s, NULL), 0);
+	for (uint32_t i = 0; i < n; i++) {
+		if (i && fl_span_eq(fl_set_key(&plain, order[i - 1]), fl_set_key(&plain, order[i])))
+			continue; /* the first of its name stands for it: its category won */
+		assert_true(fl_span_eq(fl_set_key(&s, at), fl_set_key(&plain, order[i])));
+		assert_int_equal(s.v[at].t.category, plain.v[order[i]].t.category);
+		at++;
+	}
+	assert_int_equal(s.n, at);
+	free(order);
+	fl_set_done(&s);
+	fl_set_done(&plain);
+}
+
 static void test_sort_agrees_with_qsort(void **state)
 {
 	uint64_t seed = gen_first_seed();
@@ -100,31 +144,35 @@ static void test_sort_agrees_with_qsort(void **state)
 	(void)state;
 	for (uint64_t run = 0; run < 30; run++) {
 		struct gen g = { seed + run };
-		struct fl_set s = { 0 }, plain = { 0 };
-		uint32_t n = gen_below(&g, 3000), *order = calloc(n + 1, sizeof(*order));
 
-		for (uint32_t i = 0; i < n; i++) {
-			struct fl_rkey k = gen_key(&g);
-			struct fl_tuple t = { .scope = 1, .category = (uint8_t)(1 + i % 8) };
-
-			fl_set_add(&s, fl_rkey_span(&k), &t);
-			fl_set_add(&plain, fl_rkey_span(&k), &t);
-			order[i] = i;
-		}
-		cmp_set = &plain;
-		qsort(order, n, sizeof(*order), by_key_then_row);
-		assert_int_equal(fl_set_sort(&s, NULL), 0);
-		for (uint32_t i = 0, at = 0; i < n; i++) {
-			if (i && fl_span_eq(fl_set_key(&plain, order[i - 1]), fl_set_key(&plain, order[i])))
-				continue; /* the first of its name stands for it: its category won */
-			assert_true(fl_span_eq(fl_set_key(&s, at), fl_set_key(&plain, order[i])));
-			assert_int_equal(s.v[at].t.category, plain.v[order[i]].t.category);
-			at++;
-		}
-		free(order);
-		fl_set_done(&s);
-		fl_set_done(&plain);
+		sort_check(seed + run, gen_below(&g, 3000), gen_key);
+		sort_check(seed + run, gen_below(&g, 3000), odd_key);
+		sort_check(seed + run, gen_below(&g, 300), odd_key);
 	}
+	sort_check(seed, 50000, gen_key); /* large enough for all digits */
+	sort_check(seed, 50000, odd_key);
+}
+
+static void test_room_is_asked_for(void **state)
+{
+	struct fl_set s = { 0 };
+	struct fl_rkey k = gen_rkey("bad.example"), *to = NULL;
+	uint8_t *keys;
+
+	(void)state;
+	fl_set_reserve(&s, 1000, 100000);
+	assert_true(s.cap >= 1000 && s.keys_cap >= 100000 && s.n == 0);
+	keys = s.keys;
+	fl_set_reserve(&s, SIZE_MAX / 2, SIZE_MAX / 2); /* cannot be had: nothing is lost */
+	add(&s, "a.example", (struct fl_tuple){ .scope = 1 });
+	assert_int_equal(fl_set_next(&s, &to), 0);
+	*to = k;
+	fl_set_take_next(&s, &(struct fl_tuple){ .scope = 2 });
+	assert_ptr_equal(s.keys, keys);
+	assert_int_equal(fl_set_sort(&s, NULL), 0);
+	assert_int_equal(fl_set_find(&s, fl_rkey_span(&k)), 1);
+	assert_int_equal(s.v[1].t.scope, 2);
+	fl_set_done(&s);
 }
 
 /* A stream that fails after `good` entries, and notes that it was closed. */
@@ -291,6 +339,7 @@ int main(void)
 		cmocka_unit_test(test_repeats_fold),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_sort_agrees_with_qsort),
+		cmocka_unit_test(test_room_is_asked_for),
 		cmocka_unit_test(test_errors_pass_and_end_the_stream),
 		cmocka_unit_test(test_patch_refuses_what_does_not_fit),
 		cmocka_unit_test(test_compose_needs_one_story),

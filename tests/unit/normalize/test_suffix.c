@@ -4,6 +4,7 @@
 #include <stdarg.h>
 
 #include <cmocka.h>
+#include <ctype.h>
 #include <unistd.h>
 
 #include "normalize/names.h"
@@ -89,9 +90,20 @@ static void same_answer(const struct fl_names *n, const char *text)
 
 	if (fl__canon(n->idna, fl_span_str(text), true, &key) != FL_DROP_COUNT)
 		return;
-	for (struct fl_span k = fl_rkey_span(&key); k.n; k = fl_rkey_parent(k))
-		if (fl__suffix_kind(n->suffixes, k) != fl__suffix_kind_plain(n->suffixes, k))
+	for (struct fl_span k = fl_rkey_span(&key); k.n; k = fl_rkey_parent(k)) {
+		char name[FL_NAME_TEXT], *dot = strchr(fl_rkey_to_text(k, name), '.');
+		enum fl__suffix kind = fl__suffix_kind(n->suffixes, k);
+
+		if (kind != fl__suffix_kind_plain(n->suffixes, k))
 			fail_msg("%s: the table and libpsl differ", text);
+		if (kind == FL__SUFFIX_NONE || !dot)
+			continue;
+		assert_true(fl__suffix_maybe(n->suffixes, fl_span_str(name), (size_t)(dot - name)));
+		for (char *c = name; *c; c++)
+			*c = (char)toupper((unsigned char)*c);
+		if (!fl__suffix_maybe(n->suffixes, fl_span_str(name), (size_t)(dot - name)))
+			fail_msg("%s: a suffix that was said to be none", name);
+	}
 }
 
 static uint64_t seed = UINT64_C(0x9e3779b97f4a7c15);
