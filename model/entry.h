@@ -67,7 +67,7 @@ static inline void fl_changes_close(struct fl_change_iter *it)
 		it->close(it);
 }
 
-/* A whole set in memory, compact: keys in one blob, 24 octets an entry. Sorted and unique once fl_set_sort has run. */
+/* A whole set in memory, compact: keys in one blob, the length before each, and 24 octets an entry. Sorted and unique once fl_set_sort has run. */
 struct fl_set {
 	struct fl_set_row {
 		uint32_t key_off;

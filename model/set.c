@@ -89,12 +89,6 @@ int fl_set_add(struct fl_set *s, struct fl_span key, const struct fl_tuple *t)
 	return 0;
 }
 
-/* Rank of an octet, of six bits: never falls as the octet rises, so that no octet at all can break the order, and differs for all that a key has. */
-static uint8_t rank_of(uint8_t c)
-{
-	return c < 0x20 ? 0 : c < 0x40 ? (uint8_t)(c - 0x20) : c < 0x60 ? 31 : c < 0x80 ? (uint8_t)(c - 0x40) : 63;
-}
-
 typedef uint16_t pairs __attribute__((vector_size(16)));
 typedef uint32_t fours __attribute__((vector_size(16)));
 
@@ -104,29 +98,26 @@ static inline fl_lanes octets_at(const struct fl_set *s, const struct fl_set_row
 	static const fl_lanes place = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 };
 	size_t at = r->key_off + from, n = r->key_len > from ? r->key_len - from : 0;
 
-	if (at + OCTETS > s->keys_n) /* the last keys; else what follows the key is cut off */
+	if (n == 0)
+		return (fl_lanes){ 0 };
+	if (at + OCTETS > s->keys_n) /* of the last keys; else what follows the key is cut off */
 		return n < OCTETS ? fl_lanes_load_short(fl_span(s->keys + at, n)) : fl_lanes_load(s->keys + at);
 	return fl_lanes_load(s->keys + at) & (fl_lanes)(place < (uint8_t)n);
 }
 
-/* Ranks of sixteen octets: letters keep six bits, digits, hyphen and underscore five. For those alone, and zero; any other octet goes the long way. */
-static inline fl_lanes ranks_of(fl_lanes x)
+/* Ranks of sixteen octets, different and in their order: of a letter and of a zero six bits of it, of a digit, hyphen or underscore five. *odd notes any other
+ * octet, of which this says nothing. */
+static inline fl_lanes ranks_of(fl_lanes x, fl_lanes *odd)
 {
-	fl_lanes odd = (fl_lanes)((x & 0xa0) != 0x20) & (fl_lanes)(x != 0) & (fl_lanes)(x != '_');
-
-	if (fl_lanes_bits(odd))
-		for (int i = 0; i < OCTETS; i++)
-			x[i] = rank_of(x[i]);
-	else
-		x = (x & 0x1f) | (x & x >> 1 & 0x20);
-	return x;
+	*odd |= ~(fl_lanes_within(x, 'a', 'z') | fl_lanes_within(x, '0', '9') | (fl_lanes)(x == '-') | (fl_lanes)(x == '_') | (fl_lanes)(x == 0));
+	return (x & 0x1f) | (x & x >> 1 & 0x20);
 }
 
 /* The ranks close together, the first uppermost. */
-static inline struct item item_of(const struct fl_set *s, uint32_t row, size_t from)
+static inline struct item item_of(const struct fl_set *s, uint32_t row, size_t from, fl_lanes *odd)
 {
 	const bool little = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
-	pairs two = (pairs)ranks_of(octets_at(s, &s->v[row], from));
+	pairs two = (pairs)ranks_of(octets_at(s, &s->v[row], from), odd);
 	fours four;
 	uint64_t w[4];
 
@@ -261,16 +252,17 @@ static void ask_early(const struct fl_set *s, const struct item *v, size_t n, si
 
 static void sort_items(const struct fl_set *s, struct item *v, struct item *scratch, size_t n, size_t from);
 
-/* Items that tie in all octets before `from`. Where no key goes on they are of one name, unless a key has octets that no name has. */
+/* Items that tie in all octets before `from`. Where no key goes on they are of one name; and a key with octets that no name has is compared as a whole. */
 static void sort_ties(const struct fl_set *s, struct item *v, struct item *scratch, size_t n, size_t from)
 {
+	fl_lanes odd = { 0 };
 	bool more = false;
 
 	for (size_t i = 0; i < n; i++) {
 		more = more || s->v[v[i].row].key_len > from;
-		v[i] = item_of(s, v[i].row, from);
+		v[i] = item_of(s, v[i].row, from, &odd);
 	}
-	if (more)
+	if (more && !fl_lanes_bits(odd))
 		sort_items(s, v, scratch, n, from);
 	else
 		merge_sort(s, v, scratch, n);
@@ -279,7 +271,7 @@ static void sort_ties(const struct fl_set *s, struct item *v, struct item *scrat
 /* By the 16 octets from `from` on, which the items hold, and then by what follows. In place. */
 static void sort_items(const struct fl_set *s, struct item *v, struct item *scratch, size_t n, size_t from)
 {
-	unsigned first = n < SMALL ? PASSES - PASSES_SMALL : 0, low = n < FEW ? 63 : first * DIGIT_BITS;
+	unsigned first = n < SMALL ? PASSES - PASSES_SMALL : 0, low = first * DIGIT_BITS;
 
 	if (n < FEW)
 		merge_sort(NULL, v, scratch, n);
@@ -367,8 +359,8 @@ static int sort_rows(struct fl_set *s)
 	fl_heap_fill(v, s->n * sizeof(*v));
 	fl_heap_fill(scratch, s->n * sizeof(*scratch));
 	for (size_t i = 0; i < s->n; i++)
-		v[i] = item_of(s, (uint32_t)i, 0);
-	sort_items(s, v, scratch, s->n, 0);
+		v[i] = (struct item){ .row = (uint32_t)i };
+	sort_ties(s, v, scratch, s->n, 0);
 	rows = reallocarray(scratch, s->n, sizeof(*rows)); /* memory that is there already */
 	if (!rows)
 		goto out;
