@@ -16,7 +16,8 @@ void fl_heap_keep(void)
 
 void fl_heap_fill(void *p, size_t bytes)
 {
-	uintptr_t start = ((uintptr_t)p + PAGE - 1) / PAGE * PAGE, end = ((uintptr_t)p + bytes) / PAGE * PAGE;
+	/* outwards, so that a block of its own is one mapping still: of two, realloc would make a copy */
+	uintptr_t start = (uintptr_t)p / PAGE * PAGE, end = ((uintptr_t)p + bytes + PAGE - 1) / PAGE * PAGE;
 
 	if (p && bytes >= HUGE_FROM)
 		(void)madvise((void *)start, end - start, MADV_HUGEPAGE);
