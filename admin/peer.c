@@ -115,11 +115,11 @@ int fl__admin_listen_tcp(const char *address, struct fl_err *err)
 
 	if (!colon || colon - address < 3 || (six && colon[-1] != ']') || !fl_u64_parse(fl_span_str(colon + 1), &port) || port > 65535 ||
 	    (size_t)(colon - address) >= sizeof(host))
-		return fl_err_set(err, FL_ECONFIG, "metrics address '%s' is not ADDRESS:PORT", address);
+		return fl_err_set(err, FL_ECONFIG, "address '%s' is not ADDRESS:PORT", address);
 	memcpy(host, address + six, (size_t)(colon - address) - 2 * six);
 	v4.sin_port = v6.sin6_port = htons((uint16_t)port);
 	if (inet_pton(six ? AF_INET6 : AF_INET, host, six ? (void *)&v6.sin6_addr : (void *)&v4.sin_addr) != 1)
-		return fl_err_set(err, FL_ECONFIG, "metrics address '%s' is not ADDRESS:PORT", address);
+		return fl_err_set(err, FL_ECONFIG, "address '%s' is not ADDRESS:PORT", address);
 	fd = socket(six ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return fl_err_set(err, FL_ELIMIT, "socket: %s", strerror(errno));
