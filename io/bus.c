@@ -56,6 +56,26 @@ void fl_bus_consumer_close(struct fl_bus *b, struct fl_bus_consumer *c)
 		b->ops->consumer_close(c);
 }
 
+int fl_bus_member_open(struct fl_bus *b, const char *topic, const char *group, struct fl_bus_member **out, struct fl_err *err)
+{
+	size_t n = strlen(topic);
+
+	if (n == 0 || n > TOPIC_MAX || !*group)
+		return fl_err_set(err, FL_EUSAGE, "topic '%.200s', group '%.100s': a topic has 1 to %d octets, a group a name", topic, group, TOPIC_MAX);
+	return b->ops->member_open(b, topic, group, out, err);
+}
+
+int fl_bus_member_fetch(struct fl_bus *b, struct fl_bus_member *m, int timeout_ms, struct fl_bus_msg *out, struct fl_err *err)
+{
+	return b->ops->member_fetch(m, timeout_ms, out, err);
+}
+
+void fl_bus_member_close(struct fl_bus *b, struct fl_bus_member *m)
+{
+	if (m)
+		b->ops->member_close(m);
+}
+
 void fl_bus_close(struct fl_bus *b)
 {
 	if (b)

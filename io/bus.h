@@ -1,6 +1,7 @@
 /* Bus door: Kafka by librdkafka (bus_kafka.c), and a twin in memory (bus_mem.c). Two producers: control (idempotent, acks=all,
- * linger 0) and query log (its own linger, batch and codec). Consumers assign themselves partitions; no groups, no commits: offsets
- * are kept by the caller. A producer or consumer is for one thread at a time; consumers are opened and topics created by the control producer's. librdkafka before 2.3 can turn a disconnect into a fatal producer error: the door destroys and re-creates the
+ * linger 0) and query log (its own linger, batch and codec). Consumers assign themselves partitions, and their offsets are kept by the caller; a member of a
+ * group reads another system's topic, and the broker keeps its offsets. A producer, consumer or member is for one thread at a time; consumers and members are opened and topics created by the
+ * control producer's. librdkafka before 2.3 can turn a disconnect into a fatal producer error: the door destroys and re-creates the
  * producer and reports every message that was in flight as failed, so that callers send again. */
 #pragma once
 #include "base/arena.h"
@@ -32,8 +33,19 @@ struct fl_bus_offsets {
 	int64_t next[FL_BUS_PARTITIONS_MAX];
 };
 
+/* What a member of a group has. A partition is its own from the fetch that said so until another fetch; turn counts these times: what was read in an earlier turn is no longer this member's to
+ * commit, and comes again, to it or to another. */
+struct fl_bus_assigned {
+	int32_t n; /* partitions known of; the others were never this member's */
+	bool ours[FL_BUS_PARTITIONS_MAX];
+	uint32_t turn[FL_BUS_PARTITIONS_MAX];
+	int64_t committed[FL_BUS_PARTITIONS_MAX]; /* as the broker confirmed to this member in this turn; -1: nothing yet */
+	bool committing; /* a commit is under way */
+};
+
 struct fl_bus;
 struct fl_bus_consumer;
+struct fl_bus_member;
 struct fl_bus_ops {
 	/* Copies key, value and headers. FL_ELIMIT: the queue is full, poll and try again. tag comes back in the report. */
 	int (*produce)(struct fl_bus *b, enum fl_bus_producer which, const char *topic, struct fl_span key, struct fl_span value,
@@ -54,6 +66,18 @@ struct fl_bus_ops {
 	/* Position: the next offset of each partition; -1: still at its beginning. */
 	void (*position)(struct fl_bus_consumer *c, struct fl_bus_offsets *out);
 	void (*consumer_close)(struct fl_bus_consumer *c);
+	/* A member of a group: reads the partitions that the broker gives it, each from what the group has committed, else from its beginning. Never commits by itself. */
+	int (*member_open)(struct fl_bus *b, const char *topic, const char *group, struct fl_bus_member **out, struct fl_err *err);
+	/* As fetch. To be called at least once a minute, paused or not: else the group goes on without it. Assignments change, and commits end, in here only. */
+	int (*member_fetch)(struct fl_bus_member *m, int timeout_ms, struct fl_bus_msg *out, struct fl_err *err);
+	/* No messages until told otherwise; what is ours stays ours. */
+	void (*member_pause)(struct fl_bus_member *m, bool pause);
+	void (*member_assigned)(struct fl_bus_member *m, struct fl_bus_assigned *out);
+	/* The group goes on from next[i]; < 0: nothing is said of that partition, nor of one that is not ours. How it went is seen in committed, once committing has ended. FL_EUNAVAIL: nothing was sent,
+	 * or another is under way. */
+	int (*member_commit)(struct fl_bus_member *m, const struct fl_bus_offsets *next, struct fl_err *err);
+	/* Waits for a commit under way while a broker is there, and leaves the group. */
+	void (*member_close)(struct fl_bus_member *m);
 	/* Readable when a fetch or a report may be due; -1: none. The caller reads and drops the bytes. */
 	int (*wake_fd)(struct fl_bus *b);
 	void (*close)(struct fl_bus *b);
@@ -95,12 +119,14 @@ enum fl_bus_fault {
 	FL_BUS_CORRUPT,	  /* one bit of the value flipped */
 	FL_BUS_DELAY,	  /* visible and reported only 2 s later, also when the door is closed meanwhile */
 };
-/** Asked at produce ("produce") and fetch ("fetch"); topic with its prefix, here and in fl_bus_mem_count. */
+/** Asked at produce ("produce") and fetch ("fetch"), and of a member also at "commit" (any fault: it fails); topic with its prefix, here and in fl_bus_mem_count. */
 typedef enum fl_bus_fault fl_bus_fault_plan(void *ctx, const char *what, const char *topic);
 void fl_bus_mem_faults(struct fl_bus_mem *w, fl_bus_fault_plan *plan, void *ctx);
 /** Forget every record of a topic and start at offset 0 (a new broker). */
 void fl_bus_mem_reset(struct fl_bus_mem *w);
 size_t fl_bus_mem_count(const struct fl_bus_mem *w, const char *topic);
+/** What a group has committed of a partition; -1: nothing. */
+int64_t fl_bus_mem_committed(const struct fl_bus_mem *w, const char *topic, const char *group, int32_t partition);
 
 /* Calls through the door, with the topic prefix put before `topic`. */
 int fl_bus_produce(struct fl_bus *b, enum fl_bus_producer which, const char *topic, struct fl_span key, struct fl_span value,
@@ -111,4 +137,8 @@ int fl_bus_consumer_open(struct fl_bus *b, const char *topic, const struct fl_bu
 			 struct fl_err *err);
 int fl_bus_fetch(struct fl_bus *b, struct fl_bus_consumer *c, int timeout_ms, struct fl_bus_msg *out, struct fl_err *err);
 void fl_bus_consumer_close(struct fl_bus *b, struct fl_bus_consumer *c);
+/** The topic as it stands, without the prefix: it is another system's. */
+int fl_bus_member_open(struct fl_bus *b, const char *topic, const char *group, struct fl_bus_member **out, struct fl_err *err);
+int fl_bus_member_fetch(struct fl_bus *b, struct fl_bus_member *m, int timeout_ms, struct fl_bus_msg *out, struct fl_err *err);
+void fl_bus_member_close(struct fl_bus *b, struct fl_bus_member *m);
 void fl_bus_close(struct fl_bus *b);

@@ -170,6 +170,12 @@ static const struct fl_bus_ops kafka_ops = {
 	.watermarks = fl__kafka_watermarks,
 	.position = fl__kafka_position,
 	.consumer_close = fl__kafka_consumer_close,
+	.member_open = fl__kafka_member_open,
+	.member_fetch = fl__kafka_member_fetch,
+	.member_pause = fl__kafka_member_pause,
+	.member_assigned = fl__kafka_member_assigned,
+	.member_commit = fl__kafka_member_commit,
+	.member_close = fl__kafka_member_close,
 	.wake_fd = kafka_wake_fd,
 	.close = kafka_close,
 };

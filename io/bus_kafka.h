@@ -1,5 +1,5 @@
 /* The parts of the Kafka door: clients and their settings (bus_kafka_client.c), a producer (bus_kafka_producer.c), a
- * consumer (bus_kafka_consumer.c), the door over them (bus_kafka.c). Inside io/.
+ * consumer (bus_kafka_consumer.c), a member of a group (bus_kafka_member.c), the door over them (bus_kafka.c). Inside io/.
  *
  * Each producer and each consumer is for one thread at a time; different ones may be used by different threads. Opening
  * consumers and creating topics belongs to the thread of the control producer. */
@@ -8,7 +8,7 @@
 
 #include "io/bus.h"
 
-enum fl__kafka_kind { FL__KAFKA_CONTROL, FL__KAFKA_QUERY_LOG, FL__KAFKA_CONSUMER };
+enum fl__kafka_kind { FL__KAFKA_CONTROL, FL__KAFKA_QUERY_LOG, FL__KAFKA_CONSUMER, FL__KAFKA_MEMBER };
 enum { FL__KAFKA_METADATA_MS = 5000, FL__KAFKA_METADATA_AGAIN_MS = 250 };
 
 struct fl__kafka_door;
@@ -60,6 +60,13 @@ struct fl__kafka_door {
 /** opaque: of the delivery reports of a producer. FL_ECONFIG names the setting. */
 int fl__kafka_client_open(struct fl__kafka_client *c, struct fl__kafka_door *d, enum fl__kafka_kind kind,
 			  void (*dr)(rd_kafka_t *, const rd_kafka_message_t *, void *), struct fl_err *err);
+/** Of a member: the client's address is what the callbacks get. */
+struct fl__kafka_group_calls {
+	const char *group;
+	void (*rebalance)(rd_kafka_t *rk, rd_kafka_resp_err_t e, rd_kafka_topic_partition_list_t *parts, void *opaque);
+	void (*committed)(rd_kafka_t *rk, rd_kafka_resp_err_t e, rd_kafka_topic_partition_list_t *offsets, void *opaque);
+};
+int fl__kafka_client_open_member(struct fl__kafka_client *c, struct fl__kafka_door *d, const struct fl__kafka_group_calls *calls, struct fl_err *err);
 void fl__kafka_client_close(struct fl__kafka_client *c);
 /** The settings alone, without connecting. */
 int fl__kafka_settings_check(struct fl__kafka_door *d, enum fl__kafka_kind kind, struct fl_err *err);
@@ -84,6 +91,17 @@ int fl__kafka_fetch(struct fl_bus_consumer *c, int timeout_ms, struct fl_bus_msg
 int fl__kafka_watermarks(struct fl_bus_consumer *c, struct fl_bus_offsets *first, struct fl_bus_offsets *end, struct fl_err *err);
 void fl__kafka_position(struct fl_bus_consumer *c, struct fl_bus_offsets *out);
 void fl__kafka_consumer_close(struct fl_bus_consumer *c);
+
+/* --- bus_kafka_member.c --- */
+int fl__kafka_member_open(struct fl_bus *b, const char *topic, const char *group, struct fl_bus_member **out, struct fl_err *err);
+int fl__kafka_member_fetch(struct fl_bus_member *m, int timeout_ms, struct fl_bus_msg *out, struct fl_err *err);
+void fl__kafka_member_pause(struct fl_bus_member *m, bool pause);
+void fl__kafka_member_assigned(struct fl_bus_member *m, struct fl_bus_assigned *out);
+int fl__kafka_member_commit(struct fl_bus_member *m, const struct fl_bus_offsets *next, struct fl_err *err);
+void fl__kafka_member_close(struct fl_bus_member *m);
+
+/** A message as the door gives it: all of it is the message's. */
+void fl__kafka_read_message(const rd_kafka_message_t *m, struct fl_bus_msg *out);
 
 /** For tests: put the producer in the state that librdkafka calls fatal. */
 void fl__bus_kafka_make_fatal(struct fl_bus *b, enum fl_bus_producer which);

@@ -45,7 +45,21 @@ static const struct setting consumer[] = {
 	{ "statistics.interval.ms", "1000" },
 	{ NULL, NULL },
 };
-static const struct setting *const of_kind[] = { control, query_log, consumer };
+/* A member that was killed is missed after ten seconds, and its partitions go to another. The broker's own auto.offset.reset is for what the group never read. */
+static const struct setting member[] = {
+	{ "session.timeout.ms", "10000" },
+	{ "heartbeat.interval.ms", "2500" },
+	{ "auto.offset.reset", "earliest" },
+	{ "fetch.min.bytes", "1" },
+	{ "fetch.wait.max.ms", "50" },
+	{ "fetch.error.backoff.ms", "100" },
+	{ "queued.max.messages.kbytes", "16384" },
+	{ "statistics.interval.ms", "1000" },
+	{ NULL, NULL },
+};
+/* What no operator's setting may undo: an offset is committed when its record is durable, and at no other time. */
+static const struct setting member_always[] = { { "enable.auto.commit", "false" }, { "enable.auto.offset.store", "false" }, { NULL, NULL } };
+static const struct setting *const of_kind[] = { control, query_log, consumer, member };
 
 /* --- what librdkafka calls, from within a poll of ours --- */
 
@@ -121,6 +135,8 @@ static int make_conf(struct fl__kafka_door *d, enum fl__kafka_kind kind, rd_kafk
 		ret = set_pairs(conf, d->settings, err);
 	if (ret == 0 && kind == FL__KAFKA_QUERY_LOG)
 		ret = set_pairs(conf, d->query_log, err);
+	if (ret == 0 && kind == FL__KAFKA_MEMBER)
+		ret = set_table(conf, member_always, err);
 	if (ret < 0) {
 		rd_kafka_conf_destroy(conf);
 		return ret;
@@ -141,23 +157,17 @@ int fl__kafka_settings_check(struct fl__kafka_door *d, enum fl__kafka_kind kind,
 
 /* --- open, close --- */
 
-int fl__kafka_client_open(struct fl__kafka_client *c, struct fl__kafka_door *d, enum fl__kafka_kind kind,
-			  void (*dr)(rd_kafka_t *, const rd_kafka_message_t *, void *), struct fl_err *err)
+/* Takes conf. */
+static int open_with(struct fl__kafka_client *c, enum fl__kafka_kind kind, rd_kafka_conf_t *conf, struct fl_err *err)
 {
-	rd_kafka_conf_t *conf = NULL;
 	char why[256] = "";
-	int ret = make_conf(d, kind, &conf, err);
 
-	if (ret < 0)
-		return ret;
 	*c = (struct fl__kafka_client){ 0 };
 	rd_kafka_conf_set_opaque(conf, c);
 	rd_kafka_conf_set_error_cb(conf, on_error);
 	rd_kafka_conf_set_stats_cb(conf, on_statistics);
 	rd_kafka_conf_set_log_cb(conf, on_log);
-	if (dr)
-		rd_kafka_conf_set_dr_msg_cb(conf, dr);
-	c->rk = rd_kafka_new(kind == FL__KAFKA_CONSUMER ? RD_KAFKA_CONSUMER : RD_KAFKA_PRODUCER, conf, why, sizeof(why));
+	c->rk = rd_kafka_new(kind == FL__KAFKA_CONSUMER || kind == FL__KAFKA_MEMBER ? RD_KAFKA_CONSUMER : RD_KAFKA_PRODUCER, conf, why, sizeof(why));
 	if (!c->rk) {
 		bool settings = rd_kafka_last_error() == RD_KAFKA_RESP_ERR__INVALID_ARG;
 
@@ -165,6 +175,36 @@ int fl__kafka_client_open(struct fl__kafka_client *c, struct fl__kafka_door *d, 
 		return fl_err_set(err, settings ? FL_ECONFIG : FL_EUNAVAIL, "kafka: %s", why);
 	}
 	return 0;
+}
+
+int fl__kafka_client_open(struct fl__kafka_client *c, struct fl__kafka_door *d, enum fl__kafka_kind kind,
+			  void (*dr)(rd_kafka_t *, const rd_kafka_message_t *, void *), struct fl_err *err)
+{
+	rd_kafka_conf_t *conf = NULL;
+	int ret = make_conf(d, kind, &conf, err);
+
+	if (ret < 0)
+		return ret;
+	if (dr)
+		rd_kafka_conf_set_dr_msg_cb(conf, dr);
+	return open_with(c, kind, conf, err);
+}
+
+int fl__kafka_client_open_member(struct fl__kafka_client *c, struct fl__kafka_door *d, const struct fl__kafka_group_calls *calls, struct fl_err *err)
+{
+	rd_kafka_conf_t *conf = NULL;
+	int ret = make_conf(d, FL__KAFKA_MEMBER, &conf, err);
+
+	if (ret == 0)
+		ret = set(conf, "group.id", calls->group, err);
+	if (ret < 0) {
+		if (conf)
+			rd_kafka_conf_destroy(conf);
+		return ret;
+	}
+	rd_kafka_conf_set_rebalance_cb(conf, calls->rebalance);
+	rd_kafka_conf_set_offset_commit_cb(conf, calls->committed);
+	return open_with(c, FL__KAFKA_MEMBER, conf, err);
 }
 
 void fl__kafka_client_close(struct fl__kafka_client *c)

@@ -117,6 +117,15 @@ static void read_headers(const rd_kafka_message_t *m, struct fl_bus_msg *out)
 		out->headers[out->n_headers++] = (struct fl_bus_header){ key, fl_span(value, n) };
 }
 
+void fl__kafka_read_message(const rd_kafka_message_t *m, struct fl_bus_msg *out)
+{
+	rd_kafka_timestamp_type_t kind;
+
+	*out = (struct fl_bus_msg){ .partition = m->partition, .offset = m->offset, .key = fl_span(m->key, m->key_len), .value = fl_span(m->payload, m->len) };
+	out->timestamp = rd_kafka_message_timestamp(m, &kind) * 1000; /* -1000: the broker has none */
+	read_headers(m, out);
+}
+
 static int failed(struct fl_bus_consumer *c, const char *why, struct fl_err *err)
 {
 	return fl_err_set(err, FL_EUNAVAIL, "topic '%s': %s", rd_kafka_topic_name(c->topic), why);
@@ -125,7 +134,6 @@ static int failed(struct fl_bus_consumer *c, const char *why, struct fl_err *err
 int fl__kafka_fetch(struct fl_bus_consumer *c, int timeout_ms, struct fl_bus_msg *out, struct fl_err *err)
 {
 	rd_kafka_message_t *m;
-	rd_kafka_timestamp_type_t kind;
 
 	if (c->lent)
 		rd_kafka_message_destroy(c->lent);
@@ -137,10 +145,7 @@ int fl__kafka_fetch(struct fl_bus_consumer *c, int timeout_ms, struct fl_bus_msg
 	c->lent = m;
 	if (m->err)
 		return m->err == RD_KAFKA_RESP_ERR__PARTITION_EOF ? 0 : failed(c, rd_kafka_message_errstr(m), err);
-	*out = (struct fl_bus_msg){ .partition = m->partition, .offset = m->offset, .key = fl_span(m->key, m->key_len),
-				    .value = fl_span(m->payload, m->len) };
-	out->timestamp = rd_kafka_message_timestamp(m, &kind) * 1000; /* -1000: the broker has none */
-	read_headers(m, out);
+	fl__kafka_read_message(m, out);
 	if (m->partition >= 0 && m->partition < c->next.n)
 		c->next.next[m->partition] = m->offset + 1;
 	return 1;

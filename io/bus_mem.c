@@ -3,6 +3,7 @@
  *   broker -> topics -> partitions -> records (offset = index; a hidden one was lost, and its offset is a hole)
  *         \-> delayed: produced, neither stored nor reported before its time; it outlives the door that produced it
  *   door -> reports per producer, in order, until polled
+ *   group -> members, committed offsets; a member hears of assignments and commits within its next fetch
  *
  * A key decides the partition. A topic comes into being with create_topic, or with the first record. A consumer whose
  * offset the broker does not have (fl_bus_mem_reset) begins again, as auto.offset.reset=earliest does. Deterministic;
@@ -64,10 +65,19 @@ struct delayed {
 	struct record *record;
 };
 
+/* Members share the partitions of a topic: partition i is the (i modulo their number)th member's. */
+struct group {
+	struct group *next;
+	char *name, *topic_name;
+	struct fl_bus_member *members;
+	int64_t committed[FL_BUS_PARTITIONS_MAX]; /* -1: nothing */
+};
+
 struct fl_bus_mem {
 	struct fl_clock *clock;
 	int partitions;
 	struct topic *topics;
+	struct group *groups;
 	struct delayed *delayed; /* in order of time */
 	uint64_t faults; /* fired so far: spreads the kinds of one fault */
 	fl_bus_fault_plan *plan;
@@ -80,6 +90,19 @@ struct fl_bus_consumer {
 	struct fl_bus_offsets next;		   /* -1: the beginning */
 	int64_t held[FL_BUS_PARTITIONS_MAX]; /* passed over by a reorder, comes next; -1: none */
 	int32_t turn;
+	struct record *lent;
+};
+
+struct fl_bus_member {
+	struct fl_bus_member *next;
+	struct fl_bus_mem *w;
+	struct group *group;
+	struct fl_bus_assigned a, coming; /* what it knows of; what its next fetch will tell */
+	bool rebalanced, paused;
+	int64_t at[FL_BUS_PARTITIONS_MAX];
+	struct fl_bus_offsets asked; /* while a commit is under way */
+	uint32_t asked_in[FL_BUS_PARTITIONS_MAX]; /* turns */
+	int32_t turn; /* of the partitions, in fetching */
 	struct record *lent;
 };
 
@@ -480,6 +503,171 @@ static void mem_consumer_close(struct fl_bus_consumer *c)
 	free(c);
 }
 
+/* --- groups --- */
+
+static struct group *group_of(const struct fl_bus_mem *w, const char *topic, const char *name)
+{
+	struct group *g = w->groups;
+
+	while (g && (strcmp(g->name, name) != 0 || strcmp(g->topic_name, topic) != 0))
+		g = g->next;
+	return g;
+}
+
+static struct group *group_make(struct fl_bus_mem *w, const char *topic, const char *name)
+{
+	struct group *g = group_of(w, topic, name);
+
+	if (g)
+		return g;
+	g = need(calloc(1, sizeof(*g)));
+	g->name = need(strdup(name));
+	g->topic_name = need(strdup(topic));
+	for (int i = 0; i < FL_BUS_PARTITIONS_MAX; i++)
+		g->committed[i] = -1;
+	g->next = w->groups;
+	w->groups = g;
+	return g;
+}
+
+/* All are given anew what they have, as the eager protocol does. */
+static void rebalance(struct group *g)
+{
+	int32_t members = 0, k = 0;
+
+	for (struct fl_bus_member *m = g->members; m; m = m->next)
+		members++;
+	for (struct fl_bus_member *m = g->members; m; m = m->next, k++) {
+		m->coming = m->a;
+		m->rebalanced = true;
+		for (int32_t i = 0; i < FL_BUS_PARTITIONS_MAX; i++)
+			m->coming.ours[i] = i % members == k;
+	}
+}
+
+static int mem_member_open(struct fl_bus *b, const char *topic, const char *group, struct fl_bus_member **out, struct fl_err *err)
+{
+	struct fl_bus_member *m = need(calloc(1, sizeof(*m)));
+
+	(void)err;
+	m->w = ((struct door *)b)->w;
+	m->group = group_make(m->w, topic, group);
+	m->next = m->group->members;
+	m->group->members = m;
+	rebalance(m->group);
+	*out = m;
+	return 0;
+}
+
+/* A fetch is when a member hears of things, as with a real broker; a topic may come into being later than its readers. */
+static void member_hears(struct fl_bus_member *m, const struct topic *t)
+{
+	if (m->a.committing) {
+		bool fails = plan(m->w, "commit", t->name) != FL_BUS_OK;
+
+		m->a.committing = false;
+		for (int32_t i = 0; !fails && i < m->asked.n; i++)
+			if (m->asked.next[i] >= 0 && m->a.ours[i] && !m->rebalanced && m->asked_in[i] == m->a.turn[i])
+				m->group->committed[i] = m->a.committed[i] = m->asked.next[i];
+	}
+	if (!m->rebalanced)
+		return;
+	m->rebalanced = false;
+	m->a = m->coming;
+	m->a.n = t->n;
+	for (int32_t i = 0; i < FL_BUS_PARTITIONS_MAX; i++) {
+		m->a.ours[i] &= i < t->n;
+		m->a.turn[i] += m->a.ours[i];
+		m->a.committed[i] = -1;
+		m->at[i] = m->group->committed[i] < 0 ? 0 : m->group->committed[i];
+	}
+}
+
+static int member_lend(struct fl_bus_member *m, struct partition *p, int32_t i, int64_t offset, enum fl_bus_fault fault, struct fl_bus_msg *out)
+{
+	record_free(m->lent);
+	m->lent = record_new(&p->v[offset]->msg);
+	if (fault == FL_BUS_CORRUPT)
+		record_flip(m->w, m->lent);
+	if (fault != FL_BUS_REPEAT)
+		m->at[i] = offset + 1;
+	*out = m->lent->msg;
+	return 1;
+}
+
+static int mem_member_fetch(struct fl_bus_member *m, int timeout_ms, struct fl_bus_msg *out, struct fl_err *err)
+{
+	struct topic *t = (release_due(m->w), topic_of(m->w, m->group->topic_name));
+	enum fl_bus_fault fault = plan(m->w, "fetch", m->group->topic_name);
+
+	(void)timeout_ms;
+	if (fault == FL_BUS_DOWN)
+		return fl_err_set(err, FL_EUNAVAIL, "topic '%s': the broker is down", m->group->topic_name);
+	if (!t)
+		return fl_err_set(err, FL_EUNAVAIL, "topic '%s': the broker has none of this name", m->group->topic_name);
+	member_hears(m, t);
+	if (m->paused || fault == FL_BUS_DELAY)
+		return 0;
+	for (int32_t k = 0; k < t->n; k++) {
+		int32_t i = (m->turn + k) % t->n;
+		int64_t offset = -1;
+
+		if (m->a.ours[i]) {
+			if (m->at[i] > (int64_t)t->parts[i].n) /* a new broker */
+				m->at[i] = 0;
+			offset = visible_from(&t->parts[i], m->at[i]);
+		}
+		if (offset >= 0) {
+			m->turn = (i + 1) % t->n;
+			return member_lend(m, &t->parts[i], i, offset, fault, out);
+		}
+	}
+	return 0;
+}
+
+static void mem_member_pause(struct fl_bus_member *m, bool pause)
+{
+	m->paused = pause;
+}
+
+static void mem_member_assigned(struct fl_bus_member *m, struct fl_bus_assigned *out)
+{
+	*out = m->a;
+}
+
+static int mem_member_commit(struct fl_bus_member *m, const struct fl_bus_offsets *next, struct fl_err *err)
+{
+	if (m->a.committing)
+		return fl_err_set(err, FL_EUNAVAIL, "topic '%s': a commit is under way", m->group->topic_name);
+	m->asked = *next;
+	memcpy(m->asked_in, m->a.turn, sizeof(m->asked_in));
+	for (int32_t i = 0; i < next->n; i++)
+		m->a.committing |= next->next[i] >= 0 && m->a.ours[i];
+	return 0;
+}
+
+static void mem_member_close(struct fl_bus_member *m)
+{
+	struct fl_bus_member **at = &m->group->members;
+	struct topic *t = topic_of(m->w, m->group->topic_name);
+
+	if (t)
+		member_hears(m, t);
+	while (*at != m)
+		at = &(*at)->next;
+	*at = m->next;
+	rebalance(m->group);
+	record_free(m->lent);
+	free(m);
+}
+
+int64_t fl_bus_mem_committed(const struct fl_bus_mem *w, const char *topic, const char *group, int32_t partition)
+{
+	const struct group *g = group_of(w, topic, group);
+
+	return g && partition >= 0 && partition < FL_BUS_PARTITIONS_MAX ? g->committed[partition] : -1;
+}
+
 /* --- doors and the broker --- */
 
 static int mem_wake_fd(struct fl_bus *b)
@@ -510,6 +698,12 @@ static const struct fl_bus_ops mem_ops = {
 	.watermarks = mem_watermarks,
 	.position = mem_position,
 	.consumer_close = mem_consumer_close,
+	.member_open = mem_member_open,
+	.member_fetch = mem_member_fetch,
+	.member_pause = mem_member_pause,
+	.member_assigned = mem_member_assigned,
+	.member_commit = mem_member_commit,
+	.member_close = mem_member_close,
 	.wake_fd = mem_wake_fd,
 	.close = mem_close,
 };
@@ -546,6 +740,14 @@ void fl_bus_mem_free(struct fl_bus_mem *w)
 		w->topics = t->next;
 		free(t->name);
 		free(t);
+	}
+	while (w->groups) {
+		struct group *g = w->groups;
+
+		w->groups = g->next;
+		free(g->name);
+		free(g->topic_name);
+		free(g);
 	}
 	while (w->delayed) {
 		struct delayed *l = w->delayed;

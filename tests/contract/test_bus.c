@@ -348,6 +348,218 @@ static void misuse_is_refused(void **state)
 			 FL_EUSAGE);
 }
 
+/* --- groups --- */
+
+struct reader {
+	struct fl_bus_member *m;
+	struct fl_bus_offsets next;
+	int n;
+};
+
+static void full_topic(struct world *w, const char *topic, char name[128])
+{
+	snprintf(name, 128, "%s%s", w->bus->topic_prefix, topic);
+}
+
+static struct reader join(struct world *w, const char *topic)
+{
+	struct reader r = { .next.n = PARTITIONS, .next.next = { -1, -1, -1 } };
+	struct fl_err err = { 0 };
+	char name[128];
+
+	full_topic(w, topic, name);
+	if (fl_bus_member_open(w->bus, name, "g", &r.m, &err) < 0)
+		fail_msg("%s", err.text);
+	return r;
+}
+
+/* One message, or 0 when none came with patience. Trouble is passed over: a group takes its time to come together. */
+static int read_one(struct world *w, struct reader *r, int patience_ms, struct fl_bus_msg *m)
+{
+	for (int waited = 0; waited < (w->mem ? 1000 : patience_ms); waited += 100) {
+		int ret = fl_bus_member_fetch(w->bus, r->m, w->mem ? 0 : 100, m, NULL);
+
+		if (ret < 0 && !w->mem)
+			usleep(100000);
+		if (ret < 1)
+			continue;
+		assert_in_range(m->partition, 0, PARTITIONS - 1);
+		r->next.next[m->partition] = m->offset + 1;
+		r->n++;
+		return 1;
+	}
+	return 0;
+}
+
+static void read_n(struct world *w, struct reader *r, int n)
+{
+	struct fl_bus_msg m;
+
+	for (int i = 0; i < n; i++)
+		assert_int_equal(read_one(w, r, PATIENCE_MS, &m), 1);
+}
+
+static void commit(struct world *w, struct reader *r)
+{
+	struct fl_bus_assigned a;
+	struct fl_err err = { 0 };
+	struct fl_bus_msg m;
+
+	if (w->bus->ops->member_commit(r->m, &r->next, &err) < 0)
+		fail_msg("%s", err.text);
+	assert_int_equal(w->bus->ops->member_commit(r->m, &r->next, NULL), FL_EUNAVAIL); /* one at a time */
+	for (int i = 0; i < 200; i++) {
+		w->bus->ops->member_assigned(r->m, &a);
+		if (!a.committing)
+			break;
+		assert_int_equal(fl_bus_member_fetch(w->bus, r->m, 100, &m, NULL), 0);
+	}
+	assert_false(a.committing);
+	for (int i = 0; i < PARTITIONS; i++)
+		assert_int_equal(a.committed[i], r->next.next[i]);
+}
+
+static void fill(struct world *w, const char *topic, int from, int to)
+{
+	char key[16];
+
+	for (int i = from; i < to; i++) {
+		snprintf(key, sizeof(key), "k%d", i);
+		put(w, topic, key, "v", (uint64_t)i);
+	}
+	assert_int_equal(reports(w, FL_BUS_CONTROL).failed, 0);
+}
+
+static void a_group_goes_on_from_what_it_committed(void **state)
+{
+	struct world *w = world(state);
+	struct reader r;
+	struct fl_bus_msg m;
+
+	make_topic(w, "grp");
+	fill(w, "grp", 0, 60);
+	r = join(w, "grp");
+	read_n(w, &r, 60);
+	assert_int_equal(read_one(w, &r, 300, &m), 0);
+	fl_bus_member_close(w->bus, r.m); /* nothing committed: all of it comes again */
+	r = join(w, "grp");
+	read_n(w, &r, 60);
+	commit(w, &r);
+	fill(w, "grp", 60, 90);
+	read_n(w, &r, 30);
+	fl_bus_member_close(w->bus, r.m); /* read, and not committed */
+	r = join(w, "grp");
+	read_n(w, &r, 30);
+	assert_int_equal(read_one(w, &r, 300, &m), 0);
+	commit(w, &r);
+	fl_bus_member_close(w->bus, r.m);
+	r = join(w, "grp");
+	fill(w, "grp", 90, 91);
+	read_n(w, &r, 1);
+	assert_int_equal(read_one(w, &r, 300, &m), 0);
+	fl_bus_member_close(w->bus, r.m);
+}
+
+static void a_commit_under_way_is_waited_for_at_the_end(void **state)
+{
+	struct world *w = world(state);
+	struct reader r;
+	struct fl_bus_msg m;
+
+	make_topic(w, "end");
+	fill(w, "end", 0, 30);
+	r = join(w, "end");
+	read_n(w, &r, 30);
+	assert_int_equal(w->bus->ops->member_commit(r.m, &r.next, NULL), 0);
+	fl_bus_member_close(w->bus, r.m);
+	r = join(w, "end");
+	fill(w, "end", 30, 31);
+	read_n(w, &r, 1);
+	assert_int_equal(read_one(w, &r, 300, &m), 0);
+	fl_bus_member_close(w->bus, r.m);
+}
+
+static void a_paused_member_keeps_what_it_has(void **state)
+{
+	struct world *w = world(state);
+	struct fl_bus_assigned before, after;
+	struct reader r;
+	struct fl_bus_msg m;
+	int64_t last[PARTITIONS] = { -1, -1, -1 };
+
+	make_topic(w, "pause");
+	fill(w, "pause", 0, 100);
+	r = join(w, "pause");
+	for (int n = 0; n < 100; n++) {
+		if (n % 30 == 10) {
+			w->bus->ops->member_assigned(r.m, &before);
+			w->bus->ops->member_pause(r.m, true);
+			assert_int_equal(read_one(w, &r, 300, &m), 0);
+			w->bus->ops->member_pause(r.m, false);
+			w->bus->ops->member_assigned(r.m, &after);
+			assert_memory_equal(&before, &after, sizeof(before));
+		}
+		assert_int_equal(read_one(w, &r, PATIENCE_MS, &m), 1);
+		assert_int_equal(m.offset, last[m.partition] + 1); /* none twice, none left out */
+		last[m.partition] = m.offset;
+	}
+	assert_int_equal(read_one(w, &r, 300, &m), 0);
+	fl_bus_member_close(w->bus, r.m);
+}
+
+/* What the first one read and did not commit goes to whoever has the partition now; what was read in an earlier turn is not committed. */
+static void partitions_go_from_one_member_to_another(void **state)
+{
+	struct world *w = world(state);
+	struct fl_bus_assigned one, two, then;
+	struct reader a, b;
+	struct fl_bus_msg m;
+	int shared = 0;
+
+	make_topic(w, "two");
+	fill(w, "two", 0, 60);
+	a = join(w, "two");
+	read_n(w, &a, 60);
+	w->bus->ops->member_assigned(a.m, &then);
+	b = join(w, "two");
+	for (int i = 0; i < 600 && shared != PARTITIONS; i++) {
+		fl_bus_member_fetch(w->bus, a.m, w->mem ? 0 : 50, &m, NULL);
+		fl_bus_member_fetch(w->bus, b.m, w->mem ? 0 : 50, &m, NULL);
+		w->bus->ops->member_assigned(a.m, &one);
+		w->bus->ops->member_assigned(b.m, &two);
+		shared = 0;
+		for (int p = 0; p < PARTITIONS && one.turn[p] > then.turn[p] - 1; p++)
+			shared += one.ours[p] != two.ours[p];
+		if (!two.ours[0] && !two.ours[1] && !two.ours[2])
+			shared = 0;
+	}
+	assert_int_equal(shared, PARTITIONS);
+	for (int p = 0; p < PARTITIONS; p++)
+		if (one.ours[p]) {
+			assert_true(one.turn[p] > then.turn[p]);
+			assert_int_equal(one.committed[p], -1);
+		}
+	fl_bus_member_close(w->bus, a.m);
+	for (int i = 0; i < 600; i++) { /* the other one has it all */
+		fl_bus_member_fetch(w->bus, b.m, w->mem ? 0 : 50, &m, NULL);
+		w->bus->ops->member_assigned(b.m, &two);
+		if (two.ours[0] && two.ours[1] && two.ours[2])
+			break;
+	}
+	assert_true(two.ours[0] && two.ours[1] && two.ours[2]);
+	fl_bus_member_close(w->bus, b.m);
+}
+
+static void a_member_is_asked_for_by_name(void **state)
+{
+	struct world *w = world(state);
+	struct fl_bus_member *m = NULL;
+
+	assert_int_equal(fl_bus_member_open(w->bus, "", "g", &m, NULL), FL_EUSAGE);
+	assert_int_equal(fl_bus_member_open(w->bus, "t", "", &m, NULL), FL_EUSAGE);
+	assert_null(m);
+}
+
 /* --- Kafka alone --- */
 
 static void wake_tells_of_reports_and_messages(void **state)
@@ -429,7 +641,10 @@ static void no_broker_stops_nobody(void **state)
 {
 	struct fl_bus *b = open_kafka("127.0.0.1:1", "t.");
 	struct fl_bus_consumer *c = NULL;
+	struct fl_bus_member *member = NULL;
+	struct fl_bus_msg m;
 	struct fl_err err = { 0 };
+	int ret = 0;
 
 	(void)state;
 	assert_int_equal(fl_bus_produce(b, FL_BUS_CONTROL, "x", fl_span_str("k"), fl_span_str("v"), NULL, 0, 1, NULL), 0);
@@ -438,6 +653,11 @@ static void no_broker_stops_nobody(void **state)
 	assert_int_equal(fl_bus_consumer_open(b, "x", NULL, &c, &err), FL_EUNAVAIL);
 	assert_int_equal(fl_bus_create_topic(b, "x", 1, NULL, &err), FL_EUNAVAIL);
 	assert_int_equal(b->ops->in_flight(b, FL_BUS_CONTROL), 1);
+	assert_int_equal(fl_bus_member_open(b, "x", "g", &member, &err), 0);
+	for (int i = 0; i < 100 && ret == 0; i++)
+		ret = fl_bus_member_fetch(b, member, 100, &m, &err);
+	assert_int_equal(ret, FL_EUNAVAIL);
+	fl_bus_member_close(b, member);
 	fl_bus_close(b);
 }
 
@@ -671,6 +891,11 @@ static void a_delayed_record_outlives_its_door(void **state)
 		cmocka_unit_test_setup_teardown(producers_are_apart, up, down),                     \
 		cmocka_unit_test_setup_teardown(a_report_may_produce, up, down),                    \
 		cmocka_unit_test_setup_teardown(a_missing_topic_is_unavailable, up, down),          \
+		cmocka_unit_test_setup_teardown(a_group_goes_on_from_what_it_committed, up, down),  \
+		cmocka_unit_test_setup_teardown(a_commit_under_way_is_waited_for_at_the_end, up, down), \
+		cmocka_unit_test_setup_teardown(a_paused_member_keeps_what_it_has, up, down),       \
+		cmocka_unit_test_setup_teardown(partitions_go_from_one_member_to_another, up, down), \
+		cmocka_unit_test_setup_teardown(a_member_is_asked_for_by_name, up, down),           \
 		cmocka_unit_test_setup_teardown(misuse_is_refused, up, down)
 
 int main(void)
