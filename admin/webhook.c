@@ -19,7 +19,7 @@
 #include "admin/webhook_mhd.h"
 #include "base/text.h"
 
-enum { DURABLE_MS = 10000, REQUEST_MS = 30000, IDLE_MS = 10000, TICK_MS = 100, RETRY_FULL_S = 1, RETRY_LATE_S = 5 };
+enum { DURABLE_MS = 10000, REQUEST_MS = 30000, IDLE_MS = 10000, TICK_MS = 100, RETRY_FULL_S = 1, RETRY_LATE_S = 5, RETRY_SHUT_S = 60 };
 
 struct table {
 	struct fl_arena arena;
@@ -254,6 +254,8 @@ static void judge(struct request *r, struct MHD_Connection *conn, const char *pa
 		refuse(r, FL_WEBHOOK_UNKNOWN, 0);
 	if (strcmp(method, MHD_HTTP_METHOD_POST) != 0)
 		refuse(r, FL_WEBHOOK_METHOD, 0);
+	if (r->pub.row && r->pub.row->n_secrets == 0)
+		refuse(r, FL_WEBHOOK_SHUT, RETRY_SHUT_S);
 	if (encoding && strcasecmp(encoding, "identity") != 0)
 		refuse(r, FL_WEBHOOK_ENCODING, 0);
 	if (!header(conn, "X-Fireline-Signature") && !header(conn, "X-Hub-Signature-256"))

@@ -23,7 +23,7 @@ enum {
 struct fl_webhook_row {
 	const char *path; /* as it stands in the request line, nothing decoded */
 	struct fl_span secrets[FL_WEBHOOK_SECRETS];
-	size_t n_secrets; /* 0: nobody can sign */
+	size_t n_secrets; /* 0: nobody can sign, and all are told SHUT, so that they send again */
 	void *ctx;
 };
 
@@ -32,6 +32,7 @@ struct fl_webhook_row {
 	X(METHOD, 405, "FL2103", "a webhook is sent by POST")                                      \
 	X(ENCODING, 415, "FL2110", "the body must not be packed: Content-Encoding is not taken")   \
 	X(UNSIGNED, 401, "FL1303", "no signature, or not one that is right for this path and body") \
+	X(SHUT, 503, "FL3103", "this path has no secret that can be used: its operator has to mend that") \
 	X(TOO_LARGE, 413, "FL2102", "the body is over findings.webhook.max_bytes")                 \
 	X(LIMITED, 429, "FL2111", "too many requests from this address")                           \
 	X(FULL, 503, "FL3101", "too much waits already; send it again later")                      \

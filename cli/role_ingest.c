@@ -1,5 +1,5 @@
-/* Role ingest: two threads. The feeds thread fetches, parses and commits feeds, and may be busy for seconds; the main thread takes findings, operator entries and admin requests, so
- * that a big feed never delays a finding. Each has its own store door. */
+/* Role ingest. The feeds thread fetches, parses and commits feeds, and may be busy for seconds; the main thread takes findings, operator entries and admin requests, so that a big feed never
+ * delays a finding. Each has its own store door. Those who receive findings have threads of their own (ingest_sources.c), and hand them to the main thread by the intake. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "cli/call.h"
 #include "cli/context.h"
+#include "cli/ingest_sources.h"
 #include "cli/json.h"
 #include "ingest/ingest.h"
 
@@ -21,6 +22,8 @@ struct role {
 	struct fl_sets sets;
 	struct fl_bus *bus;
 	struct fl_findings_stage *findings;
+	struct fl_intake *intake;
+	struct fl_sources *sources;
 	struct fl_store_watch watch;
 	/* feeds */
 	struct fl_loop feeds_loop;
@@ -346,7 +349,8 @@ static void do_status(struct fl_call *c)
 	pthread_mutex_unlock(&c->r->lock);
 	fl_findings_status(c->r->findings, &s);
 	fl_json_answer(c->res,
-		       json_pack("{s:s, s:s, s:o, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:I, s:I, s:s, s:s, s:s}}", "role", "ingest", "entries_problem", entries, "feeds", feeds_json(c->r), "findings",
+		       json_pack("{s:s, s:s, s:o, s:o, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:I, s:I, s:s, s:s, s:s}}", "role", "ingest", "entries_problem", entries, "feeds",
+				 feeds_json(c->r), "sources", fl_sources_json(c->r->sources), "findings",
 				 "accepted", (json_int_t)s.accepted, "duplicate", (json_int_t)s.duplicate, "sample", (json_int_t)s.sample, "low_severity",
 				 (json_int_t)s.low_severity, "no_domain", (json_int_t)s.no_domain, "ignored", (json_int_t)s.ignored, "protected", (json_int_t)s.protected, "malformed",
 				 (json_int_t)s.malformed, "withdrawn", (json_int_t)s.withdrawn, "expired", (json_int_t)s.expired, "clock_skewed",
@@ -362,6 +366,7 @@ static void get_status(void *ctx, const struct fl_admin_request *req, struct fl_
 static void do_metrics(struct fl_call *c)
 {
 	fl_findings_metrics(c->r->findings, &c->res->body);
+	fl_sources_metrics(c->r->sources, &c->res->body);
 	pthread_mutex_lock(&c->r->lock);
 	fl_buf_add(&c->res->body, c->r->snap_metrics.p, c->r->snap_metrics.n);
 	pthread_mutex_unlock(&c->r->lock);
@@ -422,6 +427,11 @@ static void reload(struct role *r)
 		FL_LOG(FL_LOG_ERROR, "reload failed; restart this role");
 		return;
 	}
+	if (!fl_sources_reload(r->sources, next)) {
+		FL_LOG(FL_LOG_ERROR, "sources of findings are busy and keep the old configuration; restart this role");
+		r->cfg = next;
+		return;
+	}
 	fl_config_free(r->cfg);
 	r->cfg = next;
 	FL_LOG(FL_LOG_NOTICE, "configuration reloaded");
@@ -437,6 +447,11 @@ static void open_state(struct role *r)
 	mkdir(r->cfg->state, 0750);
 	if (fl_disk_posix_open(folder, &r->state, &err) < 0)
 		FL_LOG(FL_LOG_WARN, "documents of feeds are not kept, each fetch takes all of them", FL_F_STR("why", err.text));
+}
+
+static void findings_wait(void *ctx)
+{
+	fl_loop_kick(&((struct role *)ctx)->loop);
 }
 
 static int open_all(struct role *r, struct fl_err *err)
@@ -464,7 +479,12 @@ static int open_all(struct role *r, struct fl_err *err)
 	if (ret == 0)
 		ret = fl_ingest_open(&ic, &r->feeds, err);
 	if (ret == 0)
+		ret = fl_intake_open(findings_wait, r, &r->intake, err);
+	fc.intake = r->intake;
+	if (ret == 0)
 		ret = fl_findings_open(&fc, &r->findings, err);
+	if (ret == 0)
+		ret = fl_sources_open(r->cfg, r->intake, &r->sources, err);
 	if (ret == 0)
 		ret = fl_context_admin(r->cfg, "ingest", routes, sizeof(routes) / sizeof(routes[0]), r, &r->admin, err);
 	return ret;
@@ -478,7 +498,11 @@ static void close_all(struct role *r)
 	}
 	if (r->admin)
 		fl_admin_close(r->admin);
+	if (r->intake)
+		fl_intake_close(r->intake); /* what waits is given back */
+	fl_sources_close(r->sources);
 	fl_findings_close(r->findings);
+	fl_intake_free(r->intake);
 	fl_ingest_close(r->feeds);
 	if (r->http)
 		r->http->ops->close(r->http);

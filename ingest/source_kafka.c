@@ -534,6 +534,16 @@ void fl_kafka_source_status(const struct fl_kafka_source *s, struct fl_source_st
 	snprintf(out->reason, sizeof(out->reason), "%s", why[0] ? why : s->full ? "the intake is full: reading waits" : "");
 }
 
+bool fl_kafka_source_is(const struct fl_kafka_source *s, const struct fl_cfg_findings_source *c)
+{
+	const char *const *a = (const char *const *)&s->core->mapping, *const *b = (const char *const *)&c->mapping;
+	bool same = strcmp(s->core->name, c->name) == 0 && strcmp(s->topic, c->topic) == 0 && strcmp(s->group, c->group) == 0;
+
+	for (size_t i = 0; same && i < sizeof(c->mapping) / sizeof(*a); i++)
+		same = strcmp(a[i] ? a[i] : "", b[i] ? b[i] : "") == 0;
+	return same;
+}
+
 void fl_kafka_source_close(struct fl_kafka_source *s)
 {
 	struct record *r, *next;

@@ -29,6 +29,8 @@ int fl_kafka_source_open(const struct fl_kafka_source_config *c, struct fl_kafka
 /** Polls the bus's control producer too: several sources may share a bus, each step brings all their reports. The bus is used for nothing else. */
 void fl_kafka_source_step(struct fl_kafka_source *s, fl_mono_ns now, fl_mono_ns *wake);
 void fl_kafka_source_status(const struct fl_kafka_source *s, struct fl_source_status *out);
+/** Was it opened with these settings? */
+bool fl_kafka_source_is(const struct fl_kafka_source *s, const struct fl_cfg_findings_source *c);
 /** Leaves the group. What the intake and the producer still have of it is kept until it comes back. */
 void fl_kafka_source_close(struct fl_kafka_source *s);
 /** Reports of dead letters of sources that were closed, before the bus is: their records are freed with them. */

@@ -16,8 +16,8 @@ enum fl_source_state {
 #undef FL_X
 };
 
-/* received = taken + unreadable + empty + what is under way; again is beside that: one document may be tried often. accepted, withdrawn, duplicate and refused are of findings and names, in what was
- * taken. The rest never became a document. */
+/* Of a topic, received = taken + unreadable + empty + what is under way; again is beside that: one document may be tried often, or be sent again. accepted, withdrawn, duplicate and refused are of
+ * findings and names, in what was taken. The rest never became a document. */
 #define FL_SOURCE_COUNTS(X)                                                    \
 	X(RECEIVED, "received")                                                \
 	X(TAKEN, "taken")	    /* durable, and acknowledged */           \

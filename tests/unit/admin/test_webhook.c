@@ -71,7 +71,7 @@ static void set_rows(struct world *w, const char *path, const char *secret)
 
 	row->path = fl_arena_str(&arena, path);
 	row->secrets[0] = fl_span_str(fl_arena_str(&arena, secret));
-	row->n_secrets = 1;
+	row->n_secrets = secret != NULL;
 	row->ctx = fl_arena_str(&arena, "row");
 	assert_int_equal(fl_webhook_rows(w->hook, arena, row, 1), 0);
 }
@@ -522,6 +522,10 @@ static void paths_and_secrets_change(void **state)
 	assert_int_equal(hear(fd, text, sizeof(text)), 202);
 	say(r, 202, "{}");
 	assert_int_equal(hear(old, text, sizeof(text)), 202);
+	set_rows(w, "/new", NULL); /* its file is gone: nobody can sign, and nothing is thrown away */
+	post(fd, "/new", "", "", fl_span_str("{}"));
+	assert_int_equal(hear(fd, text, sizeof(text)), 503);
+	assert_non_null(strcasestr(text, "Retry-After: 60"));
 	close(old);
 	close(fd);
 	down(w);
