@@ -439,6 +439,11 @@ int fl_hooks_open(const struct fl_config *cfg, struct fl_intake *intake, struct 
 	return 0;
 }
 
+unsigned fl_hooks_port(const struct fl_hooks *h)
+{
+	return h->listener ? fl_webhook_port(h->listener) : 0;
+}
+
 void fl_hooks_close(struct fl_hooks *h)
 {
 	if (!h)

@@ -13,5 +13,7 @@ void fl_hooks_look(struct fl_hooks *h);
 /** Any thread; up to max, of all in the configuration. */
 size_t fl_hooks_status(struct fl_hooks *h, struct fl_source_status *out, size_t max);
 void fl_hooks_metrics(struct fl_hooks *h, struct fl_buf *out);
+/** 0: no listener. */
+unsigned fl_hooks_port(const struct fl_hooks *h);
 /** The intake is closed before: what it still gives back may come later than this, and is dropped. */
 void fl_hooks_close(struct fl_hooks *h);

@@ -1,5 +1,4 @@
 /* The listener of webhooks over sockets on loopback: what is refused and how it is said, and that nobody hears 202 before the handler says so. */
-#include <arpa/inet.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -8,7 +7,6 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
@@ -16,8 +14,7 @@
 #include <cmocka.h>
 
 #include "admin/webhook.h"
-#include "base/text.h"
-#include "model/hmac.h"
+#include "tests/support/webhook_client.h"
 
 #define SECRET "sixteen octets or more"
 #define PATH "/v1/findings/soar"
@@ -103,80 +100,6 @@ static void down(struct world *w)
 	free(w);
 }
 
-/* --- a client --- */
-
-static int dial(struct world *w)
-{
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)fl_webhook_port(w->hook)), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	struct timeval patience = { 20, 0 };
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	assert_true(fd >= 0);
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
-	return fd;
-}
-
-static void put(int fd, const void *p, size_t n)
-{
-	for (size_t at = 0; at < n;) {
-		ssize_t k = send(fd, (const char *)p + at, n - at, MSG_NOSIGNAL);
-
-		if (k <= 0)
-			return; /* the other side has had enough */
-		at += (size_t)k;
-	}
-}
-
-static void put_text(int fd, const char *s)
-{
-	put(fd, s, strlen(s));
-}
-
-/* One response: its status, 0: none came. text: head and body. */
-static int hear(int fd, char *text, size_t cap)
-{
-	size_t n = 0;
-	char *end = NULL, *length;
-	int status = 0;
-
-	while (n + 1 < cap) {
-		ssize_t k = recv(fd, text + n, cap - 1 - n, 0);
-
-		if (k <= 0)
-			break;
-		n += (size_t)k;
-		text[n] = '\0';
-		end = strstr(text, "\r\n\r\n");
-		length = end ? strcasestr(text, "content-length:") : NULL;
-		if (end && n >= (size_t)(end + 4 - text) + (length ? strtoul(length + 15, NULL, 10) : 0))
-			break;
-	}
-	text[n] = '\0';
-	if (end)
-		sscanf(text, "HTTP/1.1 %d", &status);
-	return status;
-}
-
-static const char *sign(const char *secret, struct fl_span body, char out[128])
-{
-	uint8_t mac[32];
-	char hex[65];
-
-	fl_hmac_sha256(fl_span_str(secret), &body, 1, mac);
-	snprintf(out, 128, "sha256=%s", fl_hex(mac, 32, hex));
-	return out;
-}
-
-static void post(int fd, const char *path, const char *secret, const char *headers, struct fl_span body)
-{
-	char head[1024], sig[128];
-
-	snprintf(head, sizeof(head), "POST %s HTTP/1.1\r\nHost: x\r\nX-Fireline-Signature: %s\r\nContent-Length: %zu\r\n%s\r\n", path, sign(secret, body, sig), body.n, headers);
-	put_text(fd, head);
-	put(fd, body.p, body.n);
-}
-
 static int handed(struct world *w, int want)
 {
 	int n = 0;
@@ -212,7 +135,7 @@ static void no_answer_before_the_handlers(void **state)
 	struct fl_webhook_request *r;
 	struct timeval soon = { 0, 300000 }, patience = { 20, 0 };
 	char text[4096];
-	int fd = dial(w);
+	int fd = dial(fl_webhook_port(w->hook));
 
 	(void)state;
 	for (int i = 0; i < 3; i++) { /* on one connection */
@@ -235,7 +158,7 @@ static void an_answer_may_come_at_once(void **state)
 {
 	struct world *w = up((struct fl_webhook_config){ 0 });
 	char text[4096];
-	int fd = dial(w);
+	int fd = dial(fl_webhook_port(w->hook));
 
 	(void)state;
 	w->at_once = true;
@@ -255,7 +178,7 @@ static void many_wait_together(void **state)
 
 	(void)state;
 	for (int i = 0; i < 40; i++) {
-		fds[i] = dial(w);
+		fds[i] = dial(fl_webhook_port(w->hook));
 		post(fds[i], PATH, SECRET, "", fl_span_str("{}"));
 	}
 	assert_int_equal(handed(w, 40), 40);
@@ -272,7 +195,7 @@ static void the_spellings_of_a_signature(void **state)
 {
 	struct world *w = up((struct fl_webhook_config){ 0 });
 	char text[4096], sig[128], head[512], timed[64];
-	int fd = dial(w);
+	int fd = dial(fl_webhook_port(w->hook));
 
 	(void)state;
 	w->at_once = true;
@@ -322,7 +245,7 @@ static void what_is_refused_and_how(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		int fd = dial(w), before = w->refused[rows[i].why], status;
+		int fd = dial(fl_webhook_port(w->hook)), before = w->refused[rows[i].why], status;
 
 		snprintf(head, sizeof(head), "%s %s HTTP/1.1\r\nHost: x\r\n%s%s%sContent-Length: %zu\r\n%s\r\n", rows[i].method, rows[i].path,
 			 rows[i].secret ? "X-Fireline-Signature: " : "", rows[i].secret ? sign(rows[i].secret, rows[i].body, sig) : "", rows[i].secret ? "\r\n" : "",
@@ -348,7 +271,7 @@ static void too_large_is_said_before_the_body_comes(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		int fd = dial(w);
+		int fd = dial(fl_webhook_port(w->hook));
 
 		snprintf(head, sizeof(head), "POST %s HTTP/1.1\r\nHost: x\r\nX-Fireline-Signature: %s\r\n%s\r\n", PATH, sign(SECRET, fl_span_str(""), sig), rows[i]);
 		put_text(fd, head);
@@ -364,7 +287,7 @@ static void chunked_bodies(void **state)
 	struct fl_webhook_request *r;
 	static char piece[2048 + 16], text[4096];
 	char head[512], sig[128];
-	int fd = dial(w);
+	int fd = dial(fl_webhook_port(w->hook));
 
 	(void)state;
 	snprintf(head, sizeof(head), "POST %s HTTP/1.1\r\nHost: x\r\nX-Fireline-Signature: %s\r\nTransfer-Encoding: chunked\r\n\r\n", PATH,
@@ -386,7 +309,7 @@ static void chunked_bodies(void **state)
 	put_text(fd, "0\r\n\r\n");
 	assert_int_equal(hear(fd, text, sizeof(text)), 413);
 	close(fd);
-	fd = dial(w);
+	fd = dial(fl_webhook_port(w->hook));
 	put_text(fd, head);
 	for (int i = 0; i < 2000; i++)
 		put(fd, piece, 5 + 2048 + 2);
@@ -400,7 +323,7 @@ static void who_is_slow_is_cut_off(void **state)
 {
 	struct world *w = up((struct fl_webhook_config){ .request_ms = 300, .idle_ms = 1000 });
 	char text[4096], head[512], sig[128];
-	int fd = dial(w), still = 0;
+	int fd = dial(fl_webhook_port(w->hook)), still = 0;
 
 	(void)state;
 	/* octet by octet: each is soon enough, all of them are not */
@@ -412,11 +335,11 @@ static void who_is_slow_is_cut_off(void **state)
 	assert_int_not_equal(hear(fd, text, sizeof(text)), 202);
 	close(fd);
 	/* and one that says nothing at all */
-	fd = dial(w);
+	fd = dial(fl_webhook_port(w->hook));
 	assert_int_equal(recv(fd, text, sizeof(text), 0), 0);
 	close(fd);
 	/* what waits for the handler is not slow */
-	fd = dial(w);
+	fd = dial(fl_webhook_port(w->hook));
 	post(fd, PATH, SECRET, "", fl_span_str("{}"));
 	assert_int_equal(handed(w, 1), 1);
 	usleep(700000);
@@ -430,7 +353,7 @@ static void late_is_not_durable(void **state)
 {
 	struct world *w = up((struct fl_webhook_config){ .durable_ms = 200 });
 	char text[4096];
-	int fd = dial(w);
+	int fd = dial(fl_webhook_port(w->hook));
 
 	(void)state;
 	post(fd, PATH, SECRET, "", fl_span_str("{}"));
@@ -456,7 +379,7 @@ static void a_sender_that_goes_away(void **state)
 	for (int i = 0; i < 20; i++) {
 		struct linger now = { 1, 0 };
 
-		fd = dial(w);
+		fd = dial(fl_webhook_port(w->hook));
 		post(fd, PATH, SECRET, "", fl_span_str("{}"));
 		assert_int_equal(handed(w, i + 1), i + 1);
 		if (i % 2)
@@ -465,10 +388,10 @@ static void a_sender_that_goes_away(void **state)
 	}
 	while (w->n)
 		say(pop(w), 202, "{}");
-	fd = dial(w); /* in the middle of its body */
+	fd = dial(fl_webhook_port(w->hook)); /* in the middle of its body */
 	put_text(fd, "POST " PATH " HTTP/1.1\r\nHost: x\r\nX-Fireline-Signature: x\r\nContent-Length: 100\r\n\r\n{");
 	close(fd);
-	fd = dial(w);
+	fd = dial(fl_webhook_port(w->hook));
 	post(fd, PATH, SECRET, "", fl_span_str("{}"));
 	say(pop(w), 202, "{}");
 	assert_int_equal(hear(fd, text, sizeof(text)), 202);
@@ -480,7 +403,7 @@ static void the_rate_of_an_address(void **state)
 {
 	struct world *w = up((struct fl_webhook_config){ .rate = 2 });
 	char text[4096];
-	int fd = dial(w), status = 202, n;
+	int fd = dial(fl_webhook_port(w->hook)), status = 202, n;
 
 	(void)state;
 	w->at_once = true;
@@ -506,7 +429,7 @@ static void paths_and_secrets_change(void **state)
 	struct world *w = up((struct fl_webhook_config){ 0 });
 	struct fl_webhook_request *r;
 	char text[4096];
-	int old = dial(w), fd = dial(w);
+	int old = dial(fl_webhook_port(w->hook)), fd = dial(fl_webhook_port(w->hook));
 
 	(void)state;
 	post(old, PATH, SECRET, "", fl_span_str("{}"));
@@ -539,7 +462,7 @@ static void it_ends_with_requests_under_way(void **state)
 
 	(void)state;
 	for (int i = 0; i < 8; i++) {
-		fds[i] = dial(w);
+		fds[i] = dial(fl_webhook_port(w->hook));
 		if (i < 5)
 			post(fds[i], PATH, SECRET, "", fl_span_str("{}"));
 		else
