@@ -48,6 +48,16 @@ static void judge_feeds(json_t *problems, const json_t *ingest)
 		problem(problems, "findings", "", "%s", fl_str(findings, "problem"));
 }
 
+static void judge_sources(json_t *problems, const json_t *ingest)
+{
+	const json_t *sources = json_object_get(ingest, "sources"), *s;
+	size_t i;
+
+	json_array_foreach (sources, i, s)
+		if (strcmp(fl_str(s, "state"), "degraded") == 0 || strcmp(fl_str(s, "state"), "failed") == 0)
+			problem(problems, "findings", "", "%s source %s %s: %s", fl_str(s, "type"), fl_str(s, "name"), fl_str(s, "state"), fl_str(s, "reason"));
+}
+
 static void judge_publish(json_t *problems, const json_t *publish)
 {
 	const json_t *lists = json_object_get(publish, "lists"), *l;
@@ -100,6 +110,7 @@ json_t *fl_verdict_join(json_t *take_roles, json_t *take_orphans)
 		if (json_is_null(role))
 			problem(problems, "role", "is it running?", "role %s does not answer", name);
 	judge_feeds(problems, json_object_get(take_roles, "ingest"));
+	judge_sources(problems, json_object_get(take_roles, "ingest"));
 	judge_publish(problems, json_object_get(take_roles, "publish"));
 	judge_enforce(problems, json_object_get(take_roles, "enforce"));
 	json_array_foreach (json_object_get(take_orphans, "lists"), i, o)

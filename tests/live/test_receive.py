@@ -174,6 +174,8 @@ def test_webhook_tls_and_secrets(shared):
             f.write("short\n")
         wait_until(lambda: source(w, "soar")["state"] == "failed", 20, "a secret that cannot be used is said")
         assert post(w, plain(5), context=tls)[0] == 503
+        rc, out, _ = w.cli("status")
+        assert rc == 3 and "soar" in out, (rc, out)
         with open(w.secret, "w") as f:
             f.write(new + "\n")
         w.config["findings"]["sources"].append({"name": "second", "type": "webhook", "path": "/second", "hmac_secret_file": w.secret})
