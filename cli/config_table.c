@@ -196,7 +196,7 @@ const struct fl_key fl__keys[] = {
 	{ "findings.sources[].done", FL_KEY_WORD, AT(fl_cfg_findings_source, done_move), .words = done_words, .dflt = "move",
 	  .help = "directory: what becomes of a file that was taken: moved to done/, or deleted." },
 	{ "findings.sources[].hmac_secret_file", FL_KEY_PATH, AT(fl_cfg_findings_source, hmac_secret_file), .dflt = "",
-	  .help = "webhook: file that holds the secret of the sender's HMAC-SHA256 signature." },
+	  .help = "webhook: file that holds the secret of the sender's HMAC-SHA256 signature, 16 octets at least; several, one a line, while it is changed." },
 	{ "findings.sources[].topic", FL_KEY_STRING, AT(fl_cfg_findings_source, topic), .dflt = "", .help = "kafka: the topic, without fireline's prefix." },
 	{ "findings.sources[].group", FL_KEY_STRING, AT(fl_cfg_findings_source, group), .dflt = "fireline-findings", .help = "kafka: the consumer group." },
 	{ "findings.sources[].mapping", FL_KEY_MAP, .help = "kafka, webhook: where the fields of a record of another shape stand; JSON pointers." },
