@@ -7,6 +7,8 @@
  * What ends after the leap is watched again, and does not wait with them (docs/decisions/expiry.md). Start at fl__claims_expire(). */
 #include "ingest/findings_int.h"
 
+#define DAY_US (INT64_C(86400) * FL_US_PER_S)
+
 enum { DUE_MAX = 1000, WAIT_ABOVE = 100, WAIT_PERCENT = 30 };
 
 /* A claim expires when both the local clock and the store's are past it; clocks far apart expire nothing, and status says so. */
@@ -136,6 +138,7 @@ static void retain(struct fl_findings_stage *f, struct fl_claim_set *s, fl_mono_
 		return;
 	s->retain_at = now + 600 * FL_NS_PER_S;
 	fl_source_retain(f->c.sets, &s->lease, &gone, NULL);
+	fl_claims_trim(f->c.sets, s->source, fl_now_unix(f->c.clock) - 400 * DAY_US, &s->trim_at, NULL);
 }
 
 void fl__claims_expire(struct fl_findings_stage *f, fl_mono_ns now)

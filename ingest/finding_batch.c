@@ -10,7 +10,7 @@
 
 #include "base/text.h"
 
-enum { CLAIMS_A_VERSION = 1000, TYPE_SHOWN = 80 };
+enum { CLAIMS_A_VERSION = 1000, FINDING_ID = sizeof(((struct fl_claim *)0)->finding), TYPE_SHOWN = 80 };
 
 /* One claim of one document. Several of a batch may say something of the same claim. */
 struct word {
@@ -19,6 +19,8 @@ struct word {
 	enum fl_finding_action action;
 	struct fl_intake_item *item;
 	size_t order;
+	size_t said; /* the finding's word that it is part of */
+	bool moved;  /* no document names it: an update of its finding takes it back */
 };
 
 /* The words about one claim: v[0..n-1], in the order that they came; newest is what they come to. */
@@ -30,6 +32,7 @@ struct slot {
 	int ret;    /* 0, or why it could not be done */
 	struct fl_err err;
 	struct fl_claim stored; /* of a known one */
+	const struct fl_finding_said *said;
 };
 
 struct batch {
@@ -37,6 +40,8 @@ struct batch {
 	struct fl_arena arena;
 	struct word **words;
 	size_t n, cap;
+	struct fl_finding_said *said; /* in the order of the documents */
+	size_t n_said, said_cap;
 	struct slot *slots;
 	size_t n_slots;
 };
@@ -83,8 +88,6 @@ static void count_refused(struct fl_findings_stage *f, enum fl_drop why)
 	case FL_DROP_IGNORED:
 		f->s.ignored++;
 		break;
-	case FL_DROP_PROTECTED: /* say_protected */
-		break;
 	default:
 		f->s.malformed++;
 	}
@@ -116,21 +119,82 @@ static const char *shown_type(const struct fl_finding *fi, char out[TYPE_SHOWN])
 	return fl_printable(fl_span_str(fi->type && fi->type[0] ? fi->type : "finding"), out, TYPE_SHOWN);
 }
 
-/* Names that would block what is protected make no claim, whatever else the finding names. */
-static void say_protected(struct fl_findings_stage *f, const struct fl_finding *fi, const struct fl_finding_claims *claims, struct fl_finding_outcome *out)
+static int said_add(struct batch *b, struct fl_intake_item *it, const struct fl_finding *fi, const char *finding, size_t n)
 {
-	char name[FL_NAME_TEXT], protected[FL_NAME_TEXT], type[TYPE_SHOWN];
+	if (b->n_said == b->said_cap) {
+		size_t cap = b->said_cap ? b->said_cap * 2 : 64;
+		struct fl_finding_said *v = realloc(b->said, cap * sizeof(*v));
 
-	for (size_t i = 0; i < claims->n_held; i++) {
-		const struct fl_finding_held *h = &claims->held[i];
-
-		if (!h->protects)
-			continue;
-		f->s.protected++;
-		out->refused += claims->n > 0;
-		snprintf(out->reason, sizeof(out->reason), "%s: %.70s would block the protected name %.70s", shown_type(fi, type), fl_rkey_to_text(fl_rkey_span(&h->claim.key), name),
-			 fl_rkey_to_text(fl_rkey_span(&h->protects->key), protected));
+		if (!v)
+			return FL_ENOMEM;
+		b->said = v;
+		b->said_cap = cap;
 	}
+	b->said[b->n_said] = (struct fl_finding_said){ .source = it->source, .finding = fl_arena_str(&b->arena, finding), .updated_at = fi->updated_at,
+						       .archived = fi->archived, .first = b->n, .n = n, .tag = it };
+	return b->said[b->n_said++].finding ? 0 : FL_ENOMEM;
+}
+
+/* As claims carry it. False: it is too long for any claim to have it. */
+static bool finding_id(const struct fl_finding *fi, char out[FINDING_ID])
+{
+	struct fl_claim like = { 0 };
+	bool fits = fi->id && strlen(fi->id) < FINDING_ID;
+
+	if (fits)
+		memcpy(like.finding, fi->id, strlen(fi->id) + 1);
+	fl_claim_id(&like);
+	memcpy(out, like.finding, FINDING_ID);
+	return fits;
+}
+
+/* An archived finding takes back all of its claims, also when it names nothing any more. */
+static int take_archived(struct batch *b, struct fl_intake_item *it, const struct fl_finding *fi)
+{
+	char id[FINDING_ID];
+
+	return finding_id(fi, id) && !it->dry_run ? said_add(b, it, fi, id, 0) : 0;
+}
+
+static void say_quarantined(const struct fl_claim *c, struct fl_finding_outcome *out)
+{
+	char name[FL_NAME_TEXT], type[TYPE_SHOWN];
+
+	out->refused++;
+	snprintf(out->reason, sizeof(out->reason), "%s: %.70s %.100s", fl_printable(fl_span_str(c->type[0] ? c->type : "finding"), type, sizeof(type)),
+		 fl_rkey_to_text(fl_rkey_span(&c->key), name), c->reason);
+}
+
+static int take_claim(struct batch *b, struct word *w, const struct fl_claim *c)
+{
+	struct fl_finding_outcome *out = &w->item->outcome;
+
+	w->claim = *c;
+	memcpy(w->claim.source, w->set->source, sizeof(w->claim.source));
+	fl_claim_id(&w->claim);
+	if (!w->item->dry_run)
+		return word_add(b, w);
+	if (w->claim.state == FL_CLAIM_QUARANTINED)
+		say_quarantined(&w->claim, out);
+	else
+		out->accepted++;
+	return 0;
+}
+
+/* Names that would block what is protected wait for a person, whatever else the finding names. */
+static int take_held(struct batch *b, struct word *w, const struct fl_finding_claims *claims)
+{
+	int ret = 0;
+
+	for (size_t i = 0; ret == 0 && i < claims->n_held; i++) {
+		struct fl_claim c = claims->held[i].claim;
+
+		if (!claims->held[i].protects)
+			continue;
+		fl__claim_quarantine(&c, claims->held[i].protects);
+		ret = take_claim(b, w, &c);
+	}
+	return ret;
 }
 
 static int take_finding(struct batch *b, struct fl_intake_item *it, const struct fl_finding *fi)
@@ -139,36 +203,35 @@ static int take_finding(struct batch *b, struct fl_intake_item *it, const struct
 	struct fl_finding_outcome *out = &it->outcome;
 	struct fl_finding_claims claims = { 0 };
 	struct word w = { .item = it };
-	char set[FL_SET_NAME], type[TYPE_SHOWN];
+	char set[FL_SET_NAME], type[TYPE_SHOWN], id[FINDING_ID];
 	uint32_t domains = fi->n_domains ? fi->n_domains : 1;
+	size_t waiting = 0; /* names that are protected */
 	int ret = fl_finding_claims(f->c.names, fi, &f->policy, it->source, fl_now_unix(f->c.clock), &b->arena, &claims, &out->tally);
 
 	if (ret < 0)
 		return ret;
 	out->domains += domains;
-	if (claims.n == 0) {
+	for (size_t i = 0; i < claims.n_held; i++)
+		waiting += claims.held[i].protects != NULL;
+	if (claims.n + waiting == 0) {
 		out->refused++;
 		snprintf(out->reason, sizeof(out->reason), "%s: %s", shown_type(fi, type), fl_drop_text(claims.why));
 		count_refused(f, claims.why);
+		return fi->archived ? take_archived(b, it, fi) : 0;
 	}
-	say_protected(f, fi, &claims, out);
-	if (claims.n == 0)
-		return 0;
 	w.action = claims.action;
 	w.set = fl_config_finding_set(f->c.cfg, it->source, fl_finding_action_word(claims.action), claims.into, set) ? fl__claim_set(f, set, claims.into) : NULL;
 	if (!w.set)
 		return fl_err_set(&it->err, FL_ELIMIT, "findings source '%s': over %d sets", it->source, FL_CLAIM_SETS_MAX);
 	memcpy(out->list, w.set->list, sizeof(out->list));
-	for (size_t i = 0; ret == 0 && i < claims.n; i++) {
-		if (it->dry_run) {
-			out->accepted++;
-			continue;
-		}
-		w.claim = claims.v[i];
-		memcpy(w.claim.source, set, strlen(set) + 1);
-		fl_claim_id(&w.claim);
-		ret = word_add(b, &w);
-	}
+	w.said = b->n_said;
+	finding_id(fi, id);
+	if (!it->dry_run)
+		ret = said_add(b, it, fi, id, claims.n + waiting);
+	for (size_t i = 0; ret == 0 && i < claims.n; i++)
+		ret = take_claim(b, &w, &claims.v[i]);
+	if (ret == 0)
+		ret = take_held(b, &w, &claims);
 	return ret;
 }
 
@@ -191,7 +254,7 @@ static void take_document(struct batch *b, struct fl_intake_item *it)
 						    .reason = m->reason, .updated_at = m->updated_at, .archived = m->archived };
 	const struct fl_finding_options opt = { .mapping = &mapping };
 	struct fl_findings found = { 0 };
-	size_t before = b->n;
+	size_t before = b->n, said_before = b->n_said;
 
 	memset(&it->outcome, 0, sizeof(it->outcome));
 	memset(&it->err, 0, sizeof(it->err));
@@ -206,9 +269,39 @@ static void take_document(struct batch *b, struct fl_intake_item *it)
 	}
 	if (it->ret < 0) {
 		b->n = before; /* all of a document or nothing */
+		b->n_said = said_before;
 		if (!it->err.text[0])
 			fl_err_set(&it->err, it->ret, "%s", fl_code_text(it->ret));
 	}
+}
+
+/* --- what updates take back --- */
+
+static bool said_names(void *ctx, size_t i, const char *claim_id)
+{
+	const struct batch *b = ctx;
+	const struct fl_finding_said *s = &b->said[i];
+
+	for (size_t k = s->first; k < s->first + s->n; k++)
+		if (strcmp(b->words[k]->claim.id, claim_id) == 0)
+			return true;
+	return false;
+}
+
+/* Claims that no document names any more become words of the document that took them back. */
+static int add_moves(struct batch *b, struct fl_err *err)
+{
+	struct fl_finding_moved *v = NULL;
+	size_t n = 0;
+	int ret = b->n_said ? fl__finding_moves(b->f, b->said, b->n_said, said_names, b, &b->arena, &v, &n, err) : 0;
+
+	for (size_t i = 0; ret == 0 && i < n; i++) {
+		struct word w = { .claim = v[i].claim, .set = v[i].set, .item = (struct fl_intake_item *)v[i].by->tag, .said = (size_t)(v[i].by - b->said), .moved = true };
+
+		w.action = strstr(v[i].set->source, ".alert") ? FL_FINDING_ALERT : FL_FINDING_BLOCK;
+		ret = word_add(b, &w);
+	}
+	return ret;
 }
 
 /* --- words to slots --- */
@@ -241,6 +334,7 @@ static int make_slots(struct batch *b)
 			if (!nothing_new(&s->newest->claim, &b->words[k]->claim))
 				s->newest = b->words[k];
 		s->n = k - i;
+		s->said = &b->said[s->newest->said];
 	}
 	return 0;
 }
@@ -252,6 +346,7 @@ static bool judge(void *ctx, size_t i, const struct fl_claim_view *view, struct 
 {
 	struct slot *s = (struct slot *)ctx + i;
 	const struct fl_claim *stored = view->stored;
+	bool out = c->state != FL_CLAIM_WITHDRAWN && s->said->dismissed;
 
 	s->ret = 0;
 	s->known = false;
@@ -259,13 +354,17 @@ static bool judge(void *ctx, size_t i, const struct fl_claim_view *view, struct 
 		s->ret = fl_err_set(&s->err, FL_ECORRUPT, "source '%s': a claim on this name in the store is malformed", c->source);
 		return false;
 	}
-	if (!stored)
-		return true;
-	if (nothing_new(stored, c)) {
+	if (stored)
+		fl__claim_keep_word(stored, c);
+	if (s->said->stale || out || (stored && nothing_new(stored, c))) {
 		s->known = true;
-		s->stored = *stored;
+		s->stored = stored ? *stored : *c;
+		if (!stored || out)
+			s->stored.state = out ? FL_CLAIM_DISMISSED : FL_CLAIM_WITHDRAWN;
 		return false;
 	}
+	if (!stored)
+		return true;
 	if (stored->seen_at && stored->seen_at < c->seen_at && c->state != FL_CLAIM_ACTIVE)
 		c->seen_at = stored->seen_at;
 	return true;
@@ -282,6 +381,31 @@ static void tell(struct fl_findings_stage *f, const struct word *w, struct fl_bu
 	fl_buf_u8(b, '}');
 	if (!b->failed)
 		fl_bus_produce(f->c.bus, FL_BUS_CONTROL, FL_TOPIC_FINDINGS, fl_span_str(w->claim.finding), fl_buf_span(b), NULL, 0, 0, NULL);
+}
+
+static void say_news(struct fl_findings_stage *f, const struct word *w, uint64_t version)
+{
+	struct fl_finding_outcome *out = &w->item->outcome;
+	const struct fl_claim *c = &w->claim;
+
+	switch (c->state) {
+	case FL_CLAIM_ACTIVE:
+		out->accepted++;
+		f->s.accepted++;
+		break;
+	case FL_CLAIM_QUARANTINED:
+		f->s.protected++;
+		say_quarantined(c, out);
+		break;
+	default:
+		out->withdrawn++;
+		f->s.withdrawn++;
+	}
+	if (w->moved && out->version)
+		return;
+	memcpy(out->source, w->set->source, sizeof(out->source));
+	memcpy(out->list, w->set->list, sizeof(out->list));
+	out->version = version;
 }
 
 /* What one word came to, in its document's outcome. */
@@ -302,13 +426,7 @@ static void say(struct fl_findings_stage *f, const struct slot *s, const struct 
 			snprintf(out->reason, sizeof(out->reason), "%s: it is %s, and this is no later word of it", c->type[0] ? c->type : "finding",
 				 fl_claim_state_word(by->state));
 	} else {
-		bool active = c->state == FL_CLAIM_ACTIVE;
-
-		*(active ? &out->accepted : &out->withdrawn) += 1;
-		*(active ? &f->s.accepted : &f->s.withdrawn) += 1;
-		memcpy(out->source, w->set->source, sizeof(out->source));
-		memcpy(out->list, w->set->list, sizeof(out->list));
-		out->version = version;
+		say_news(f, w, version);
 	}
 }
 
@@ -366,21 +484,28 @@ void fl_findings_take(struct fl_findings_stage *f, struct fl_intake_item *first)
 {
 	struct batch b = { .f = f };
 	struct fl_intake_item *next;
+	struct fl_err err = { 0 };
 	int ret;
 
 	for (struct fl_intake_item *it = first; it; it = it->next)
 		take_document(&b, it);
-	ret = make_slots(&b);
+	ret = add_moves(&b, &err);
+	if (ret == 0)
+		ret = make_slots(&b);
 	if (ret == 0)
 		commit_all(&b);
-	for (size_t i = 0; ret < 0 && i < b.n; i++)
-		b.words[i]->item->ret = fl_err_set(&b.words[i]->item->err, ret, "out of memory");
+	for (size_t i = 0; ret < 0 && i < b.n_said; i++) {
+		struct fl_intake_item *it = (struct fl_intake_item *)b.said[i].tag;
+
+		it->ret = fl_err_set(&it->err, ret, "%s", err.text[0] ? err.text : fl_code_text(ret));
+	}
 	for (struct fl_intake_item *it = first; it; it = next) {
 		next = it->next; /* done gives the item away */
 		it->done(it->ctx, it);
 	}
 	free(b.slots);
 	free(b.words);
+	free(b.said);
 	fl_arena_done(&b.arena);
 }
 

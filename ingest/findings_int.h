@@ -25,6 +25,7 @@ struct fl_claim_set {
 	bool leased, head_known;
 	struct fl_head head;
 	fl_mono_ns retain_at;
+	uint64_t trim_at; /* how far its list of claims was looked through for those that are no more */
 	struct fl_expiry_watch expiry;
 };
 
@@ -72,3 +73,34 @@ int fl__claims_commit(struct fl_findings_stage *f, const struct fl_claim_batch *
 void fl__claims_expire(struct fl_findings_stage *f, fl_mono_ns now);
 /** Directory sources. Returns true when there was a file. */
 bool fl__findings_directories(struct fl_findings_stage *f);
+
+/* --- the life of a finding (finding_moves.c, finding_life.c) --- */
+
+/* What one document said of one finding. */
+struct fl_finding_said {
+	const char *source;  /* a findings source, or "cli" */
+	const char *finding; /* its id, as claims carry it */
+	fl_unix_us updated_at;
+	bool archived;
+	size_t first, n; /* its claims, in the stage's own numbering */
+	const void *tag; /* the caller's: the document */
+	/* what it comes to */
+	bool stale; /* a later word of this finding is known: these claims are not news */
+	bool dismissed; /* a person dismissed the finding: what it claims anew stays out too */
+};
+/* A claim that an update takes back, since the finding names it no more. */
+struct fl_finding_moved {
+	struct fl_claim claim; /* withdrawn */
+	struct fl_claim_set *set;
+	const struct fl_finding_said *by;
+};
+/** Which claims of the store these documents take back, and which of the documents are too old to say anything: by what each finding has in all sets of its source. names(ctx, i, claim): does
+ * said[i] claim this id? In arena. Reads the store, in two round trips. */
+int fl__finding_moves(struct fl_findings_stage *f, struct fl_finding_said *said, size_t n, bool (*names)(void *ctx, size_t i, const char *claim_id), void *ctx,
+		      struct fl_arena *arena, struct fl_finding_moved **out, size_t *n_out, struct fl_err *err);
+/** Is the set, by its name, of this findings source: SOURCE.block, SOURCE.alert, or one of these and a list? */
+bool fl__set_of_source(const char *set, const char *source);
+/** What a person said of the claim that is stored holds for the one that takes its place: an end that was moved out, a protected name that was let in. */
+void fl__claim_keep_word(const struct fl_claim *stored, struct fl_claim *next);
+/** The claim becomes quarantined, since it would block this. */
+void fl__claim_quarantine(struct fl_claim *c, const struct fl_protected_name *protects);

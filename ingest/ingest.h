@@ -166,6 +166,37 @@ int fl_source_purge(struct fl_findings_stage *f, const char *source, const char 
  * returns 0. FL_ENOTFOUND: nothing of this list waits. FL_EUNAVAIL: the store is away, or the clocks are apart; what has not left waits on. */
 int fl_expiry_approve(struct fl_findings_stage *f, const char *list, const char *actor, const char *reason, uint64_t *expired, struct fl_err *err);
 
+/* What a person says of a finding's claims. */
+enum fl_claim_op {
+	FL_CLAIM_DISMISS, /* out, and so over later updates of the finding */
+	FL_CLAIM_RESTORE, /* takes a dismissal back */
+	FL_CLAIM_EXTEND,  /* another end, of what is active */
+	FL_CLAIM_APPROVE, /* lets in what was quarantined */
+	FL_CLAIM_OPS
+};
+/** "dismiss", "restore", "extend", "approve". */
+const char *fl_claim_op_word(enum fl_claim_op op);
+struct fl_claim_request {
+	enum fl_claim_op op;
+	const char *id;	  /* of a finding: all its claims; of a claim; or the beginning of one (fl_claims_find) */
+	fl_unix_us until; /* extend; 0: no end */
+	const char *actor, *reason;
+	bool dry_run;
+};
+struct fl_claim_change {
+	struct fl_claim before, after;
+	const char *list;
+	uint64_t version; /* of its source, that has it; 0: dry run */
+};
+struct fl_claim_answer {
+	struct fl_claim_change *v; /* in arena */
+	size_t n;
+	size_t others; /* claims of the finding that are as they were */
+};
+/** One version a set. Durable when it returns 0. FL_ENOTFOUND; FL_EUSAGE: the beginning of several ids, no reason, an end that is past; FL_EREFUSED: no claim of it can be changed like this,
+ * why in err; FL_EUNAVAIL and the like: what was not changed stays as it was, say it again. Dismissing what is dismissed is 0 and changes nothing. */
+int fl_findings_decide(struct fl_findings_stage *f, const struct fl_claim_request *r, struct fl_arena *arena, struct fl_claim_answer *out, struct fl_err *err);
+
 struct fl_findings_status {
 	uint64_t accepted, duplicate, sample, low_severity, no_domain, ignored, protected, malformed, withdrawn, expired;
 	bool clock_skewed;	 /* local and store clock more than 60 s apart: nothing expires */

@@ -7,18 +7,29 @@
 
 #include <math.h>
 
-enum { CLAIM_MAX = 64 * 1024, CLAIM_STATES = FL_CLAIM_EXPIRED + 1 };
+enum { CLAIM_MAX = 64 * 1024 };
 
-static const char *const states[CLAIM_STATES] = {
+static const char *const states[FL_CLAIM_STATES] = {
 	[FL_CLAIM_ACTIVE] = "active",
 	[FL_CLAIM_WITHDRAWN] = "withdrawn",
 	[FL_CLAIM_DISMISSED] = "dismissed",
 	[FL_CLAIM_EXPIRED] = "expired",
+	[FL_CLAIM_QUARANTINED] = "quarantined",
 };
 
 const char *fl_claim_state_word(enum fl_claim_state s)
 {
-	return (unsigned)s < CLAIM_STATES ? states[s] : "unknown";
+	return (unsigned)s < FL_CLAIM_STATES ? states[s] : "unknown";
+}
+
+bool fl_claim_state_of(const char *word, enum fl_claim_state *out)
+{
+	for (unsigned i = 0; i < FL_CLAIM_STATES; i++)
+		if (strcmp(word, states[i]) == 0) {
+			*out = (enum fl_claim_state)i;
+			return true;
+		}
+	return false;
 }
 
 void fl_claim_id(struct fl_claim *c)
@@ -94,13 +105,8 @@ static void get_state(struct fl__json_rd *r, enum fl_claim_state *out)
 	char word[16] = "";
 
 	fl__json_get_str(r, "state", word, sizeof(word));
-	for (unsigned i = 0; !r->bad && i < CLAIM_STATES; i++) {
-		if (strcmp(word, states[i]) == 0) {
-			*out = (enum fl_claim_state)i;
-			return;
-		}
-	}
-	fl__json_bad(r, "state", "is no state");
+	if (!r->bad && !fl_claim_state_of(word, out))
+		fl__json_bad(r, "state", "is no state");
 }
 
 static void get_claim(struct fl__json_rd *r, struct fl_claim *c)

@@ -25,8 +25,12 @@ struct fl_finding {
 	uint32_t n_threat_lists;
 };
 
-enum fl_claim_state { FL_CLAIM_ACTIVE, FL_CLAIM_WITHDRAWN, FL_CLAIM_DISMISSED, FL_CLAIM_EXPIRED };
+/* Only an active claim holds its name. Quarantined: it names what is protected, and waits for a person's word. */
+enum fl_claim_state { FL_CLAIM_ACTIVE, FL_CLAIM_WITHDRAWN, FL_CLAIM_DISMISSED, FL_CLAIM_EXPIRED, FL_CLAIM_QUARANTINED };
+enum { FL_CLAIM_STATES = FL_CLAIM_QUARANTINED + 1 };
 const char *fl_claim_state_word(enum fl_claim_state s);
+/** False when it is no word of a state. */
+bool fl_claim_state_of(const char *word, enum fl_claim_state *out);
 
 struct fl_claim {
 	char id[65]; /* hex of SHA-256 over source, finding id and name: fits every finding id */

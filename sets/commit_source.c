@@ -212,18 +212,21 @@ static void claim_args(struct work *w, struct fl_args *keys, struct fl_args *arg
 
 	for (size_t i = 0; i < w->c->claims.n; i++) {
 		const struct fl_claim *c = &w->c->claims.v[i];
-		char name[FL_NAME_TEXT];
+		struct fl_span key = fl_rkey_span(&c->key);
 		struct fl_buf json = { 0 };
 
 		fl_claim_encode(c, &json);
 		fl__args_add(keys, fl__key(w->s, &w->arena, FL_SOURCE, w->c->name, ":claim:%s", c->id));
-		fl__args_add(keys, fl_span_str(fl_arena_printf(&w->arena, "%ssource/%s:of:%s", w->s->store->prefix, w->c->name,
-							       fl_rkey_to_text(fl_rkey_span(&c->key), name))));
+		fl__args_add(keys, fl__name_key(w->s, &w->arena, w->c->name, "of", key));
+		fl__args_add(keys, fl__name_key(w->s, &w->arena, w->c->name, "was", key));
+		fl__args_add(keys, fl__finding_key(w->s, &w->arena, w->c->name, c->finding));
 		fl__args_str(args, fl_arena_str(&w->arena, c->id));
 		fl__args_add(args, fl_span(fl_arena_dup(&w->arena, json.p, json.n), json.n));
 		fl__args_add(args, c->expires_at ? fl__num(&w->arena, c->expires_at) : fl_span_str(""));
 		fl__args_str(args, c->state == FL_CLAIM_ACTIVE ? "1" : "0");
 		fl__args_num(args, keep);
+		fl__args_num(args, c->seen_at);
+		fl__args_num(args, w->v.at);
 		args->failed = args->failed || json.failed;
 		fl_buf_done(&json);
 	}
@@ -302,6 +305,7 @@ static int commit(struct work *w, struct fl_err *err)
 	fl__args_add(&keys, fl__key(w->s, a, FL_SOURCE, w->c->name, ":v:%llu", (unsigned long long)v->parent));
 	fl__args_add(&keys, d);
 	fl__args_add(&keys, fl__key(w->s, a, FL_SOURCE, w->c->name, ":due"));
+	fl__args_add(&keys, fl__key(w->s, a, FL_SOURCE, w->c->name, ":claims"));
 	for (size_t i = 0; i < nb; i++) {
 		blobs[n_blobs].key = fl__key(w->s, a, FL_SOURCE, w->c->name, ":k:%llu:%s:%zu", number, v->attempt, i);
 		blobs[n_blobs].bytes = w->frame.blocks.v[i];

@@ -56,35 +56,52 @@ const struct fl_script fl__script_release = { "release",
 	"redis.call('PUBLISH', ARGV[13], ARGV[14])\n"                                               \
 	"return 'ok'\n"
 
-/* Source: KEYS 5 d:N, 6 due, then blocks, then for each claim its key and its name's key.
+/* Source: KEYS 5 d:N, 6 due, 7 claims, then blocks, then for each claim its key, of: and was: of its name, and its finding's key.
  * ARGV at base = 16 + n: +1 delta mode, +2 delta, +3 keyframe version or '', +4 blocks, +5 claims, +6 delta weight; lengths of blocks; claims: id, json, due
- * ('' none), active, keep_ms */
+ * ('' none), active, keep_ms, seen, at. `was` keeps the newest FL__CLAIMS_WAS of a name; a finding's ids are marked 1 while they are active, `live` counts those, and without
+ * one it goes with its claims. Past FL__CLAIMS_A_FINDING ids those that ended are no longer listed. */
 #define SOURCE_CHECK                                                                                \
 	"local b = 16 + tonumber(ARGV[16])\n"                                                       \
 	"local nb, nc = tonumber(ARGV[b + 4]), tonumber(ARGV[b + 5])\n"                             \
 	"for i = 1, nb do\n"                                                                        \
-	"  if redis.call('STRLEN', KEYS[6 + i]) ~= tonumber(ARGV[b + 6 + i]) then return 'missing' end\n" \
+	"  if redis.call('STRLEN', KEYS[7 + i]) ~= tonumber(ARGV[b + 6 + i]) then return 'missing' end\n" \
 	"end\n"
+#define STR_(x) #x
+#define STR(x) STR_(x)
+#define WAS_MAX STR(FL__CLAIMS_WAS)
+#define FINDING_MAX STR(FL__CLAIMS_A_FINDING)
 #define SOURCE_WRITE                                                                                \
-	"for i = 1, nb do redis.call('PERSIST', KEYS[6 + i]) end\n"                                 \
+	"for i = 1, nb do redis.call('PERSIST', KEYS[7 + i]) end\n"                                 \
 	"if ARGV[b + 1] == 'inline' then redis.call('SET', KEYS[5], ARGV[b + 2])\n"                 \
 	"else redis.call('DEL', KEYS[5]) end\n"                                                     \
-	"local c, k = b + 6 + nb, 6 + nb\n"                                                         \
+	"local c, k = b + 6 + nb, 7 + nb\n"                                                         \
 	"for i = 1, nc do\n"                                                                        \
 	"  local id, json, due, active, keep = ARGV[c + 1], ARGV[c + 2], ARGV[c + 3], ARGV[c + 4], ARGV[c + 5]\n" \
-	"  local claim, name = KEYS[k + 1], KEYS[k + 2]\n"                                          \
-	"  redis.call('HSET', claim, 'json', json)\n"                                               \
-	"  if active == '1' then\n"                                                                 \
-	"    redis.call('PERSIST', claim)\n"                                                        \
-	"    redis.call('SADD', name, id)\n"                                                        \
+	"  local claim, name, was, finding = KEYS[k + 1], KEYS[k + 2], KEYS[k + 3], KEYS[k + 4]\n" \
+	"  redis.call('HSETNX', claim, 'first', ARGV[7])\n"                                        \
+	"  redis.call('HSET', claim, 'json', json, 'version', ARGV[7])\n"                          \
+	"  redis.call('ZADD', KEYS[7], ARGV[c + 6], id)\n"                                         \
+	"  local had = redis.call('HGET', finding, id) or '0'\n"                                   \
+	"  if had ~= active then redis.call('HINCRBY', finding, 'live', active == '1' and 1 or -1) end\n" \
+	"  redis.call('HSET', finding, id, active)\n"                                              \
+	"  if active == '1' then\n"                                                                \
+	"    redis.call('PERSIST', claim)\n"                                                       \
+	"    redis.call('PERSIST', finding)\n"                                                     \
+	"    redis.call('SADD', name, id)\n"                                                       \
+	"    redis.call('ZREM', was, id)\n"                                                        \
 	"    if due ~= '' then redis.call('ZADD', KEYS[6], due, id) else redis.call('ZREM', KEYS[6], id) end\n" \
-	"  else\n"                                                                                  \
-	"    redis.call('PEXPIRE', claim, keep)\n"                                                  \
-	"    redis.call('SREM', name, id)\n"                                                        \
-	"    redis.call('ZREM', KEYS[6], id)\n"                                                     \
-	"  end\n"                                                                                   \
-	"  c, k = c + 5, k + 2\n"                                                                   \
-	"end\n"                                                                                     \
+	"  else\n"                                                                                 \
+	"    redis.call('PEXPIRE', claim, keep)\n"                                                 \
+	"    redis.call('SREM', name, id)\n"                                                       \
+	"    redis.call('ZREM', KEYS[6], id)\n"                                                    \
+	"    redis.call('ZADD', was, ARGV[c + 7], id)\n"                                           \
+	"    if redis.call('ZCARD', was) > " WAS_MAX " then redis.call('ZREM', was, redis.call('ZRANGE', was, 0, 0)[1]) end\n" \
+	"    redis.call('PEXPIRE', was, keep)\n"                                                   \
+	"    if redis.call('HLEN', finding) > " FINDING_MAX " then redis.call('HDEL', finding, id) end\n" \
+	"    if (redis.call('HGET', finding, 'live') or '0') == '0' then redis.call('PEXPIRE', finding, keep) end\n" \
+	"  end\n"                                                                                  \
+	"  c, k = c + 7, k + 4\n"                                                                  \
+	"end\n"                                                                                    \
 	"if ARGV[b + 3] ~= '' then redis.call('HSET', KEYS[1], 'keyframe', ARGV[b + 3], 'since_bytes', 0, 'since', 0)\n" \
 	"elseif ARGV[2] == '' then redis.call('HSET', KEYS[1], 'keyframe', 0, 'since_bytes', ARGV[b + 6], 'since', 1)\n" \
 	"else redis.call('HINCRBY', KEYS[1], 'since_bytes', ARGV[b + 6]); redis.call('HINCRBY', KEYS[1], 'since', 1) end\n"
@@ -244,3 +261,11 @@ const struct fl_script fl__script_needed = { "needed",
 	"end\n"
 	"redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', '(' .. ARGV[4])\n"
 	"return 'ok'\n" };
+
+/* KEYS claims. ARGV base of claims, then ids: those whose claim is no more leave the index; how many. */
+const struct fl_script fl__script_claims_trim = { "claims_trim",
+	"local n = 0\n"
+	"for i = 2, #ARGV do\n"
+	"  if redis.call('EXISTS', ARGV[1] .. ARGV[i]) == 0 then n = n + redis.call('ZREM', KEYS[1], ARGV[i]) end\n"
+	"end\n"
+	"return n\n" };

@@ -160,6 +160,39 @@ struct fl_claim_view {
 int fl_claims_view(struct fl_sets *s, const char *source, const struct fl_claim *const *asked, size_t n, struct fl_arena *arena, struct fl_claim_view *out,
 		   struct fl_err *err);
 
+/* A claim with the versions of its source that brought it in and that wrote it last. */
+struct fl_claim_row {
+	struct fl_claim claim;
+	uint64_t first, version;
+};
+enum { FL_CLAIMS_PAGE_MAX = 1000, FL_CLAIMS_FIND_MAX = 20000 };
+/* Where a page begins: behind this claim, newest first. id "": from the newest on. */
+struct fl_claim_place {
+	fl_unix_us seen_at;
+	char id[65];
+};
+/** The claims of a source of any state, the one seen last first, at most max (FL_CLAIMS_PAGE_MAX), in arena; *at moves on. *more: there may be others. What cannot be read is left out, and
+ * what is past its 400 days. O(log n + max). */
+int fl_claims_page(struct fl_sets *s, const char *source, struct fl_claim_place *at, size_t max, struct fl_arena *arena, struct fl_claim_row **out, size_t *n, bool *more,
+		   struct fl_err *err);
+/** The claims on a name, of any state: all that are active, and the newest of those that ended or wait; in arena. */
+int fl_claims_on(struct fl_sets *s, const char *source, struct fl_span key, struct fl_arena *arena, struct fl_claim_row **out, size_t *n, struct fl_err *err);
+/* A finding, as one of its sources' sets may have claims of it. */
+struct fl_finding_ref {
+	const char *source, *finding;
+};
+/** All claims of n findings, of any state, in arena; v[i] belong to refs[i]. Two round trips. */
+struct fl_claim_rows {
+	struct fl_claim_row *v;
+	size_t n;
+};
+int fl_claims_by_finding(struct fl_sets *s, const struct fl_finding_ref *refs, size_t n, struct fl_arena *arena, struct fl_claim_rows *out, struct fl_err *err);
+/** What an id means in these sources: a finding's id (all its claims), a claim's id (that one), or the beginning, of 4 characters or more, of one finding's id or one claim's among the newest
+ * FL_CLAIMS_FIND_MAX of each source. FL_ENOTFOUND; FL_EUSAGE: the beginning of several, said in err. */
+int fl_claims_find(struct fl_sets *s, const char *const *sources, size_t n_sources, const char *id, struct fl_arena *arena, struct fl_claim_rows *out, struct fl_err *err);
+/** Of claims that were last seen before `before`, those that are no more leave the list: a page a call, *at says where the next begins (0 at first). */
+int fl_claims_trim(struct fl_sets *s, const char *source, fl_unix_us before, uint64_t *at, struct fl_err *err);
+
 /* What people said of a source's content that the guard would not take by itself: of a whole set by its digest, of a name that is protected. */
 struct fl_judgement {
 	char what[FL_JUDGED_TEXT]; /* 32 hex digits of a set's digest, or "name:" and the name */

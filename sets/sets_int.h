@@ -7,6 +7,9 @@
 
 enum { FL_SMALL_BYTES = 64 * 1024, FL_DELTAS_MAX = 1000, FL_PIPELINE_BYTES = 4 << 20, FL_BLOB_TTL_MS = 3600000, FL_WALK_MAX = 4096, FL_REPLY_TRIES = 4,
        FL_VERSION_BYTES = 512 /* what a version weighs beside its delta, keyframe or inputs */ };
+/* Of one name, claims that ended: so many are found by it. Of one finding, ids that are listed. */
+#define FL__CLAIMS_WAS 32
+#define FL__CLAIMS_A_FINDING 4096
 #define FL_NUMBER_MAX ((UINT64_C(1) << 53) - 1) /* scripts compare numbers as doubles */
 
 const char *fl__kind_word(enum fl_set_kind kind);
@@ -14,6 +17,9 @@ const char *fl__kind_word(enum fl_set_kind kind);
 struct fl_span fl__key(struct fl_sets *s, struct fl_arena *a, enum fl_set_kind kind, const char *name, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));
 struct fl_span fl__num(struct fl_arena *a, int64_t v);
+/** of:NAME or was:NAME of a source, and finding:HASH of a finding's id. */
+struct fl_span fl__name_key(struct fl_sets *s, struct fl_arena *a, const char *source, const char *what, struct fl_span rkey);
+struct fl_span fl__finding_key(struct fl_sets *s, struct fl_arena *a, const char *source, const char *finding);
 struct fl_span fl__hexspan(struct fl_arena *a, const void *p, size_t n);
 /** 16 random bytes as 32 hex digits and a terminator. */
 void fl__random_hex(struct fl_sets *s, char out[33]);
@@ -37,7 +43,7 @@ static inline uint32_t fl__small(const struct fl_sets *s)
 
 /* scripts.c */
 extern const struct fl_script fl__script_lease, fl__script_release, fl__script_commit_source, fl__script_commit_list, fl__script_walk, fl__script_walk_up,
-	fl__script_claims_of, fl__script_pack, fl__script_retain, fl__script_purge, fl__script_needed, fl__script_lineage;
+	fl__script_claims_of, fl__script_claims_trim, fl__script_pack, fl__script_retain, fl__script_purge, fl__script_needed, fl__script_lineage;
 /* deliberate bugs: see base/mutant.h */
 extern const struct fl_script fl__script_source_no_cas, fl__script_list_no_cas, fl__script_head_only, fl__script_lease_counter;
 
