@@ -363,10 +363,9 @@ static bool judge(void *ctx, size_t i, const struct fl_claim_view *view, struct 
 			s->stored.state = out ? FL_CLAIM_DISMISSED : FL_CLAIM_WITHDRAWN;
 		return false;
 	}
-	if (!stored)
-		return true;
-	if (stored->seen_at && stored->seen_at < c->seen_at && c->state != FL_CLAIM_ACTIVE)
+	if (stored && stored->seen_at && stored->seen_at < c->seen_at && c->state != FL_CLAIM_ACTIVE)
 		c->seen_at = stored->seen_at;
+	s->newest->claim = *c; /* what is said of it later */
 	return true;
 }
 
