@@ -57,14 +57,43 @@ int fl_cmd_status(struct fl_cli *c)
 
 /* --- explain --- */
 
+/* A claim's story on one line. */
+static void print_claim(const json_t *k, const char *word, const char *lead)
+{
+	const char *actor = fl_str(k, "actor"), *reason = fl_str(k, "reason");
+
+	printf("%s%s %s", lead, fl_str(k, "finding"), fl_str(k, "type"));
+	if (json_number_value(json_object_get(k, "severity")) > 0)
+		printf(" sev %.1f", json_number_value(json_object_get(k, "severity")));
+	printf("   since %s", fl_str(k, "seen")[0] ? fl_str(k, "seen") : "-");
+	if (fl_str(k, "updated")[0] && strcmp(fl_str(k, "updated"), fl_str(k, "seen")) != 0)
+		printf("   updated %s", fl_str(k, "updated"));
+	if (word)
+		printf("   %s %s", word, fl_str(k, "changed"));
+	else if (fl_str(k, "expires")[0])
+		printf("   expires %s", fl_str(k, "expires"));
+	else
+		printf("   (no end)");
+	printf("%s%s%s%s\n", actor[0] ? " by " : "", actor, reason[0] ? ": " : "", reason);
+}
+
 static void print_claims(const json_t *row)
 {
 	const json_t *k;
 	size_t i;
 
 	json_array_foreach (json_object_get(row, "claims"), i, k)
-		printf("             %s %s%s%s%s%s%s\n", fl_str(k, "finding"), fl_str(k, "type"), fl_str(k, "actor")[0] ? " by " : "", fl_str(k, "actor"),
-		       fl_str(k, "reason")[0] ? ": " : "", fl_str(k, "reason"), fl_str(k, "expires")[0] ? "" : "  (no end)");
+		print_claim(k, NULL, "             ");
+}
+
+/* What held the name once, or waits to. */
+static void print_past(const json_t *o)
+{
+	const json_t *k;
+	size_t i;
+
+	json_array_foreach (json_object_get(o, "past"), i, k)
+		print_claim(k, fl_str(k, "state"), i ? "             " : "  past       ");
 }
 
 static void print_explanation(const json_t *o)
@@ -93,6 +122,7 @@ static void print_explanation(const json_t *o)
 	json_array_foreach (json_object_get(o, "steps"), i, row)
 		printf("  %-10s %s/%lld %s %s: %s\n", i ? "" : "passed", fl_str(row, "rule_group")[0] ? fl_str(row, "rule_group") : "built-in",
 		       (long long)fl_int(row, "priority"), fl_str(row, "action"), fl_str(row, "list"), fl_str(row, "result"));
+	print_past(o);
 	if (strcmp(fl_str(o, "verdict"), "BLOCK") == 0)
 		printf("  undo       fireline allow %s --for 24h --reason \"...\"\n", fl_str(o, "name"));
 }

@@ -363,21 +363,12 @@ void fl_reads_list(struct fl_reads *r, const struct fl_admin_request *req, struc
 
 static void add_claims(struct fl_reads *r, json_t *row, const char *source, struct fl_span key)
 {
-	struct fl_arena arena = { 0 };
-	struct fl_claim *v = NULL;
 	json_t *a = json_array();
-	size_t n = 0;
 
-	if (fl_claims_of(&r->sets, source, key, &arena, &v, &n, NULL) == 0)
-		for (size_t i = 0; i < n; i++)
-			if (v[i].state == FL_CLAIM_ACTIVE)
-				json_array_append_new(a, json_pack("{s:s, s:s, s:f, s:o, s:o, s:s, s:s}", "finding", v[i].finding, "type", v[i].type, "severity",
-								   v[i].severity, "since", fl_json_time(v[i].seen_at), "expires", fl_json_time(v[i].expires_at),
-								   "actor", v[i].actor, "reason", v[i].reason));
+	fl__reads_claims_json(r, source, key, true, a);
 	if (json_array_size(a))
 		json_object_set(row, "claims", a);
 	json_decref(a);
-	fl_arena_done(&arena);
 }
 
 void fl_reads_enrich(struct fl_reads *r, void *because_json)

@@ -19,6 +19,12 @@ void fl_reads_list(struct fl_reads *r, const struct fl_admin_request *req, struc
 /** /v1/feeds/NAME/versions|/entries|/overlap. versions: newest first, `limit`. overlap: {"unique", "with": [{"source", "shared", ...}], "complete"}: names of the feed that no other source of
  * its list has, and how many of them each other source has, by name alone; complete false: the time was over after `compared` names. */
 void fl_reads_feed(struct fl_reads *r, const struct fl_admin_request *req, struct fl_admin_response *res);
+/** GET /v1/findings?source&state&type&name&limit&after: {"items": claims, the one seen last first, "next": what `after` takes, or null}. */
+void fl_reads_findings(struct fl_reads *r, const struct fl_admin_request *req, struct fl_admin_response *res);
+/** GET /v1/findings/ID: {"finding", "claims"}, by fl_claims_find. */
+void fl_reads_finding(struct fl_reads *r, const struct fl_admin_request *req, struct fl_admin_response *res);
+/** What held the name or one of its parents once, or waits to: claims that are not active, as a JSON array. */
+void *fl_reads_past(struct fl_reads *r, const char *name);
 /** Adds to each row of `because` since when, until when, and the findings behind it. */
 void fl_reads_enrich(struct fl_reads *r, void *because_json);
 /** Sets that the store has and the configuration does not name, as {"lists":[...],"sources":[...]}. */

@@ -79,6 +79,20 @@ static void query_encode(struct fl_buf *out, const char *key, const char *value)
 	fl_percent_encode(out, value);
 }
 
+/* A finding's id in a path may hold anything. */
+static void path_encode(struct fl_buf *out, const char *path)
+{
+	char one[2] = "";
+
+	for (; *path; path++) {
+		one[0] = *path;
+		if (*path == '/')
+			fl_buf_u8(out, '/');
+		else
+			fl_percent_encode(out, one);
+	}
+}
+
 /* Forward with the caller's name: the roles take it from a peer that is their own user. */
 static void forward(struct role *r, const char *role, const struct fl_admin_request *req, struct fl_admin_response *res)
 {
@@ -89,7 +103,7 @@ static void forward(struct role *r, const char *role, const struct fl_admin_requ
 	char *text;
 	int ret = FL_ENOMEM;
 
-	fl_buf_str(&target, req->path);
+	path_encode(&target, req->path);
 	for (size_t i = 0; i < sizeof(passed) / sizeof(passed[0]); i++)
 		if (req->query(req, passed[i]))
 			query_encode(&target, passed[i], req->query(req, passed[i]));
@@ -134,6 +148,7 @@ static void get_explanation(void *ctx, const struct fl_admin_request *req, struc
 	if (!o)
 		return;
 	fl_reads_enrich(&r->reads, json_object_get(o, "because"));
+	json_object_set_new(o, "past", fl_reads_past(&r->reads, fl_json_get_str(o, "name", "")));
 	fl_buf_reset(&res->body);
 	fl_json_answer(res, o);
 }
@@ -160,12 +175,28 @@ static void get_feed(void *ctx, const struct fl_admin_request *req, struct fl_ad
 	fl_reads_feed(&r->reads, req, res);
 }
 
+static void get_findings(void *ctx, const struct fl_admin_request *req, struct fl_admin_response *res)
+{
+	struct role *r = ctx;
+
+	fl_reads_findings(&r->reads, req, res);
+}
+
+static void get_finding(void *ctx, const struct fl_admin_request *req, struct fl_admin_response *res)
+{
+	struct role *r = ctx;
+
+	fl_reads_finding(&r->reads, req, res);
+}
+
 static const struct fl_admin_route routes[] = {
 	{ "GET", "/v1/status", false, get_status },	       { "GET", "/metrics", false, get_metrics },
 	{ "GET", "/v1/domain-lists", false, get_lists },       { "GET", "/v1/domain-lists/*", false, get_list },
 	{ "POST", "/v1/domain-lists/*", true, to_publish },    { "GET", "/v1/feeds", false, to_ingest },
 	{ "GET", "/v1/feeds/*", false, get_feed },	       { "POST", "/v1/feeds/*", true, to_ingest },	       { "POST", "/v1/findings", true, to_ingest },
 	{ "POST", "/v1/entries", true, to_ingest },	       { "GET", "/v1/explanations", false, get_explanation },
+	{ "GET", "/v1/findings", false, get_findings },	       { "GET", "/v1/findings/*", false, get_finding },
+	{ "POST", "/v1/findings/*", true, to_ingest },
 	{ "GET", "/v1/refs/*", false, to_enforce },	       { "POST", "/v1/approvals", true, to_ingest },
 };
 

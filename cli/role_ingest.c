@@ -10,8 +10,10 @@
 #include "base/log.h"
 #include "cli/call.h"
 #include "cli/context.h"
+#include "cli/ingest_findings.h"
 #include "cli/ingest_sources.h"
 #include "cli/json.h"
+#include "cli/reads.h"
 #include "ingest/ingest.h"
 
 struct role {
@@ -187,6 +189,27 @@ static void get_feeds(void *ctx, const struct fl_admin_request *req, struct fl_a
 	fl_json_answer(res, json_pack("{s:o}", "items", feeds_json(ctx)));
 }
 
+/* What a person did, on the topic `audit`; in the loop's thread. `set`: the set that has the version, 0 none. */
+static void audit(struct role *r, const struct fl_admin_request *req, const char *action, const char *object, const char *reason, const char *set, uint64_t version)
+{
+	struct fl_audit a = { .actor = fl_request_actor(req), .action = action, .object = object, .reason = reason, .node = r->cfg->node_name,
+			      .at = fl_now_unix(fl_clock_sys()) };
+
+	fl_audit_result(&a, set, version);
+	fl_audit(r->bus, &a);
+}
+
+/* The word of post_word is taken by the feeds' thread; the bus is the loop's. */
+static void do_audit_word(struct fl_call *c)
+{
+	const char *feed = c->req->path + strlen("/v1/feeds/"), *end = strrchr(feed, '/');
+	json_t *body = fl_json_body(c->req, c->res);
+
+	if (body && end)
+		audit(c->r, c->req, end[1] == 'a' ? "feed.approve" : "feed.reject", fl_arena_strn(c->req->arena, feed, (size_t)(end - feed)), fl_json_get_str(body, "reason", ""), "", 0);
+	json_decref(body);
+}
+
 /* {reason, names: [...]}; no names: of what is held. */
 static void post_word(struct role *r, const char *feed, bool approve, const struct fl_admin_request *req, struct fl_admin_response *res)
 {
@@ -207,8 +230,13 @@ static void post_word(struct role *r, const char *feed, bool approve, const stru
 		fl_json_problem(res, FL_EUNAVAIL, "the feeds thread is busy; try again");
 	else if (j.ret < 0)
 		fl_json_problem(res, j.ret, j.err.text);
-	else
+	else {
+		struct fl_admin_response unsaid = { 0 }; /* whether it is audited or not, it was done */
+
+		in_loop(r, req, &unsaid, do_audit_word);
+		fl_buf_done(&unsaid.body);
 		fl_json_answer(res, json_pack("{s:s, s:b, s:I}", "feed", feed, "approved", approve, "names", (json_int_t)j.word.n_names));
+	}
 	json_decref(body);
 }
 
@@ -250,8 +278,19 @@ static void do_purge(struct fl_call *c)
 
 	if (ret < 0)
 		fl_json_problem(c->res, ret, err.text);
-	else
+	else {
+		audit(c->r, c->req, "feed.purge", name, "purge", "", 0);
 		fl_json_answer(c->res, json_pack("{s:s}", "purged", name));
+	}
+}
+
+static void audit_injection(struct fl_call *c, const struct fl_finding_outcome *o)
+{
+	char text[80];
+
+	snprintf(text, sizeof(text), "%u findings: %u accepted, %u withdrawn, %u refused", o->findings, o->accepted, o->withdrawn, o->refused);
+	if (o->version)
+		audit(c->r, c->req, "finding.inject", text, "", fl_arena_printf(c->req->arena, "source/%s", o->source), o->version);
 }
 
 static void do_finding(struct fl_call *c)
@@ -261,6 +300,8 @@ static void do_finding(struct fl_call *c)
 	const char *dry = c->req->query(c->req, "dry_run");
 	int ret = fl_findings_inject(c->r->findings, "cli", c->req->body, dry != NULL, fl_request_actor(c->req), &o, &err);
 
+	if (ret == 0)
+		audit_injection(c, &o);
 	if (ret < 0)
 		fl_json_problem(c->res, ret, err.text);
 	else
@@ -273,6 +314,50 @@ static void do_finding(struct fl_call *c)
 static void post_finding(void *ctx, const struct fl_admin_request *req, struct fl_admin_response *res)
 {
 	in_loop(ctx, req, res, do_finding);
+}
+
+static void do_decision(struct fl_call *c)
+{
+	const struct fl_decider d = { c->r->findings, c->r->bus, c->r->cfg->node_name };
+
+	fl_finding_decision(&d, c->req, c->res);
+}
+
+static void post_decision(void *ctx, const struct fl_admin_request *req, struct fl_admin_response *res)
+{
+	in_loop(ctx, req, res, do_decision);
+}
+
+static void do_findings(struct fl_call *c)
+{
+	struct fl_reads reads = { .cfg = c->r->cfg, .sets = c->r->sets };
+
+	if (c->req->path[strlen("/v1/findings")])
+		fl_reads_finding(&reads, c->req, c->res);
+	else
+		fl_reads_findings(&reads, c->req, c->res);
+}
+
+/* For a command that finds no api role. */
+static void get_findings(void *ctx, const struct fl_admin_request *req, struct fl_admin_response *res)
+{
+	in_loop(ctx, req, res, do_findings);
+}
+
+/* "LIST: a.example, b.example", the first of many. */
+static const char *entries_text(struct fl_arena *arena, const char *list, const struct fl_operator_entry *v, size_t n)
+{
+	struct fl_buf b = { 0 };
+	const char *out;
+
+	fl_buf_printf(&b, "%s:", list);
+	for (size_t i = 0; i < n && i < 20; i++)
+		fl_buf_printf(&b, "%s %s", i ? "," : "", v[i].name);
+	if (n > 20)
+		fl_buf_printf(&b, " and %zu more", n - 20);
+	out = fl_buf_cstr(&b) ? fl_arena_str(arena, fl_buf_cstr(&b)) : list;
+	fl_buf_done(&b);
+	return out;
 }
 
 /* {list, add: bool, names: [...], expires_at_us or permanent: true, reason}: entries of LIST.operator. */
@@ -301,6 +386,9 @@ static void do_entries(struct fl_call *c)
 	else
 		ret = fl_operator_change(c->r->findings, list, fl_json_get_bool(body, "add"), v, n, fl_request_actor(c->req), fl_json_get_str(body, "reason", ""),
 					 &version, &err);
+	if (ret == 0)
+		audit(c->r, c->req, fl_json_get_bool(body, "add") ? "list.add" : "list.rm", entries_text(c->req->arena, list, v, n), fl_json_get_str(body, "reason", ""),
+		      fl_arena_printf(c->req->arena, "source/%s.operator", list), version.id.number);
 	if (ret < 0)
 		fl_json_problem(c->res, ret, err.text);
 	else
@@ -329,8 +417,10 @@ static void do_approval(struct fl_call *c)
 	ret = fl_expiry_approve(c->r->findings, list, fl_request_actor(c->req), fl_json_get_str(body, "reason", ""), &expired, &err);
 	if (ret < 0)
 		fl_json_problem(c->res, ret, err.text);
-	else
+	else {
+		audit(c->r, c->req, "approve", list, fl_json_get_str(body, "reason", ""), "", 0);
 		fl_json_answer(c->res, json_pack("{s:s, s:I}", "list", list, "expired", (json_int_t)expired));
+	}
 	json_decref(body);
 }
 
@@ -382,6 +472,8 @@ static void get_metrics(void *ctx, const struct fl_admin_request *req, struct fl
 static const struct fl_admin_route routes[] = {
 	{ "GET", "/v1/status", false, get_status },	{ "GET", "/v1/feeds", false, get_feeds },
 	{ "POST", "/v1/feeds/*", true, post_feed },	{ "POST", "/v1/findings", true, post_finding },
+	{ "GET", "/v1/findings", false, get_findings }, { "GET", "/v1/findings/*", false, get_findings },
+	{ "POST", "/v1/findings/*", true, post_decision },
 	{ "POST", "/v1/entries", true, post_entries },	{ "POST", "/v1/approvals", true, post_approval },
 	{ "GET", "/metrics", false, get_metrics },
 };
@@ -434,6 +526,7 @@ static void reload(struct role *r)
 	}
 	fl_config_free(r->cfg);
 	r->cfg = next;
+	fl_audit_reload(r->bus, next->node_name, "ingest");
 	FL_LOG(FL_LOG_NOTICE, "configuration reloaded");
 }
 

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "cli/call.h"
 #include "cli/context.h"
+#include "cli/ingest_findings.h"
 #include "cli/json.h"
 #include "publisher/publisher.h"
 
@@ -87,6 +88,15 @@ static const char *const *without_of(const json_t *body, struct fl_arena *arena)
 	return v;
 }
 
+static void audit(struct fl_call *c, const struct fl_publish_request *req, const char *kind, uint64_t version)
+{
+	struct fl_audit a = { .actor = req->actor, .action = fl_arena_printf(c->req->arena, "list.%s", kind), .object = req->list, .reason = req->reason,
+			      .node = c->r->cfg->node_name, .at = fl_now_unix(fl_clock_sys()) };
+
+	fl_audit_result(&a, fl_arena_printf(c->req->arena, "list/%s", req->list), version);
+	fl_audit(c->r->bus, &a);
+}
+
 /* /v1/domain-lists/NAME/publications */
 static void do_publication(struct fl_call *c)
 {
@@ -120,6 +130,8 @@ static void do_publication(struct fl_call *c)
 	r.reason = fl_json_get_str(body, "reason", "");
 	r.dry_run = fl_json_get_bool(body, "dry_run");
 	ret = fl_publisher_request(c->r->pub, &r, c->req->arena, &a, &err);
+	if (ret == 0 && !r.dry_run)
+		audit(c, &r, fl_json_get_str(body, "kind", ""), a.version.id.number);
 	if (ret < 0)
 		fl_json_problem(c->res, ret, err.text);
 	else
@@ -154,6 +166,7 @@ static void reload(struct role *r)
 	}
 	fl_config_free(r->cfg);
 	r->cfg = next;
+	fl_audit_reload(r->bus, next->node_name, "publish");
 	FL_LOG(FL_LOG_NOTICE, "configuration reloaded");
 }
 

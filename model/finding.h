@@ -45,6 +45,18 @@ struct fl_claim {
 	char actor[FL_ACTOR], reason[FL_REASON];
 };
 
+/* Types of findings that name a domain, as their products call them, and how severe they are by default: for samples, and as what policy must know (finding_types.c). */
+struct fl_finding_type {
+	const char *type;
+	double severity;
+	bool sequence; /* the name stands in an attack sequence, not in a question */
+	const char *title;
+};
+extern const struct fl_finding_type fl_finding_types[];
+extern const size_t fl_finding_types_n;
+/** By its whole name, or what follows the ':', or the '/', where that is one's alone; NULL. */
+const struct fl_finding_type *fl_finding_type(const char *word);
+
 /** One JSON object, no newline: the value of `claim:ID`, and of a ledger record. */
 void fl_claim_encode(const struct fl_claim *c, struct fl_buf *out);
 int fl_claim_decode(struct fl_span json, struct fl_claim *out, struct fl_err *err);

@@ -40,20 +40,28 @@ struct wanted {
 	struct fl_span id;
 };
 
-static void row_from(const struct fl_reply *r, struct fl_claim_row *out, bool *ok)
+/* Fields beside the claim itself: 0 when they are not there. */
+static uint64_t number_of(const struct fl_reply *r)
 {
-	*ok = r->type == FL_REPLY_ARRAY && r->n == 3 && r->v[0].type == FL_REPLY_STRING && fl_claim_decode(r->v[0].s, &out->claim, NULL) == 0;
-	out->first = out->version = 0;
-	if (*ok && r->v[1].type == FL_REPLY_STRING)
-		fl_u64_parse(r->v[1].s, &out->first);
-	if (*ok && r->v[2].type == FL_REPLY_STRING)
-		fl_u64_parse(r->v[2].s, &out->version);
+	uint64_t n = 0;
+
+	return r->type == FL_REPLY_STRING && fl_u64_parse(r->s, &n) ? n : 0;
+}
+
+static bool row_from(const struct fl_reply *r, struct fl_claim_row *out)
+{
+	if (r->type != FL_REPLY_ARRAY || r->n != 4 || r->v[0].type != FL_REPLY_STRING || fl_claim_decode(r->v[0].s, &out->claim, NULL) < 0)
+		return false;
+	out->first = number_of(&r->v[1]);
+	out->version = number_of(&r->v[2]);
+	out->at = (fl_unix_us)number_of(&r->v[3]);
+	return true;
 }
 
 /* The claims of these ids, by one pipeline; of one that is not there, or cannot be read, there[i] is false. */
 static int rows_get(struct fl_sets *s, const struct wanted *w, size_t n, struct fl_arena *arena, struct fl_claim_row *out, bool *there, struct fl_err *err)
 {
-	struct fl_span(*words)[5] = fl_arena_array(arena, n + 1, sizeof(*words));
+	struct fl_span(*words)[6] = fl_arena_array(arena, n + 1, sizeof(*words));
 	struct fl_cmd *cmds = fl_arena_array(arena, n + 1, sizeof(*cmds));
 	struct fl_reply *r = NULL;
 	int ret;
@@ -68,11 +76,12 @@ static int rows_get(struct fl_sets *s, const struct wanted *w, size_t n, struct 
 		words[i][2] = fl_span_str("json");
 		words[i][3] = fl_span_str("first");
 		words[i][4] = fl_span_str("version");
-		cmds[i] = (struct fl_cmd){ words[i], 5 };
+		words[i][5] = fl_span_str("at");
+		cmds[i] = (struct fl_cmd){ words[i], 6 };
 	}
 	ret = fl_store_call(s->store, cmds, n, arena, &r, err);
 	for (size_t i = 0; ret == 0 && i < n; i++)
-		row_from(&r[i], &out[i], &there[i]);
+		there[i] = row_from(&r[i], &out[i]);
 	return ret;
 }
 

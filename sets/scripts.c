@@ -79,7 +79,7 @@ const struct fl_script fl__script_release = { "release",
 	"  local id, json, due, active, keep = ARGV[c + 1], ARGV[c + 2], ARGV[c + 3], ARGV[c + 4], ARGV[c + 5]\n" \
 	"  local claim, name, was, finding = KEYS[k + 1], KEYS[k + 2], KEYS[k + 3], KEYS[k + 4]\n" \
 	"  redis.call('HSETNX', claim, 'first', ARGV[7])\n"                                        \
-	"  redis.call('HSET', claim, 'json', json, 'version', ARGV[7])\n"                          \
+	"  redis.call('HSET', claim, 'json', json, 'version', ARGV[7], 'at', ARGV[12])\n"                          \
 	"  redis.call('ZADD', KEYS[7], ARGV[c + 6], id)\n"                                         \
 	"  local had = redis.call('HGET', finding, id) or '0'\n"                                   \
 	"  if had ~= active then redis.call('HINCRBY', finding, 'live', active == '1' and 1 or -1) end\n" \

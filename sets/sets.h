@@ -160,10 +160,11 @@ struct fl_claim_view {
 int fl_claims_view(struct fl_sets *s, const char *source, const struct fl_claim *const *asked, size_t n, struct fl_arena *arena, struct fl_claim_view *out,
 		   struct fl_err *err);
 
-/* A claim with the versions of its source that brought it in and that wrote it last. */
+/* A claim with the versions of its source that brought it in and that wrote it last, and when that was. */
 struct fl_claim_row {
 	struct fl_claim claim;
 	uint64_t first, version;
+	fl_unix_us at;
 };
 enum { FL_CLAIMS_PAGE_MAX = 1000, FL_CLAIMS_FIND_MAX = 20000 };
 /* Where a page begins: behind this claim, newest first. id "": from the newest on. */
