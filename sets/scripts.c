@@ -78,27 +78,27 @@ const struct fl_script fl__script_release = { "release",
 	"for i = 1, nc do\n"                                                                        \
 	"  local id, json, due, active, keep = ARGV[c + 1], ARGV[c + 2], ARGV[c + 3], ARGV[c + 4], ARGV[c + 5]\n" \
 	"  local claim, name, was, finding = KEYS[k + 1], KEYS[k + 2], KEYS[k + 3], KEYS[k + 4]\n" \
-	"  redis.call('HSETNX', claim, 'first', ARGV[7])\n"                                        \
-	"  redis.call('HSET', claim, 'json', json, 'version', ARGV[7], 'at', ARGV[12])\n"                          \
+	"  local new = redis.call('HSETNX', claim, 'first', ARGV[7]) == 1\n"                       \
+	"  redis.call('HSET', claim, 'json', json, 'version', ARGV[7], 'at', ARGV[12])\n"          \
 	"  redis.call('ZADD', KEYS[7], ARGV[c + 6], id)\n"                                         \
-	"  local had = redis.call('HGET', finding, id) or '0'\n"                                   \
-	"  if had ~= active then redis.call('HINCRBY', finding, 'live', active == '1' and 1 or -1) end\n" \
-	"  redis.call('HSET', finding, id, active)\n"                                              \
+	"  local f = redis.call('HMGET', finding, id, 'live')\n"                                   \
+	"  local had, was_live = f[1] or '0', tonumber(f[2] or '') or 0\n"                         \
+	"  local live = was_live + (had == active and 0 or active == '1' and 1 or -1)\n"           \
+	"  if f[1] ~= active then redis.call('HSET', finding, id, active, 'live', live) end\n"     \
 	"  if active == '1' then\n"                                                                \
-	"    redis.call('PERSIST', claim)\n"                                                       \
-	"    redis.call('PERSIST', finding)\n"                                                     \
+	"    if not new then redis.call('PERSIST', claim); redis.call('ZREM', was, id) end\n"      \
+	"    if f[2] and was_live <= 0 then redis.call('PERSIST', finding) end\n"                  \
 	"    redis.call('SADD', name, id)\n"                                                       \
-	"    redis.call('ZREM', was, id)\n"                                                        \
-	"    if due ~= '' then redis.call('ZADD', KEYS[6], due, id) else redis.call('ZREM', KEYS[6], id) end\n" \
+	"    if due ~= '' then redis.call('ZADD', KEYS[6], due, id) elseif not new then redis.call('ZREM', KEYS[6], id) end\n" \
 	"  else\n"                                                                                 \
 	"    redis.call('PEXPIRE', claim, keep)\n"                                                 \
-	"    redis.call('SREM', name, id)\n"                                                       \
-	"    redis.call('ZREM', KEYS[6], id)\n"                                                    \
 	"    redis.call('ZADD', was, ARGV[c + 7], id)\n"                                           \
-	"    if redis.call('ZCARD', was) > " WAS_MAX " then redis.call('ZREM', was, redis.call('ZRANGE', was, 0, 0)[1]) end\n" \
 	"    redis.call('PEXPIRE', was, keep)\n"                                                   \
+	"    if redis.call('ZCARD', was) > " WAS_MAX " then redis.call('ZREM', was, redis.call('ZRANGE', was, 0, 0)[1]) end\n" \
+	"    redis.call('SREM', name, id)\n"                                          \\
+	"    redis.call('ZREM', KEYS[6], id)\n"  \
 	"    if redis.call('HLEN', finding) > " FINDING_MAX " then redis.call('HDEL', finding, id) end\n" \
-	"    if (redis.call('HGET', finding, 'live') or '0') == '0' then redis.call('PEXPIRE', finding, keep) end\n" \
+	"    if live <= 0 then redis.call('PEXPIRE', finding, keep) end\n"                         \
 	"  end\n"                                                                                  \
 	"  c, k = c + 7, k + 4\n"                                                                  \
 	"end\n"                                                                                    \
