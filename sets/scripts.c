@@ -95,8 +95,8 @@ const struct fl_script fl__script_release = { "release",
 	"    redis.call('ZADD', was, ARGV[c + 7], id)\n"                                           \
 	"    redis.call('PEXPIRE', was, keep)\n"                                                   \
 	"    if redis.call('ZCARD', was) > " WAS_MAX " then redis.call('ZREM', was, redis.call('ZRANGE', was, 0, 0)[1]) end\n" \
-	"    redis.call('SREM', name, id)\n"                                          \\
-	"    redis.call('ZREM', KEYS[6], id)\n"  \
+	"    redis.call('SREM', name, id)\n"                                                      \
+	"    redis.call('ZREM', KEYS[6], id)\n"                                                   \
 	"    if redis.call('HLEN', finding) > " FINDING_MAX " then redis.call('HDEL', finding, id) end\n" \
 	"    if live <= 0 then redis.call('PEXPIRE', finding, keep) end\n"                         \
 	"  end\n"                                                                                  \
