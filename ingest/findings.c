@@ -235,7 +235,7 @@ static void say_problem(struct fl_findings_stage *f)
 
 	for (size_t i = 0; i < f->c.cfg->findings.n_sources && !*what; i++)
 		what = f->places[i].trouble[0] ? f->places[i].trouble : f->places[i].said;
-	snprintf(f->s.problem, sizeof(f->s.problem), "%.199s", *what ? what : f->protect_problem);
+	snprintf(f->s.problem, sizeof(f->s.problem), "%s", what);
 }
 
 /* What waits in the intake, in a few batches: what comes meanwhile makes the next. */
