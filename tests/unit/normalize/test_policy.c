@@ -36,6 +36,34 @@ static struct fl_finding finding(const char *type, const char *const *domain)
 				    .domains = domain, .n_domains = 1 };
 }
 
+/* Every type that `finding sample` knows is one that policy knows: none falls to what nobody has heard of. */
+static void test_known_types(void **state)
+{
+	static const char *const alerts[] = { "Exfiltration", "Suspicious", "Abused", "Rebind", "Blackhole" };
+	static const char *const domain[] = { "a.bad.example" };
+
+	(void)state;
+	for (size_t i = 0; i < fl_finding_types_n; i++) {
+		const char *type = fl_finding_types[i].type, *slash = strchr(type, '/');
+		struct fl_finding f = finding(type, domain);
+		struct made m = decide(&f, &usual);
+		bool alert = false, twin = strstr(type, ":EC2/") && i + 1 < fl_finding_types_n && strstr(fl_finding_types[i + 1].type, slash);
+
+		for (size_t k = 0; k < sizeof(alerts) / sizeof(alerts[0]); k++)
+			alert = alert || strstr(type, alerts[k]);
+		if (m.claims.n != 1 || m.claims.action != (alert ? FL_FINDING_ALERT : FL_FINDING_BLOCK))
+			fail_msg("%s: %d claims, action %d", type, (int)m.claims.n, (int)m.claims.action);
+		assert_ptr_equal(fl_finding_type(type), &fl_finding_types[i]);
+		if (twin)
+			assert_null(fl_finding_type(slash + 1)); /* it stands for two */
+		assert_ptr_equal(fl_finding_type(strchr(type, ':') + 1), &fl_finding_types[i]);
+		fl_arena_done(&m.arena);
+	}
+	assert_ptr_equal(fl_finding_type("DNSDataExfiltration"), fl_finding_type("Trojan:EC2/DNSDataExfiltration"));
+	assert_null(fl_finding_type(""));
+	assert_null(fl_finding_type("Trojan"));
+}
+
 static void test_types(void **state)
 {
 	static const struct {
@@ -325,7 +353,7 @@ static void test_an_id_that_does_not_fit_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_types),
+		cmocka_unit_test(test_known_types), cmocka_unit_test(test_types),
 		cmocka_unit_test(test_plain_blocks),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_samples_never_block),
