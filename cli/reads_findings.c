@@ -171,8 +171,11 @@ static bool row_fits(const struct wanted *w, const struct fl_claim *c)
 	return (!w->by_state || c->state == w->state) && (!w->type || fl_glob(w->type, c->type));
 }
 
+/* A copy: a page of rows lives as long as it is looked through. */
 static int keep(struct listing *l, const struct fl_claim_row *row, const char *list)
 {
+	struct fl_claim_row *mine;
+
 	if (l->n == l->cap) {
 		size_t cap = l->cap ? 2 * l->cap : 64;
 		struct found *v = fl_arena_array(l->arena, cap, sizeof(*v));
@@ -184,7 +187,11 @@ static int keep(struct listing *l, const struct fl_claim_row *row, const char *l
 		l->v = v;
 		l->cap = cap;
 	}
-	l->v[l->n++] = (struct found){ row, list };
+	mine = fl_arena_array(l->arena, 1, sizeof(*mine));
+	if (!mine)
+		return FL_ENOMEM;
+	*mine = *row;
+	l->v[l->n++] = (struct found){ mine, list };
 	return 0;
 }
 
@@ -209,16 +216,18 @@ static int list_source(struct listing *l, const char *source, const char *list, 
 	int ret = 0;
 
 	while (ret == 0 && more && scanned < SCAN_MAX && matched < l->w.limit) {
+		struct fl_arena page = { 0 };
 		struct fl_claim_row *v = NULL;
 		size_t n = 0;
 
-		ret = fl_claims_page(&l->r->sets, source, &at, FL_CLAIMS_PAGE_MAX, l->arena, &v, &n, &more, err);
+		ret = fl_claims_page(&l->r->sets, source, &at, FL_CLAIMS_PAGE_MAX, &page, &v, &n, &more, err);
 		for (size_t i = 0; ret == 0 && i < n; i++)
 			if (row_fits(&l->w, &v[i].claim)) {
 				ret = keep(l, &v[i], list);
 				matched++;
 			}
 		scanned += FL_CLAIMS_PAGE_MAX;
+		fl_arena_done(&page);
 	}
 	if (ret == 0 && more && (!l->cut || order(at.seen_at, at.id, l->cutoff.seen_at, l->cutoff.id) < 0)) {
 		l->cut = true;
