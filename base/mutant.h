@@ -14,7 +14,9 @@
 	X(FL_MUTANT_LOST_REPLY, "lost-reply", "a lost reply taken as failure")                                       \
 	X(FL_MUTANT_STALE_RELAY, "stale-relay", "a stale newest record is not sent again")                           \
 	X(FL_MUTANT_NUMBER_IDENTITY, "number-identity", "number taken for identity")                                 \
-	X(FL_MUTANT_COUNTER_FENCE, "counter-fence", "the fence is a counter")
+	X(FL_MUTANT_COUNTER_FENCE, "counter-fence", "the fence is a counter")                                        \
+	X(FL_MUTANT_NO_LEDGER, "no-ledger", "acknowledged while neither topic nor file has it")                      \
+	X(FL_MUTANT_REVIVED, "revived", "an add of the ledger revives what was withdrawn")
 enum fl_mutant {
 #define FL_X(name, word, text) name,
 	FL_MUTANTS_X(FL_X)

@@ -56,7 +56,7 @@ struct fl_bus_ops {
 	size_t (*in_flight)(struct fl_bus *b, enum fl_bus_producer which);
 	/* Create the topic unless it exists; 0 also when it exists. config: name, value pairs ended by NULL. */
 	int (*create_topic)(struct fl_bus *b, const char *topic, int partitions, const char *const *config, struct fl_err *err);
-	/* Assign all partitions of a topic, from `from` (NULL: the beginning; next[i] < 0: beginning of that partition). */
+	/* Assign all partitions of a topic, from `from` (NULL: the beginning; next[i] < 0: beginning of that partition). FL_ENOTFOUND: the broker has no such topic (yet). */
 	int (*consumer_open)(struct fl_bus *b, const char *topic, const struct fl_bus_offsets *from, struct fl_bus_consumer **out,
 			     struct fl_err *err);
 	/* 1 and a message (borrowed until the next fetch on this consumer), 0 when none came within timeout_ms, FL_EUNAVAIL. */

@@ -253,7 +253,7 @@ static int read_metadata(const struct rd_kafka_metadata *md, const char *name, i
 
 	*missing = !t || t->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || (t->err == 0 && t->partition_cnt == 0);
 	if (*missing)
-		return fl_err_set(err, FL_EUNAVAIL, "topic '%s': the broker has none of this name", name);
+		return fl_err_set(err, FL_ENOTFOUND, "topic '%s': the broker has none of this name", name);
 	if (t->err && t->partition_cnt == 0)
 		return fl_err_set(err, fl__kafka_code(t->err), "topic '%s': %s", name, rd_kafka_err2str(t->err));
 	if (t->partition_cnt > FL_BUS_PARTITIONS_MAX)

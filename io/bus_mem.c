@@ -371,7 +371,7 @@ static int mem_consumer_open(struct fl_bus *b, const char *topic, const struct f
 	release_due(w);
 	t = topic_of(w, topic);
 	if (!t)
-		return fl_err_set(err, FL_EUNAVAIL, "topic '%s': the broker has none of this name", topic);
+		return fl_err_set(err, FL_ENOTFOUND, "topic '%s': the broker has none of this name", topic);
 	c = need(calloc(1, sizeof(*c)));
 	c->w = w;
 	c->topic = t;

@@ -1,4 +1,4 @@
-/* Claims (docs/formats/claim.md): one JSON object, the value of `claim:ID` and of a ledger record. */
+/* Claims (docs/formats/claim.md): one JSON object, the value of `claim:ID`, and part of a ledger record. */
 #include "model/finding.h"
 
 #include "base/text.h"
@@ -126,17 +126,12 @@ static void get_claim(struct fl__json_rd *r, struct fl_claim *c)
 	fl__json_get_str(r, "reason", c->reason, sizeof(c->reason));
 }
 
-int fl_claim_decode(struct fl_span json, struct fl_claim *out, struct fl_err *err)
+int fl__claim_from(const json_t *obj, struct fl_claim *out, struct fl_err *err)
 {
 	struct fl_claim c = { 0 }, again;
-	int code = 0;
-	json_t *root = fl__json_load(json, CLAIM_MAX, "claim", &code, err);
-	struct fl__json_rd r = { root, "claim", err, false };
+	struct fl__json_rd r = { obj, "claim", err, false };
 
-	if (!root)
-		return code;
 	get_claim(&r, &c);
-	json_decref(root);
 	if (r.bad)
 		return FL_EFORMAT;
 	if (!fl_set_name_valid(c.source))
@@ -147,4 +142,39 @@ int fl_claim_decode(struct fl_span json, struct fl_claim *out, struct fl_err *er
 		return fl_err_set(err, FL_ECORRUPT, "claim: 'id' is not of its source, finding and name");
 	*out = c;
 	return 0;
+}
+
+int fl_claim_decode(struct fl_span json, struct fl_claim *out, struct fl_err *err)
+{
+	int code = 0, ret;
+	json_t *root = fl__json_load(json, CLAIM_MAX, "claim", &code, err);
+
+	if (!root)
+		return code;
+	ret = fl__claim_from(root, out, err);
+	json_decref(root);
+	return ret;
+}
+
+/* Takes back more than is known to be taken back? A withdrawal without a date is taken as said now. */
+static bool withdraws_nothing(const struct fl_claim *had, const struct fl_claim *c)
+{
+	if (had->state == FL_CLAIM_WITHDRAWN)
+		return had->updated_at >= c->updated_at;
+	return c->updated_at && had->updated_at > c->updated_at;
+}
+
+bool fl_claim_says_nothing_new(const struct fl_claim *had, const struct fl_claim *c)
+{
+	if (had->state == FL_CLAIM_DISMISSED)
+		return true;
+	if (c->state == FL_CLAIM_DISMISSED)
+		return false;
+	if (c->state == FL_CLAIM_WITHDRAWN)
+		return withdraws_nothing(had, c);
+	if (had->state == FL_CLAIM_WITHDRAWN && !had->updated_at)
+		return true;
+	if (had->updated_at != c->updated_at)
+		return had->updated_at > c->updated_at;
+	return had->state == FL_CLAIM_WITHDRAWN || (had->state == c->state && c->updated_at != 0);
 }

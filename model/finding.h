@@ -57,7 +57,24 @@ extern const size_t fl_finding_types_n;
 /** By its whole name, or what follows the ':', or the '/', where that is one's alone; NULL. */
 const struct fl_finding_type *fl_finding_type(const char *word);
 
-/** One JSON object, no newline: the value of `claim:ID`, and of a ledger record. */
+/** One JSON object, no newline: the value of `claim:ID`, and part of a ledger record. */
 void fl_claim_encode(const struct fl_claim *c, struct fl_buf *out);
 int fl_claim_decode(struct fl_span json, struct fl_claim *out, struct fl_err *err);
 void fl_claim_id(struct fl_claim *c);
+/** Is the claim that is known at least as new, or beyond change? Then this one (of the same id) says nothing new. What was dismissed stays so. A withdrawn claim is revived by the source's own
+ * later word alone: one with a date after the withdrawal's; a repeat, one that arrives late, and one without a date leave it withdrawn (docs/decisions/withdrawn.md). */
+bool fl_claim_says_nothing_new(const struct fl_claim *had, const struct fl_claim *c);
+
+/* What the ledger keeps of a claim, each time it changed (docs/formats/ledger.md). */
+struct fl_claim_record {
+	struct fl_claim claim;
+	char purged[FL_SET_NAME]; /* "": of a claim. Else there is none: a source was purged, and what its claims were before is no more */
+	struct fl_version_id in; /* the version of its source that it was committed in; number 0: not said */
+	enum fl_cause cause;	 /* of that version */
+	fl_unix_us at;		 /* when it was written */
+	char node[FL_ACTOR];	 /* by whom */
+};
+/** One JSON object, no newline. */
+void fl_claim_record_encode(const struct fl_claim_record *r, struct fl_buf *out);
+/** FL_EFORMAT, FL_ELIMIT, FL_ECORRUPT: the id is not the claim's. */
+int fl_claim_record_decode(struct fl_span json, struct fl_claim_record *out, struct fl_err *err);

@@ -48,3 +48,6 @@ void fl__json_get_u128(struct fl__json_rd *r, const char *key, struct fl_u128 *o
 /** The object under key; NULL for null when `nullable`; NULL and bad otherwise. */
 const json_t *fl__json_get_object(struct fl__json_rd *r, const char *key, bool nullable);
 const json_t *fl__json_get_array(struct fl__json_rd *r, const char *key, size_t max);
+/** A claim from its object, with every check of fl_claim_decode. */
+struct fl_claim;
+int fl__claim_from(const json_t *obj, struct fl_claim *out, struct fl_err *err);

@@ -18,6 +18,31 @@ int fl_claim_get(struct fl_sets *s, const char *source, const char *id, struct f
 	return ret;
 }
 
+int fl_claims_get(struct fl_sets *s, const char *source, const char *const *ids, size_t n, struct fl_claim *out, enum fl_claim_there *there, struct fl_err *err)
+{
+	struct fl_arena a = { 0 };
+	struct fl_span(*get)[3] = fl_arena_array(&a, n + 1, sizeof(*get));
+	struct fl_cmd *cmds = fl_arena_array(&a, n + 1, sizeof(*cmds));
+	struct fl_reply *r = NULL;
+	int ret = get && cmds ? 0 : FL_ENOMEM;
+
+	for (size_t i = 0; ret == 0 && i < n; i++) {
+		get[i][0] = fl_span_str("HGET");
+		get[i][1] = fl__key(s, &a, FL_SOURCE, source, ":claim:%.64s", ids[i]);
+		get[i][2] = fl_span_str("json");
+		cmds[i] = (struct fl_cmd){ get[i], 3 };
+	}
+	if (ret == 0 && n)
+		ret = fl_store_call(s->store, cmds, n, &a, &r, err);
+	for (size_t i = 0; ret == 0 && i < n; i++)
+		if (r[i].type == FL_REPLY_NIL)
+			there[i] = FL_CLAIM_NOT_THERE;
+		else
+			there[i] = r[i].type == FL_REPLY_STRING && fl_claim_decode(r[i].s, &out[i], NULL) == 0 ? FL_CLAIM_THERE : FL_CLAIM_UNREADABLE;
+	fl_arena_done(&a);
+	return ret;
+}
+
 static int decode_all(const char *source, const struct fl_reply *v, size_t n, struct fl_arena *arena, struct fl_claim **out, size_t *n_out, struct fl_err *err)
 {
 	struct fl_claim *c = fl_arena_array(arena, n + 1, sizeof(*c));

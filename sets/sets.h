@@ -141,6 +141,9 @@ int fl_event_load(struct fl_sets *s, const char *list, uint64_t number, struct f
 /* Claims. */
 /** FL_ENOTFOUND; FL_ECORRUPT: it cannot be read. */
 int fl_claim_get(struct fl_sets *s, const char *source, const char *id, struct fl_claim *out, struct fl_err *err);
+enum fl_claim_there { FL_CLAIM_NOT_THERE, FL_CLAIM_THERE, FL_CLAIM_UNREADABLE };
+/** Many by their ids, in one round trip: out[i] when there[i] is FL_CLAIM_THERE. */
+int fl_claims_get(struct fl_sets *s, const char *source, const char *const *ids, size_t n, struct fl_claim *out, enum fl_claim_there *there, struct fl_err *err);
 /** Claims of a source that end after `after` (0: from the first on) and at or before `until`, the earliest first, at most max, in arena. One that cannot be read or is not there is passed over,
  * counted in *unreadable, and the next takes its place. */
 int fl_claims_due(struct fl_sets *s, const char *source, fl_unix_us after, fl_unix_us until, size_t max, struct fl_arena *arena, struct fl_claim **out, size_t *n,
