@@ -24,16 +24,19 @@ struct fl_claim_set *fl__claim_set(struct fl_findings_stage *f, const char *sour
 		s = &f->sets[f->n_sets++];
 		memset(s, 0, sizeof(*s));
 		memcpy(s->source, source, strlen(source) + 1);
+		fl__restore_set(f, s);
 	}
 	memcpy(s->list, list, strlen(list) + 1); /* a reload may have given it another */
 	return s;
 }
 
-int fl__claim_set_ready(struct fl_findings_stage *f, struct fl_claim_set *s, struct fl_err *err)
+static int lease_and_head(struct fl_findings_stage *f, struct fl_claim_set *s, struct fl_err *err)
 {
 	fl_mono_ns now = fl_now_mono(f->c.clock);
-	int ret = 0;
+	int ret = fl__restore_ready(f, s, err);
 
+	if (ret < 0)
+		return ret;
 	if (!s->leased || s->lease.until - now < FL_FINDINGS_LEASE_MS * FL_NS_PER_MS / 2) {
 		ret = fl_lease_take(f->c.sets, FL_SOURCE, s->source, FL_FINDINGS_LEASE_MS, &s->lease, err);
 		if (ret == 0 && !s->leased)
@@ -44,8 +47,21 @@ int fl__claim_set_ready(struct fl_findings_stage *f, struct fl_claim_set *s, str
 		ret = fl_set_head(f->c.sets, FL_SOURCE, s->source, &s->head, err);
 		if (ret == FL_ENOTFOUND)
 			ret = 0;
+		if (ret == 0)
+			ret = fl__restore_fits(f, s, &s->head, err);
 		s->head_known = ret == 0;
 	}
+	return ret;
+}
+
+/* A head that shows a loss is not gone on from: the ledger comes first, now if it can. */
+int fl__claim_set_ready(struct fl_findings_stage *f, struct fl_claim_set *s, struct fl_err *err)
+{
+	bool was_held = s->held;
+	int ret = lease_and_head(f, s, err);
+
+	if (ret == FL_EUNAVAIL && s->held && !was_held)
+		ret = lease_and_head(f, s, err);
 	return ret;
 }
 
@@ -233,6 +249,8 @@ static int commit_rows(struct fl_findings_stage *f, const struct fl_claim_batch 
 		b->set->head.digest = out->digests.scope;
 		if (out->attempt[0])
 			b->set->head.keyframe = out->id.number;
+		b->set->known = out->id;
+		fl__keep_claims(f, b->cause, claims, n, &out->id);
 	}
 	return ret;
 }

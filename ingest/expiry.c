@@ -12,7 +12,7 @@
 enum { DUE_MAX = 1000, WAIT_ABOVE = 100, WAIT_PERCENT = 30 };
 
 /* A claim expires when both the local clock and the store's are past it; clocks far apart expire nothing, and status says so. */
-static bool both_clocks(struct fl_findings_stage *f, fl_unix_us *until)
+bool fl__both_clocks(struct fl_findings_stage *f, fl_unix_us *until)
 {
 	fl_unix_us here = fl_now_unix(f->c.clock), there, apart;
 
@@ -148,10 +148,12 @@ void fl__claims_expire(struct fl_findings_stage *f, fl_mono_ns now)
 	if (now < f->expiry_at)
 		return;
 	f->expiry_at = now + FL_EXPIRY_TICK_MS * FL_NS_PER_MS;
-	if (!both_clocks(f, &until))
+	if (!fl__both_clocks(f, &until))
 		return;
 	f->expiry_trouble[0] = '\0';
 	for (size_t i = 0; i < f->n_sets; i++) {
+		if (f->sets[i].held)
+			continue; /* first it is made whole */
 		expire_set(f, &f->sets[i], until, now);
 		retain(f, &f->sets[i], now);
 	}
@@ -186,7 +188,7 @@ int fl_expiry_approve(struct fl_findings_stage *f, const char *list, const char 
 	int ret = 0;
 
 	*expired = 0;
-	if (!both_clocks(f, &until))
+	if (!fl__both_clocks(f, &until))
 		return fl_err_set(err, FL_EUNAVAIL, "the store cannot be asked, or its clock and this host's are more than %d s apart: nothing expires", FL_CLOCK_APART_S);
 	for (size_t i = 0; ret == 0 && i < f->n_sets; i++) {
 		if (!f->sets[i].expiry.waits_until || strcmp(f->sets[i].list, list) != 0)

@@ -32,6 +32,8 @@ struct slot {
 	int ret;    /* 0, or why it could not be done */
 	struct fl_err err;
 	struct fl_claim stored; /* of a known one */
+	struct fl_claim kept;	/* what the store has of it, if it is there: acknowledged again, so the ledger must have it */
+	bool there;
 	const struct fl_finding_said *said;
 };
 
@@ -45,31 +47,6 @@ struct batch {
 	struct slot *slots;
 	size_t n_slots;
 };
-
-/* --- what is news --- */
-
-/* Takes back more than is known to be taken back? A withdrawal without a date is taken as said now. */
-static bool withdraws_nothing(const struct fl_claim *stored, const struct fl_claim *c)
-{
-	if (stored->state == FL_CLAIM_WITHDRAWN)
-		return stored->updated_at >= c->updated_at;
-	return c->updated_at && stored->updated_at > c->updated_at;
-}
-
-/* Is the stored claim at least as new, or beyond change? Then this one says nothing new. A withdrawn claim is revived by the source's own later word alone: one with a date after the
- * withdrawal's. A repeat, one that arrives late, and one without a date leave it withdrawn (docs/decisions/withdrawn.md). */
-static bool nothing_new(const struct fl_claim *stored, const struct fl_claim *c)
-{
-	if (stored->state == FL_CLAIM_DISMISSED)
-		return true;
-	if (c->state == FL_CLAIM_WITHDRAWN)
-		return withdraws_nothing(stored, c);
-	if (stored->state == FL_CLAIM_WITHDRAWN && !stored->updated_at)
-		return true;
-	if (stored->updated_at != c->updated_at)
-		return stored->updated_at > c->updated_at;
-	return stored->state == FL_CLAIM_WITHDRAWN || (stored->state == c->state && c->updated_at != 0);
-}
 
 /* --- documents to words --- */
 
@@ -331,7 +308,7 @@ static int make_slots(struct batch *b)
 		s->v = b->words + i;
 		s->newest = b->words[i];
 		for (k = i + 1; k < b->n && b->words[k]->set == s->newest->set && strcmp(b->words[k]->claim.id, s->newest->claim.id) == 0; k++)
-			if (!nothing_new(&s->newest->claim, &b->words[k]->claim))
+			if (!fl_claim_says_nothing_new(&s->newest->claim, &b->words[k]->claim))
 				s->newest = b->words[k];
 		s->n = k - i;
 		s->said = &b->said[s->newest->said];
@@ -349,15 +326,18 @@ static bool judge(void *ctx, size_t i, const struct fl_claim_view *view, struct 
 	bool out = c->state != FL_CLAIM_WITHDRAWN && s->said->dismissed;
 
 	s->ret = 0;
-	s->known = false;
+	s->known = s->there = false;
 	if (view->broken) {
 		s->ret = fl_err_set(&s->err, FL_ECORRUPT, "source '%s': a claim on this name in the store is malformed", c->source);
 		return false;
 	}
 	if (stored)
 		fl__claim_keep_word(stored, c);
-	if (s->said->stale || out || (stored && nothing_new(stored, c))) {
+	if (s->said->stale || out || (stored && fl_claim_says_nothing_new(stored, c))) {
 		s->known = true;
+		s->there = stored != NULL;
+		if (stored)
+			s->kept = *stored;
 		s->stored = stored ? *stored : *c;
 		if (!stored || out)
 			s->stored.state = out ? FL_CLAIM_DISMISSED : FL_CLAIM_WITHDRAWN;
@@ -367,19 +347,6 @@ static bool judge(void *ctx, size_t i, const struct fl_claim_view *view, struct 
 		c->seen_at = stored->seen_at;
 	s->newest->claim = *c; /* what is said of it later */
 	return true;
-}
-
-/* Topic `findings`: the normalised finding and what was decided. Best effort: the source version is what is durable. */
-static void tell(struct fl_findings_stage *f, const struct word *w, struct fl_buf *b)
-{
-	if (!f->c.bus)
-		return;
-	fl_buf_reset(b);
-	fl_buf_printf(b, "{\"action\":\"%s\",\"claim\":", fl_finding_action_word(w->action));
-	fl_claim_encode(&w->claim, b);
-	fl_buf_u8(b, '}');
-	if (!b->failed)
-		fl_bus_produce(f->c.bus, FL_BUS_CONTROL, FL_TOPIC_FINDINGS, fl_span_str(w->claim.finding), fl_buf_span(b), NULL, 0, 0, NULL);
 }
 
 static void say_news(struct fl_findings_stage *f, const struct word *w, uint64_t version)
@@ -416,7 +383,7 @@ static void say(struct fl_findings_stage *f, const struct slot *s, const struct 
 	if (s->ret < 0) {
 		w->item->ret = s->ret;
 		w->item->err = s->err;
-	} else if (s->known || (w != s->newest && nothing_new(&s->newest->claim, c))) {
+	} else if (s->known || (w != s->newest && fl_claim_says_nothing_new(&s->newest->claim, c))) {
 		const struct fl_claim *by = s->known ? &s->stored : &s->newest->claim;
 
 		out->duplicate++;
@@ -439,7 +406,6 @@ static void commit_slots(struct batch *b, struct slot *v, size_t n)
 				    .seen_at = first->item->received_at, .judge = judge, .ctx = v };
 	struct fl_source_version version = { 0 };
 	struct fl_err err = { 0 };
-	struct fl_buf text = { 0 };
 	int ret = claims ? 0 : fl_err_set(&err, FL_ENOMEM, "out of memory");
 
 	for (size_t i = 0; ret == 0 && i < n; i++) {
@@ -464,10 +430,9 @@ static void commit_slots(struct batch *b, struct slot *v, size_t n)
 		}
 		for (size_t k = 0; k < v[i].n; k++)
 			say(f, &v[i], v[i].v[k], version.id.number);
-		if (v[i].ret == 0 && !v[i].known)
-			tell(f, v[i].newest, &text);
+		if (v[i].ret == 0 && v[i].there)
+			fl__keep_known(f, &v[i].kept);
 	}
-	fl_buf_done(&text);
 }
 
 static void commit_all(struct batch *b)
@@ -476,6 +441,22 @@ static void commit_all(struct batch *b)
 		for (k = i + 1; k < b->n_slots && k - i < CLAIMS_A_VERSION && b->slots[k].newest->set == b->slots[i].newest->set; k++)
 			;
 		commit_slots(b, b->slots + i, k - i);
+	}
+}
+
+/* Acknowledged is what the ledger has, too: one wait for the whole batch. */
+static void keep(struct batch *b)
+{
+	struct fl_err err = { 0 };
+	int ret = fl__keep_flush(b->f, &err);
+
+	for (size_t i = 0; ret < 0 && i < b->n; i++) {
+		struct fl_intake_item *it = b->words[i]->item;
+
+		if (it->ret == 0) {
+			it->ret = ret;
+			it->err = err;
+		}
 	}
 }
 
@@ -498,6 +479,7 @@ void fl_findings_take(struct fl_findings_stage *f, struct fl_intake_item *first)
 
 		it->ret = fl_err_set(&it->err, ret, "%s", err.text[0] ? err.text : fl_code_text(ret));
 	}
+	keep(&b);
 	for (struct fl_intake_item *it = first; it; it = next) {
 		next = it->next; /* done gives the item away */
 		it->done(it->ctx, it);

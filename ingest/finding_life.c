@@ -174,6 +174,8 @@ int fl_findings_decide(struct fl_findings_stage *f, const struct fl_claim_reques
 		if (not) {
 			why = why && !*not ? why : not;
 			a.others++;
+			if (!*not && !r->dry_run) /* a word whose acknowledgement failed may be repeated so */
+				fl__keep_known(f, &rows.v[i].claim);
 			continue;
 		}
 		a.v[a.n] = (struct fl_claim_change){ rows.v[i].claim, rows.v[i].claim, list_of(f, rows.v[i].claim.source), 0 };
@@ -188,6 +190,8 @@ int fl_findings_decide(struct fl_findings_stage *f, const struct fl_claim_reques
 			;
 		ret = commit_set(&d, a.v + i, k - i, arena, err);
 	}
+	if (ret == 0 && !r->dry_run)
+		ret = fl__keep_flush(f, err);
 	if (ret == 0)
 		*out = a;
 	return ret;

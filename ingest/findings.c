@@ -80,6 +80,10 @@ int fl_findings_open(const struct fl_findings_config *c, struct fl_findings_stag
 		free(f);
 		return fl_err_set(err, FL_ENOMEM, "findings: out of memory");
 	}
+	if (fl__keep_open(f, err) < 0) {
+		fl_findings_close(f);
+		return FL_ENOMEM;
+	}
 	load_sets(f);
 	*out = f;
 	return 0;
@@ -101,6 +105,7 @@ void fl_findings_close(struct fl_findings_stage *f)
 	for (size_t i = 0; i < f->n_sets; i++)
 		if (f->sets[i].leased)
 			fl_lease_release(f->c.sets, &f->sets[i].lease, NULL);
+	fl__keep_close(f);
 	fl_arena_done(&f->arena);
 	fl_protected_done(&f->protected);
 	free(f->sets);
@@ -231,7 +236,7 @@ bool fl__findings_directories(struct fl_findings_stage *f)
 /* What stands in the way now: gone when it is. */
 static void say_problem(struct fl_findings_stage *f)
 {
-	const char *what = f->expiry_trouble;
+	const char *what = f->expiry_trouble[0] ? f->expiry_trouble : f->keep.problem;
 
 	for (size_t i = 0; i < f->c.cfg->findings.n_sources && !*what; i++)
 		what = f->places[i].trouble[0] ? f->places[i].trouble : f->places[i].said;
@@ -252,20 +257,14 @@ static bool drain(struct fl_findings_stage *f)
 	return first != NULL;
 }
 
-static void ignore_report(void *ctx, uint64_t tag, int code, int32_t partition, int64_t offset)
-{
-	(void)ctx, (void)tag, (void)code, (void)partition, (void)offset;
-}
-
 int fl_findings_step(struct fl_findings_stage *f, fl_mono_ns now, fl_mono_ns *wake)
 {
-	bool more = drain(f);
+	bool more = fl__restore_step(f, now);
 
+	more = drain(f) || more;
 	more = fl__findings_directories(f) || more;
 	fl__claims_expire(f, now);
 	say_problem(f);
-	if (f->c.bus)
-		fl_bus_poll(f->c.bus, FL_BUS_CONTROL, 0, ignore_report, NULL);
 	*wake = more ? now : f->expiry_at;
 	return 0;
 }

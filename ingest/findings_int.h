@@ -5,6 +5,7 @@
  * A name stays in a set as long as one active claim holds it. Each set is written under a lease that is kept while there is work. */
 #pragma once
 #include "ingest/ingest.h"
+#include "ingest/keep.h"
 
 enum { FL_CLAIM_SETS_MAX = 256, FL_FINDINGS_LEASE_MS = 10000, FL_EXPIRY_TICK_MS = 500, FL_CLOCK_APART_S = 60, FL_FILES_A_STEP = 256 };
 
@@ -25,6 +26,8 @@ struct fl_claim_set {
 	bool leased, head_known;
 	struct fl_head head;
 	fl_mono_ns retain_at;
+	struct fl_version_id known; /* the newest version that this process knows; 0: none, or to be found out */
+	bool held, compare;	    /* by the ledger (restore.c): nothing new yet; what the store lost is looked for */
 	uint64_t trim_at; /* how far its list of claims was looked through for those that are no more */
 	struct fl_expiry_watch expiry;
 };
@@ -47,6 +50,7 @@ struct fl_findings_stage {
 	struct fl_drop_place *places; /* parallel to the configuration's findings sources */
 	fl_mono_ns expiry_at;
 	char expiry_trouble[200];
+	struct fl_keep keep;
 	struct fl_findings_status s;
 };
 
@@ -69,6 +73,8 @@ struct fl_claim_set *fl__claim_set(struct fl_findings_stage *f, const char *sour
 int fl__claim_set_ready(struct fl_findings_stage *f, struct fl_claim_set *s, struct fl_err *err);
 /** Commit a batch: for each name the tuple that all its active claims give. Retries a lost race. 0 also when nothing changes, or nothing is to be written: then out->id.number is 0. */
 int fl__claims_commit(struct fl_findings_stage *f, const struct fl_claim_batch *b, struct fl_source_version *out, struct fl_err *err);
+/** The earlier of this host's clock and the store's; false when they are apart, or the store is away. */
+bool fl__both_clocks(struct fl_findings_stage *f, fl_unix_us *until);
 /** Claims past their time, in every set; a version each. What ends in numbers while nobody looked waits. */
 void fl__claims_expire(struct fl_findings_stage *f, fl_mono_ns now);
 /** Directory sources. Returns true when there was a file. */

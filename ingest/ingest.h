@@ -114,13 +114,15 @@ struct fl_intake_item; /* intake.h */
 struct fl_findings_config {
 	const struct fl_config *cfg;
 	struct fl_sets *sets;
-	struct fl_bus *bus; /* topic `findings`: normalised finding and decision, best effort; NULL: none */
+	struct fl_bus *bus; /* topic `findings`, the ledger; NULL: none */
 	const struct fl_drop_dir *dir; /* directory sources */
 	void *dir_ctx;
 	struct fl_clock *clock;
 	struct fl_random *random;
 	const struct fl_names *names;
 	struct fl_intake *intake; /* where the other sources' documents wait; NULL: none */
+	bool bus_keeps;	    /* else (the mock broker) the ledger is a file */
+	struct fl_disk *ledger; /* folder of that file, which stands in for a bus that is away; NULL: none */
 };
 struct fl_findings_stage;
 int fl_findings_open(const struct fl_findings_config *c, struct fl_findings_stage **out, struct fl_err *err);
@@ -205,6 +207,11 @@ struct fl_findings_status {
 	char waits_list[FL_SET_NAME]; /* the first list of which some wait, and why; "" none */
 	char waits[200];
 	char problem[200];
+	bool ledger, ledger_file; /* there is one; it is a file (else a topic) */
+	bool restoring;		  /* what the store may have lost is looked for; what comes meanwhile waits */
+	uint64_t ledger_pending;  /* records that this host holds until Kafka is back */
+	uint64_t ledger_delivered, ledger_kept, ledger_sent_on, ledger_failed, ledger_unreadable, restored; /* records; claims */
+	char ledger_problem[200];
 };
 void fl_findings_status(struct fl_findings_stage *f, struct fl_findings_status *out);
 void fl_findings_metrics(struct fl_findings_stage *f, struct fl_buf *out);

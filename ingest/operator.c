@@ -34,18 +34,32 @@ static int as_claim(struct fl_findings_stage *f, const struct fl_operator_entry 
 	return 0;
 }
 
-/* Removing what is not there is a mistake worth saying. */
-static int must_be_there(struct fl_findings_stage *f, const struct fl_claim_set *set, const struct fl_operator_entry *e, const struct fl_claim *v, size_t n,
-			 struct fl_err *err)
+/* Each word on an entry is later than the one before, also when two come in one microsecond or from hosts whose clocks differ: the ledger goes by these dates. Removing what is not there is a
+ * mistake worth saying. */
+static int after_what_is_there(struct fl_findings_stage *f, const struct fl_claim_set *set, bool add, const struct fl_operator_entry *e, struct fl_claim *v, size_t n,
+			       struct fl_arena *arena, struct fl_err *err)
 {
-	int ret = 0;
+	const char **ids = fl_arena_array(arena, n + 1, sizeof(*ids));
+	struct fl_claim *stored = fl_arena_array(arena, n + 1, sizeof(*stored));
+	enum fl_claim_there *there = fl_arena_array(arena, n + 1, sizeof(*there));
+	int ret = ids && stored && there ? 0 : FL_ENOMEM;
 
+	for (size_t i = 0; ret == 0 && i < n; i++)
+		ids[i] = v[i].id;
+	if (ret == 0)
+		ret = fl_claims_get(f->c.sets, set->source, ids, n, stored, there, err);
 	for (size_t i = 0; ret == 0 && i < n; i++) {
-		struct fl_claim stored;
-
-		ret = fl_claim_get(f->c.sets, set->source, v[i].id, &stored, err);
-		if (ret == FL_ENOTFOUND || (ret == 0 && stored.state != FL_CLAIM_ACTIVE))
-			ret = fl_err_set(err, FL_ENOTFOUND, "'%.200s' is no operator entry of list '%s'", e[i].name, set->list);
+		if (there[i] == FL_CLAIM_UNREADABLE && !add)
+			return fl_err_set(err, FL_ECORRUPT, "source '%s': claim %s is malformed", set->source, ids[i]);
+		if (there[i] == FL_CLAIM_THERE && stored[i].updated_at >= v[i].updated_at)
+			v[i].updated_at = stored[i].updated_at + 1;
+		if (add || (there[i] == FL_CLAIM_THERE && stored[i].state == FL_CLAIM_ACTIVE))
+			continue;
+		if (there[i] == FL_CLAIM_THERE) { /* a removal whose acknowledgement failed may be repeated so */
+			fl__keep_known(f, &stored[i]);
+			fl__keep_flush(f, NULL);
+		}
+		return fl_err_set(err, FL_ENOTFOUND, "'%.200s' is no operator entry of list '%s'", e[i].name, set->list);
 	}
 	return ret;
 }
@@ -70,10 +84,14 @@ int fl_operator_change(struct fl_findings_stage *f, const char *list, bool add, 
 	for (size_t i = 0; ret == 0 && i < n; i++)
 		ret = as_claim(f, &v[i], b.set, add, actor, reason, &claims[i], err);
 	b.claims = claims;
-	if (ret == 0 && !add)
-		ret = must_be_there(f, b.set, v, claims, n, err);
+	if (ret == 0)
+		ret = fl__restore_ready(f, b.set, err);
+	if (ret == 0)
+		ret = after_what_is_there(f, b.set, add, v, claims, n, &arena, err);
 	if (ret == 0)
 		ret = fl__claims_commit(f, &b, out, err);
+	if (ret == 0)
+		ret = fl__keep_flush(f, err);
 	fl_arena_done(&arena);
 	return ret;
 }
@@ -145,7 +163,16 @@ int fl_source_purge(struct fl_findings_stage *f, const char *source, const char 
 		ret = none ? fl_source_commit(f->c.sets, &c, none, &v, err) : FL_ENOMEM;
 	}
 	if (ret == 0)
+		ret = fl_set_head(f->c.sets, FL_SOURCE, source, &head, err);
+	if (ret == 0) {
+		fl__keep_purge(f, source, &head.id);
+		ret = fl__keep_flush(f, err);
+	}
+	if (ret == 0)
 		ret = fl_set_purge(f->c.sets, &lease, &gone, err);
+	for (size_t i = 0; i < f->n_sets; i++) /* its lineage goes with it */
+		if (strcmp(f->sets[i].source, source) == 0)
+			f->sets[i].known = (struct fl_version_id){ 0 };
 	fl_lease_release(f->c.sets, &lease, NULL);
 	return ret;
 }

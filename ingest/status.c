@@ -78,6 +78,25 @@ static void say_waits(const struct fl_claim_set *s, struct fl_findings_status *o
 		 (unsigned long long)x->waits, (unsigned long long)x->entries);
 }
 
+static void ledger_status(const struct fl_findings_stage *f, struct fl_findings_status *out)
+{
+	struct fl_ledger_status l;
+
+	if (!f->keep.ledger)
+		return;
+	fl_ledger_status(f->keep.ledger, &l);
+	out->ledger = true;
+	out->ledger_file = !l.bus_keeps;
+	out->ledger_pending = l.pending;
+	out->ledger_delivered = l.delivered;
+	out->ledger_kept = l.kept;
+	out->ledger_sent_on = l.sent_on;
+	out->ledger_failed = l.failed;
+	out->ledger_unreadable = f->keep.unreadable;
+	out->restored = f->keep.restored;
+	snprintf(out->ledger_problem, sizeof(out->ledger_problem), "%s", l.problem);
+}
+
 void fl_findings_status(struct fl_findings_stage *f, struct fl_findings_status *out)
 {
 	*out = f->s;
@@ -88,7 +107,9 @@ void fl_findings_status(struct fl_findings_stage *f, struct fl_findings_status *
 		if (x->waits && !out->expiry_waits)
 			say_waits(&f->sets[i], out);
 		out->expiry_waits += x->waits;
+		out->restoring = out->restoring || f->sets[i].held;
 	}
+	ledger_status(f, out);
 }
 
 static bool list_held(const struct fl_findings_stage *f, const char *list)
@@ -97,6 +118,24 @@ static bool list_held(const struct fl_findings_stage *f, const char *list)
 		if (f->sets[i].expiry.waits && strcmp(f->sets[i].list, list) == 0)
 			return true;
 	return false;
+}
+
+static void ledger_metrics(const struct fl_findings_stage *f, struct fl_buf *out)
+{
+	struct fl_findings_status s = { 0 };
+
+	ledger_status(f, &s);
+	if (!s.ledger)
+		return;
+	fl_metric_family(out, "fireline_ledger_pending_records", FL_GAUGE, "Records of the ledger that this host holds until Kafka is back.");
+	fl_metric_u64(out, "fireline_ledger_pending_records", "", FL_LABELS("topic", FL_TOPIC_FINDINGS), s.ledger_pending);
+	fl_metric_family(out, "fireline_ledger_records_total", FL_COUNTER, "Records of the ledger: delivered to the topic, kept in the file, sent on from there, in neither.");
+	fl_metric_u64(out, "fireline_ledger_records_total", "", FL_LABELS("topic", FL_TOPIC_FINDINGS, "result", "delivered"), s.ledger_delivered);
+	fl_metric_u64(out, "fireline_ledger_records_total", "", FL_LABELS("topic", FL_TOPIC_FINDINGS, "result", "kept"), s.ledger_kept);
+	fl_metric_u64(out, "fireline_ledger_records_total", "", FL_LABELS("topic", FL_TOPIC_FINDINGS, "result", "sent_on"), s.ledger_sent_on);
+	fl_metric_u64(out, "fireline_ledger_records_total", "", FL_LABELS("topic", FL_TOPIC_FINDINGS, "result", "failed"), s.ledger_failed);
+	fl_metric_family(out, "fireline_ledger_restored_claims_total", FL_COUNTER, "Claims that the store had lost, committed again from the ledger.");
+	fl_metric_u64(out, "fireline_ledger_restored_claims_total", "", FL_LABELS("topic", FL_TOPIC_FINDINGS), s.restored);
 }
 
 void fl_findings_metrics(struct fl_findings_stage *f, struct fl_buf *out)
@@ -114,6 +153,7 @@ void fl_findings_metrics(struct fl_findings_stage *f, struct fl_buf *out)
 	fl_metric_family(out, "fireline_findings_total", FL_COUNTER, "Findings by result.");
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		fl_metric_u64(out, "fireline_findings_total", "", FL_LABELS("result", rows[i].result), rows[i].v);
+	ledger_metrics(f, out);
 	fl_metric_family(out, "fireline_list_held", FL_GAUGE, "1 while an expiry of the list waits for approval.");
 	for (size_t i = 0; i < f->c.cfg->n_lists; i++)
 		fl_metric_u64(out, "fireline_list_held", "", FL_LABELS("domain_list", f->c.cfg->lists[i].name), list_held(f, f->c.cfg->lists[i].name));
