@@ -56,7 +56,8 @@ int fl_publisher_open(const struct fl_publisher_config *c, struct fl_publisher *
 		return fl_err_set(err, FL_ENOMEM, "publisher: out of memory");
 	p->c = *c;
 	p->next_tag = 1;
-	if (load_lists(p, c->cfg) < 0) {
+	if (fl__audit_open(p, err) < 0 || load_lists(p, c->cfg) < 0) {
+		fl__audit_close(p);
 		free(p);
 		return fl_err_set(err, FL_ENOMEM, "publisher: out of memory");
 	}
@@ -78,6 +79,7 @@ void fl_publisher_close(struct fl_publisher *p)
 			fl_lease_release(p->c.sets, &p->lists[i].lease, NULL);
 		fl_arena_done(&p->lists[i].arena);
 	}
+	fl__audit_close(p);
 	if (p->events)
 		fl_bus_consumer_close(p->c.bus, p->events);
 	if (p->enforcers)
@@ -194,6 +196,7 @@ int fl__pub_reread(struct fl_publisher *p, struct fl_pub_list *l, struct fl_err 
 	}
 	l->head_known = true;
 	l->outbox_due = true;
+	l->decided = (struct fl_version_id){ 0 };
 	return 0;
 }
 
@@ -314,6 +317,8 @@ static int step_list(struct fl_publisher *p, struct fl_pub_list *l, fl_mono_ns n
 	if (ret == 0)
 		ret = fl__pub_read_sources(p, l, err);
 	if (ret == 0)
+		ret = fl__audit_mend(p, l, err);
+	if (ret == 0)
 		ret = commit_next(p, l, err);
 	if (ret == FL_ESTALE || ret == FL_EFENCED || ret == FL_EUNKNOWN) {
 		l->head_known = false;
@@ -386,6 +391,8 @@ int fl_publisher_step(struct fl_publisher *p, fl_mono_ns now, fl_mono_ns *wake)
 	}
 	take_wakes(p);
 	fl__relay_reports(p);
+	fl__audit_step(p, now);
+	fl__audit_deletions(p, now);
 	fl__relay_read_events(p, now);
 	for (size_t i = p->n_lists; i-- > 0 && p->lists[i].orphan;)
 		step_orphan(p, &p->lists[i], now);

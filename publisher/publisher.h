@@ -4,6 +4,7 @@
 #pragma once
 #include "base/metrics.h"
 #include "io/bus.h"
+#include "io/disk.h"
 #include "model/config.h"
 #include "sets/sets.h"
 
@@ -13,6 +14,8 @@ struct fl_publisher_config {
 	struct fl_bus *bus;
 	struct fl_clock *clock;
 	struct fl_random *random;
+	bool bus_keeps;		/* decisions are kept in the topic `audit`; else (the mock broker) in a file */
+	struct fl_disk *ledger; /* folder of that file, which stands in for a bus that is away; NULL: none */
 };
 struct fl_publisher;
 int fl_publisher_open(const struct fl_publisher_config *c, struct fl_publisher **out, struct fl_err *err);
@@ -39,7 +42,7 @@ struct fl_publish_answer {
 	uint64_t lost_version; /* recover: a version that was published and that the store lacks: what it held is not in the counts; 0: none */
 	char note[256];
 };
-/** FL_EREFUSED (why in err), FL_ENOTFOUND, FL_EUNAVAIL. */
+/** FL_EREFUSED (why in err), FL_ENOTFOUND, FL_EUNAVAIL: also when it is committed, but neither Kafka nor a file has the decision (err says so). */
 int fl_publisher_request(struct fl_publisher *p, const struct fl_publish_request *r, struct fl_arena *arena, struct fl_publish_answer *out, struct fl_err *err);
 
 struct fl_publish_status {
@@ -52,4 +55,12 @@ struct fl_publish_status {
 	char problem[200];
 };
 void fl_publisher_status(struct fl_publisher *p, struct fl_arena *arena, struct fl_publish_status **out, size_t *n);
+/* Where decisions are, beside the store. */
+struct fl_publish_ledger {
+	bool there, file;
+	uint64_t pending; /* records that this host holds until Kafka is back */
+	uint64_t again;	  /* decisions that the store had lost */
+	char problem[200];
+};
+void fl_publisher_ledger(const struct fl_publisher *p, struct fl_publish_ledger *out);
 void fl_publisher_metrics(struct fl_publisher *p, struct fl_buf *out);

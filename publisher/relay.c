@@ -34,7 +34,7 @@ static struct fl_in_flight *flight_by_tag(struct fl_publisher *p, uint64_t tag, 
 	return NULL;
 }
 
-static void report(void *ctx, uint64_t tag, int code, int32_t partition, int64_t offset)
+void fl__relay_report(void *ctx, uint64_t tag, int code, int32_t partition, int64_t offset)
 {
 	struct fl_publisher *p = ctx;
 	struct fl_pub_list *l = NULL;
@@ -43,6 +43,8 @@ static void report(void *ctx, uint64_t tag, int code, int32_t partition, int64_t
 
 	(void)partition;
 	(void)offset;
+	if (p->audit.ledger && fl_ledger_report(p->audit.ledger, tag, code))
+		return;
 	if (!f)
 		return; /* of a list that the configuration dropped */
 	f->used = false;
@@ -73,7 +75,7 @@ static void report(void *ctx, uint64_t tag, int code, int32_t partition, int64_t
 
 void fl__relay_reports(struct fl_publisher *p)
 {
-	fl_bus_poll(p->c.bus, FL_BUS_CONTROL, 0, report, p);
+	fl_bus_poll(p->c.bus, FL_BUS_CONTROL, 0, fl__relay_report, p);
 }
 
 static void see(struct fl_publisher *p, const struct fl_bus_msg *m)

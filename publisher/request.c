@@ -247,7 +247,8 @@ static int carry_out(struct fl_publisher *p, struct fl_pub_list *l, const struct
 		return ret;
 	}
 	fl__pub_committed(p, l, &out->version);
-	if (r->op == FL_OP_PURGE)
+	ret = fl__audit_keep(p, &out->version, err);
+	if (r->op == FL_OP_PURGE && ret == 0)
 		ret = fl_set_purge(p->c.sets, &l->lease, &gone, err);
 	return ret;
 }

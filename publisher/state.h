@@ -4,6 +4,7 @@
  *                                                                        ^ delivery report, then trim */
 #pragma once
 #include "publisher/publisher.h"
+#include "sets/ledger.h"
 
 /* A killed publisher's lists wait for its lease. It is renewed at half its time, so about every other tick; what lasts longer (a person's question about a large list) takes a longer one. */
 enum { FL_RELAY_BATCH = 32, FL_LEASE_MS = 3000, FL_LEASE_REQUEST_MS = 30000, FL_TICK_MS = 1000, FL_RESEND_GRACE_MS = 5000, FL_RESEND_MS = 3600000, FL_RETAIN_MS = 600000, FL_ORPHANS_MAX = 16, FL_STALE_TRIES = 4 };
@@ -52,9 +53,23 @@ struct fl_pub_list {
 	fl_unix_us outbox_oldest;
 	struct fl_version_id sent; /* newest acknowledged by Kafka */
 	struct fl_seen seen;
+	struct fl_version_id decided; /* the last decision, known to be in the head's history since the head was read */
 	fl_mono_ns retry_at, relay_at, resend_at, hourly_at, retain_at;
 	uint32_t stale; /* commits in a row that found something moved */
 	uint64_t published, unchanged, failed;
+	char problem[200];
+};
+
+/* Decisions beside the store (audit.c). */
+struct fl_decided;
+struct fl_audit {
+	struct fl_ledger *ledger; /* NULL: there is none */
+	struct fl_bus_consumer *topic;
+	bool local_read, read; /* all there is, so that the last decision is the last */
+	struct fl_decided *v;
+	size_t n;
+	uint64_t unreadable, again;
+	fl_mono_ns at, deleted_at;
 	char problem[200];
 };
 
@@ -68,6 +83,7 @@ struct fl_publisher {
 	uint64_t next_tag;
 	uint64_t produced_ok, produced_failed;
 	bool store_up, bus_up;
+	struct fl_audit audit;
 };
 
 /* next.c */
@@ -95,4 +111,16 @@ void fl__pub_problem(struct fl_pub_list *l, const struct fl_err *err);
 void fl__relay_reports(struct fl_publisher *p);
 void fl__relay_read_events(struct fl_publisher *p, fl_mono_ns now);
 void fl__relay_list(struct fl_publisher *p, struct fl_pub_list *l, fl_mono_ns now);
+fl_bus_report fl__relay_report;
 void fl__relay_know(struct fl_pub_list *l, const struct fl_version_id *id);
+/* audit.c */
+int fl__audit_open(struct fl_publisher *p, struct fl_err *err);
+void fl__audit_close(struct fl_publisher *p);
+/** 0: the decision that made v is durable beside the store. FL_EUNAVAIL. */
+int fl__audit_keep(struct fl_publisher *p, const struct fl_list_version *v, struct fl_err *err);
+/** Sends on, reads. Never waits. */
+void fl__audit_step(struct fl_publisher *p, fl_mono_ns now);
+/** Deletions of lists that the configuration does not name, now and then. */
+void fl__audit_deletions(struct fl_publisher *p, fl_mono_ns now);
+/** The last decision on the list is in its head's history, or is made again now. For whoever holds the lease, with head and sources read. */
+int fl__audit_mend(struct fl_publisher *p, struct fl_pub_list *l, struct fl_err *err);

@@ -26,6 +26,37 @@ void fl_publisher_status(struct fl_publisher *p, struct fl_arena *arena, struct 
 	}
 }
 
+void fl_publisher_ledger(const struct fl_publisher *p, struct fl_publish_ledger *out)
+{
+	struct fl_ledger_status s;
+
+	*out = (struct fl_publish_ledger){ 0 };
+	if (!p->audit.ledger)
+		return;
+	fl_ledger_status(p->audit.ledger, &s);
+	out->there = true;
+	out->file = !s.bus_keeps;
+	out->pending = s.pending;
+	out->again = p->audit.again;
+	snprintf(out->problem, sizeof(out->problem), "%s", s.problem[0] ? s.problem : p->audit.problem);
+}
+
+static void ledger_metrics(const struct fl_publisher *p, struct fl_buf *out)
+{
+	struct fl_ledger_status s;
+
+	if (!p->audit.ledger)
+		return;
+	fl_ledger_status(p->audit.ledger, &s);
+	fl_metric_family(out, "fireline_ledger_pending_records", FL_GAUGE, "Records of the ledger that this host holds until Kafka is back.");
+	fl_metric_u64(out, "fireline_ledger_pending_records", "", FL_LABELS("topic", FL_TOPIC_AUDIT), s.pending);
+	fl_metric_family(out, "fireline_ledger_records_total", FL_COUNTER, "Records of the ledger: delivered to the topic, kept in the file, sent on from there, in neither.");
+	fl_metric_u64(out, "fireline_ledger_records_total", "", FL_LABELS("topic", FL_TOPIC_AUDIT, "result", "delivered"), s.delivered);
+	fl_metric_u64(out, "fireline_ledger_records_total", "", FL_LABELS("topic", FL_TOPIC_AUDIT, "result", "kept"), s.kept);
+	fl_metric_u64(out, "fireline_ledger_records_total", "", FL_LABELS("topic", FL_TOPIC_AUDIT, "result", "sent_on"), s.sent_on);
+	fl_metric_u64(out, "fireline_ledger_records_total", "", FL_LABELS("topic", FL_TOPIC_AUDIT, "result", "failed"), s.failed);
+}
+
 void fl_publisher_metrics(struct fl_publisher *p, struct fl_buf *out)
 {
 	fl_unix_us now = fl_now_unix(p->c.clock), oldest = 0;
@@ -52,6 +83,7 @@ void fl_publisher_metrics(struct fl_publisher *p, struct fl_buf *out)
 		if (l->outbox_oldest && (oldest == 0 || l->outbox_oldest < oldest))
 			oldest = l->outbox_oldest;
 	}
+	ledger_metrics(p, out);
 	fl_metric_family(out, "fireline_outbox_records", FL_GAUGE, "Change events not yet acknowledged by Kafka.");
 	fl_metric_u64(out, "fireline_outbox_records", "", NULL, waiting);
 	fl_metric_family(out, "fireline_outbox_oldest_age_seconds", FL_GAUGE, "Age of the oldest of them.");
