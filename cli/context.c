@@ -175,6 +175,18 @@ void fl_context_sets_done(struct fl_sets *s)
 	s->store = NULL;
 }
 
+void fl_context_ledger(const struct fl_config *cfg, struct fl_disk **out)
+{
+	char folder[600];
+	struct fl_err err = { 0 };
+
+	snprintf(folder, sizeof(folder), "%.580s/ledger", cfg->state);
+	mkdir(cfg->state, 0750);
+	*out = NULL;
+	if (fl_disk_posix_open(folder, out, &err) < 0)
+		FL_LOG(FL_LOG_WARN, "what is acknowledged cannot be kept here: while Kafka is away nothing is acknowledged", FL_F_STR("why", err.text));
+}
+
 /* UX.md 10. */
 static const struct topic {
 	const char *name;
@@ -182,7 +194,7 @@ static const struct topic {
 	const char *config[5];
 } topics[] = {
 	{ FL_TOPIC_LIST_EVENTS, 6, { "cleanup.policy", "compact", "min.compaction.lag.ms", "604800000", NULL } },
-	{ FL_TOPIC_FINDINGS, 3, { "retention.ms", "2592000000", NULL } },
+	{ FL_TOPIC_FINDINGS, 3, { "cleanup.policy", "compact", "min.compaction.lag.ms", "604800000", NULL } }, /* the ledger: docs/decisions/ledger.md */
 	{ FL_TOPIC_QUERY_LOG, 12, { "retention.ms", "604800000", NULL } },
 	{ FL_TOPIC_QUERY_LOG_MARKS, 1, { "retention.ms", "604800000", NULL } },
 	{ FL_TOPIC_ENFORCER_STATE, 1, { "cleanup.policy", "compact", NULL } },

@@ -40,6 +40,8 @@ int fl_context_sets_or_none(const struct fl_config *cfg, struct fl_sets *out, st
 void fl_context_sets_done(struct fl_sets *s);
 /** RUNTIME/ROLE.sock in buf. */
 const char *fl_role_socket(const struct fl_config *cfg, const char *role, char *buf, size_t cap);
+/** The folder STATE/ledger, for the files that stand in for a bus that is away. NULL, and said in the log, when it cannot be had. */
+void fl_context_ledger(const struct fl_config *cfg, struct fl_disk **out);
 /** The topics that fireline makes when create_topics is on, or that it says are missing. */
 int fl_context_topics(const struct fl_config *cfg, struct fl_bus *bus, struct fl_err *err);
 /** The same topics on the mock broker, with fewer partitions: it keeps 5 MiB each. */

@@ -31,7 +31,7 @@ struct role {
 	struct fl_loop feeds_loop;
 	struct fl_sets feeds_sets;
 	struct fl_http *http;
-	struct fl_disk *state;
+	struct fl_disk *state, *ledger;
 	struct fl_ingest *feeds;
 	pthread_t thread;
 	bool thread_up;
@@ -429,6 +429,13 @@ static void post_approval(void *ctx, const struct fl_admin_request *req, struct 
 	in_loop(ctx, req, res, do_approval);
 }
 
+/* Where what was acknowledged is, beside the store. */
+static json_t *ledger_json(struct role *r, const struct fl_findings_status *s)
+{
+	return json_pack("{s:s, s:s, s:I, s:b, s:I, s:s}", "host", r->cfg->node_name, "where", !s->ledger ? "none" : s->ledger_file ? "file" : s->ledger_pending ? "both" : "topic", "pending",
+			 (json_int_t)s->ledger_pending, "restoring", s->restoring, "restored", (json_int_t)s->restored, "problem", s->ledger_problem);
+}
+
 static void do_status(struct fl_call *c)
 {
 	struct fl_findings_status s;
@@ -439,13 +446,13 @@ static void do_status(struct fl_call *c)
 	pthread_mutex_unlock(&c->r->lock);
 	fl_findings_status(c->r->findings, &s);
 	fl_json_answer(c->res,
-		       json_pack("{s:s, s:s, s:o, s:o, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:I, s:I, s:s, s:s, s:s}}", "role", "ingest", "entries_problem", entries, "feeds",
+		       json_pack("{s:s, s:s, s:o, s:o, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:I, s:I, s:s, s:s, s:s}, s:o}", "role", "ingest", "entries_problem", entries, "feeds",
 				 feeds_json(c->r), "sources", fl_sources_json(c->r->sources), "findings",
 				 "accepted", (json_int_t)s.accepted, "duplicate", (json_int_t)s.duplicate, "sample", (json_int_t)s.sample, "low_severity",
 				 (json_int_t)s.low_severity, "no_domain", (json_int_t)s.no_domain, "ignored", (json_int_t)s.ignored, "protected", (json_int_t)s.protected, "malformed",
 				 (json_int_t)s.malformed, "withdrawn", (json_int_t)s.withdrawn, "expired", (json_int_t)s.expired, "clock_skewed",
 				 s.clock_skewed, "expiry_waits", (json_int_t)s.expiry_waits, "unreadable", (json_int_t)s.unreadable, "waits_list", s.waits_list,
-				 "waits", s.waits, "problem", s.problem));
+				 "waits", s.waits, "problem", s.problem, "ledger", ledger_json(c->r, &s)));
 }
 
 static void get_status(void *ctx, const struct fl_admin_request *req, struct fl_admin_response *res)
@@ -565,10 +572,14 @@ static int open_all(struct role *r, struct fl_err *err)
 		ret = fl_http_curl_bootstrap(r->http, r->cfg->bootstrap_servers, r->cfg->n_bootstrap_servers, err);
 	if (ret == 0)
 		open_state(r);
+	if (ret == 0)
+		fl_context_ledger(r->cfg, &r->ledger);
 	ic.http = r->http;
 	ic.state = r->state;
 	ic.names = fc.names = r->names;
 	fc.bus = r->bus;
+	fc.bus_keeps = r->bus && r->cfg->mode == FL_MODE_RUN;
+	fc.ledger = r->ledger;
 	if (ret == 0)
 		ret = fl_ingest_open(&ic, &r->feeds, err);
 	if (ret == 0)
@@ -601,6 +612,8 @@ static void close_all(struct role *r)
 		r->http->ops->close(r->http);
 	if (r->state)
 		r->state->ops->close(r->state);
+	if (r->ledger)
+		r->ledger->ops->close(r->ledger);
 	if (r->bus)
 		fl_bus_close(r->bus);
 	fl_context_sets_done(&r->sets);

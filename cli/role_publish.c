@@ -15,6 +15,7 @@ struct role {
 	struct fl_loop loop;
 	struct fl_sets sets;
 	struct fl_bus *bus;
+	struct fl_disk *ledger;
 	struct fl_publisher *pub;
 	struct fl_admin *admin;
 	bool topics_done;
@@ -33,6 +34,7 @@ static void do_status(struct fl_call *c)
 {
 	struct fl_arena arena = { 0 };
 	struct fl_publish_status *v;
+	struct fl_publish_ledger ledger;
 	json_t *lists = json_array();
 	size_t n;
 
@@ -44,7 +46,10 @@ static void do_status(struct fl_call *c)
 						       fl_json_time(v[i].outbox_oldest), "pinned", (int)v[i].pinned, "gone", (int)v[i].gone,
 						       "waiting_sources", (int)v[i].waiting_sources, "leader", v[i].leader, "problem", v[i].problem));
 	fl_arena_done(&arena);
-	fl_json_answer(c->res, json_pack("{s:s, s:o}", "role", "publish", "lists", lists));
+	fl_publisher_ledger(c->r->pub, &ledger);
+	fl_json_answer(c->res, json_pack("{s:s, s:o, s:{s:s, s:s, s:I, s:I, s:s}}", "role", "publish", "lists", lists, "ledger", "host", c->r->cfg->node_name, "where",
+					 !ledger.there ? "none" : ledger.file ? "file" : ledger.pending ? "both" : "topic", "pending", (json_int_t)ledger.pending, "again",
+					 (json_int_t)ledger.again, "problem", ledger.problem));
 }
 
 static void get_status(void *ctx, const struct fl_admin_request *req, struct fl_admin_response *res)
@@ -181,7 +186,8 @@ static int open_all(struct role *r, struct fl_err *err)
 		ret = fl_err_set(err, FL_ECONFIG, "kafka.brokers: role publish needs a bus");
 	if (ret < 0)
 		return ret;
-	pc = (struct fl_publisher_config){ r->cfg, &r->sets, r->bus, fl_clock_sys(), fl_random_sys() };
+	fl_context_ledger(r->cfg, &r->ledger);
+	pc = (struct fl_publisher_config){ r->cfg, &r->sets, r->bus, fl_clock_sys(), fl_random_sys(), r->cfg->mode == FL_MODE_RUN, r->ledger };
 	ret = fl_publisher_open(&pc, &r->pub, err);
 	if (ret == 0)
 		ret = fl_context_admin(r->cfg, "publish", routes, sizeof(routes) / sizeof(routes[0]), r, &r->admin, err);
@@ -237,6 +243,8 @@ out:
 	if (r.admin)
 		fl_admin_close(r.admin);
 	fl_publisher_close(r.pub);
+	if (r.ledger)
+		r.ledger->ops->close(r.ledger);
 	if (r.bus)
 		fl_bus_close(r.bus);
 	fl_context_sets_done(&r.sets);

@@ -48,6 +48,24 @@ static void judge_feeds(json_t *problems, const json_t *ingest)
 		problem(problems, "findings", "", "%s", fl_str(findings, "problem"));
 }
 
+/* What is acknowledged and only one host has. */
+static void judge_ledger(json_t *problems, const json_t *role)
+{
+	const json_t *l = json_object_get(role, "ledger");
+	json_int_t pending = json_integer_value(json_object_get(l, "pending"));
+
+	if (!l)
+		return;
+	if (pending)
+		problem(problems, "ledger", "is Kafka reachable? do not lose that host's state folder", "%lld records are held by host %s until Kafka is back", (long long)pending, fl_str(l, "host"));
+	if (strcmp(fl_str(l, "where"), "none") == 0)
+		problem(problems, "ledger", "is the state folder writable?", "what is acknowledged is in Redis alone: no Kafka keeps it, and host %s has no folder for it", fl_str(l, "host"));
+	if (json_is_true(json_object_get(l, "restoring")))
+		problem(problems, "ledger", "", "the store is compared with the ledger: what comes meanwhile waits");
+	if (fl_str(l, "problem")[0])
+		problem(problems, "ledger", "", "%s", fl_str(l, "problem"));
+}
+
 static void judge_sources(json_t *problems, const json_t *ingest)
 {
 	const json_t *sources = json_object_get(ingest, "sources"), *s;
@@ -110,6 +128,8 @@ json_t *fl_verdict_join(json_t *take_roles, json_t *take_orphans)
 		if (json_is_null(role))
 			problem(problems, "role", "is it running?", "role %s does not answer", name);
 	judge_feeds(problems, json_object_get(take_roles, "ingest"));
+	judge_ledger(problems, json_object_get(take_roles, "ingest"));
+	judge_ledger(problems, json_object_get(take_roles, "publish"));
 	judge_sources(problems, json_object_get(take_roles, "ingest"));
 	judge_publish(problems, json_object_get(take_roles, "publish"));
 	judge_enforce(problems, json_object_get(take_roles, "enforce"));

@@ -244,8 +244,8 @@ static bool check_acknowledged(struct sim *s)
 	char source[] = "operator-block.operator";
 	int ret = fl_set_head(&s->observer, FL_SOURCE, source, &h, &err);
 
-	if (s->rewound)
-		return true; /* the ledger, which brings them back, comes with the findings */
+	if (s->rewound && s->ledger_lost)
+		return true;
 	if (ret == 0)
 		ret = fl_source_open(&s->observer, source, h.id.number, &it, NULL, &err);
 	if (ret == 0)
@@ -261,6 +261,50 @@ static bool check_acknowledged(struct sim *s)
 		has = fl_set_find(&set, fl_rkey_span(&key)) != SIZE_MAX;
 		if (has != s->entries[i].present)
 			sim_fail(s, "operator entry %s was acknowledged as %s, and is not", s->entries[i].name, s->entries[i].present ? "added" : "removed");
+	}
+	fl_set_done(&set);
+	return !s->failure[0];
+}
+
+/* What was acknowledged of a finding is what the store knows of it, or it knows a later word; and the set says what the claims say. */
+static bool check_findings(struct sim *s)
+{
+	static const char source[] = "cli.block";
+	struct fl_entry_iter *it = NULL;
+	struct fl_set set = { 0 };
+	struct fl_head h;
+	int ret = fl_set_head(&s->observer, FL_SOURCE, source, &h, NULL);
+
+	if (s->rewound && s->ledger_lost)
+		return true;
+	if (ret == 0)
+		ret = fl_source_open(&s->observer, source, h.id.number, &it, NULL, NULL);
+	if (ret == 0)
+		ret = fl_set_read(&set, it, NULL);
+	fl_entries_close(it);
+	for (size_t i = 0; i < s->n_said && !s->failure[0]; i++) {
+		const struct fl_claim *c = &s->said[i].claim;
+		struct fl_claim now;
+		char name[FL_NAME_TEXT];
+		const char *what = c->state == FL_CLAIM_ACTIVE ? "claim" : "withdrawal";
+
+		fl_rkey_to_text(fl_rkey_span(&c->key), name);
+		if (ret < 0 || fl_claim_get(&s->observer, source, c->id, &now, NULL) < 0)
+			sim_fail(s, "the %s of %s by finding %s was acknowledged, and the store knows nothing of it", what, name, c->finding);
+		else if (!fl_claim_says_nothing_new(&now, c) && (now.state != c->state || now.updated_at != c->updated_at) && now.state != FL_CLAIM_EXPIRED)
+			sim_fail(s, "the %s of %s by finding %s was acknowledged, and the store has an older word: %s", what, name, c->finding, fl_claim_state_word(now.state));
+		else if (now.state == FL_CLAIM_ACTIVE && fl_set_find(&set, fl_rkey_span(&c->key)) == SIZE_MAX)
+			sim_fail(s, "%s is claimed by finding %s, and is not in the set", name, c->finding);
+	}
+	for (size_t i = 0; i < set.n && !s->failure[0]; i++) {
+		struct fl_arena a = { 0 };
+		struct fl_claim *v;
+		char name[FL_NAME_TEXT];
+		size_t n = 0;
+
+		if (fl_claims_of(&s->observer, source, fl_set_key(&set, i), &a, &v, &n, NULL) == 0 && n == 0)
+			sim_fail(s, "%s is in the set, and no finding claims it", fl_rkey_to_text(fl_set_key(&set, i), name));
+		fl_arena_done(&a);
 	}
 	fl_set_done(&set);
 	return !s->failure[0];
@@ -342,7 +386,7 @@ bool check_converged(struct sim *s)
 		ok = check_feed_content(s, i);
 	for (size_t i = 0; ok && i < s->cfg->n_lists; i++)
 		ok = check_list_converged(s, s->cfg->lists[i].name);
-	ok = ok && check_acknowledged(s) && check_history(s);
+	ok = ok && check_acknowledged(s) && check_findings(s) && check_history(s);
 	s->observing = false;
 	return ok && check_step(s);
 }

@@ -86,22 +86,45 @@ static void act_operator(struct sim *s)
 	settle(s, a);
 }
 
+/* The claim that a finding makes, as far as who says what of it matters. */
+static void note_said(struct sim *s, const char *id, const char *name, const char *updated, bool archived)
+{
+	struct sim_said *v = realloc(s->said, (s->n_said + 1) * sizeof(*v));
+	struct fl_claim *c;
+
+	if (!v)
+		abort();
+	s->said = v;
+	c = &v[s->n_said++].claim;
+	memset(c, 0, sizeof(*c));
+	snprintf(c->source, sizeof(c->source), "cli.block");
+	snprintf(c->finding, sizeof(c->finding), "%s", id);
+	fl_rkey_from_text(fl_span_str(name), &c->key);
+	c->state = archived ? FL_CLAIM_WITHDRAWN : FL_CLAIM_ACTIVE;
+	fl_time_parse(updated, strlen(updated), &c->updated_at);
+	fl_claim_id(c);
+}
+
 static void act_finding(struct sim *s)
 {
 	struct sim_actor *a = some_ingest(s);
 	struct fl_finding_outcome out;
 	struct fl_err err = { 0 };
-	char json[512], name[64];
+	char json[512], name[64], id[40], updated[40];
+	bool archived = sim_chance(s, 250);
 
 	if (!a->up)
 		return;
+	snprintf(id, sizeof(id), "%032llx", (unsigned long long)sim_below(s, 20));
+	snprintf(updated, sizeof(updated), "2026-09-21T10:%02llu:00.000Z", (unsigned long long)(s->findings_sent++ / 4 % 60));
+	sim_name((int)sim_below(s, s->may_rewind ? 6 : SIM_NAMES), name); /* of few names the same claims are met more often */
 	snprintf(json, sizeof(json),
-		 "{\"schemaVersion\":\"2.0\",\"id\":\"%032llx\",\"type\":\"Backdoor:EC2/C&CActivity.B!DNS\",\"severity\":8,\"updatedAt\":\"2026-09-21T10:%02llu:00.000Z\","
+		 "{\"schemaVersion\":\"2.0\",\"id\":\"%s\",\"type\":\"Backdoor:EC2/C&CActivity.B!DNS\",\"severity\":8,\"updatedAt\":\"%s\","
 		 "\"service\":{\"archived\":%s,\"action\":{\"actionType\":\"DNS_REQUEST\",\"dnsRequestAction\":{\"domain\":\"%s\"}}}}",
-		 (unsigned long long)sim_below(s, 20), (unsigned long long)(s->findings_sent++ / 4 % 60), sim_chance(s, 250) ? "true" : "false",
-		 sim_name((int)sim_below(s, SIM_NAMES), name));
+		 id, updated, archived ? "true" : "false", name);
 	s->running = a;
-	fl_findings_inject(a->findings, "cli", fl_span_str(json), false, "sim", &out, &err);
+	if (fl_findings_inject(a->findings, "cli", fl_span_str(json), false, "sim", &out, &err) == 0 && !s->dead && out.accepted + out.withdrawn + out.duplicate)
+		note_said(s, id, name, updated, archived);
 	settle(s, a);
 }
 
@@ -165,7 +188,7 @@ static void act_purge_broker(struct sim *s)
 	if (!sim_chance(s, 100))
 		return;
 	fl_bus_mem_reset(s->bus);
-	s->lossy = true;
+	s->lossy = s->ledger_lost = true;
 	if (s->observer_events)
 		fl_bus_consumer_close(s->observer_bus, s->observer_events);
 	s->observer_events = NULL;

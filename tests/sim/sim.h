@@ -67,6 +67,11 @@ struct sim_entry {
 	bool present, unsure;
 };
 
+/* A finding whose word on a name was acknowledged. */
+struct sim_said {
+	struct fl_claim claim;
+};
+
 struct sim {
 	uint64_t seed;
 	int step;
@@ -77,9 +82,9 @@ struct sim {
 	struct fl_store_mem *store;
 	struct fl_bus_mem *bus;
 	struct fl_http_mem *http;
-	struct fl_disk_mem *disks[SIM_PAIR];
+	struct fl_disk_mem *disks[SIM_PAIR], *ledgers[SIM_PAIR]; /* of enforcers and ingesters */
 	struct fl_names *names;
-	struct fl_config *cfg, *enforcer_cfg[SIM_PAIR];
+	struct fl_config *cfg, *enforcer_cfg[SIM_PAIR], *ingest_cfg[SIM_PAIR];
 	struct sim_actor ingest[SIM_PAIR], publish[SIM_PAIR], enforce[SIM_PAIR];
 	struct sim_actor *running; /* whose step it is */
 	/* faults */
@@ -88,12 +93,15 @@ struct sim {
 	unsigned fault_permille;
 	bool lossy; /* a record was reported stored and lost, or the broker was reset */
 	bool snapshot, may_rewind; /* every other seed meets a store that loses commits */
-	bool rewound; /* the store lost commits: acknowledged entries may be gone until recover */
+	bool rewound; /* the store lost commits */
+	bool ledger_lost; /* and the ledger's topic lost what it had said to have: no protocol survives both */
 	/* what is true */
 	uint64_t feed_bits[SIM_FEEDS]; /* which names each feed lists now */
 	unsigned feed_rev[SIM_FEEDS];
 	struct sim_entry entries[SIM_NAMES];
 	uint64_t findings_sent;
+	struct sim_said *said; /* what was acknowledged of findings */
+	size_t n_said;
 	struct truth truth;
 	struct fl_store *observer_store;
 	struct fl_sets observer;

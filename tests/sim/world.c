@@ -66,7 +66,8 @@ static struct sim_site *site(const char *door, const char *what)
 /* Reached only when the disk refused something else before: there are few of them in all seeds together. */
 static bool behind_another_fault(const char *what)
 {
-	return strcmp(what, "disk rename image") == 0 || strcmp(what, "disk rename journal") == 0 || strcmp(what, "disk remove CURRENT") == 0;
+	return strcmp(what, "disk rename image") == 0 || strcmp(what, "disk rename journal") == 0 || strcmp(what, "disk remove CURRENT") == 0 ||
+	       strcmp(what, "disk truncate findings") == 0;
 }
 
 /* Faults aim at the rare calls: each seed has a few sites in focus, which are hit far more often than the rest. All of it follows from the seed alone; the
@@ -129,6 +130,11 @@ static enum fl_bus_fault bus_plan(void *ctx, const char *what, const char *topic
 	if (d == 1 || strcmp(what, "produce") != 0)
 		return FL_BUS_DOWN;
 	f = kinds[1 + sim_below(s, 6)];
+	if (strstr(topic, FL_TOPIC_FINDINGS) && (f == FL_BUS_LOST || f == FL_BUS_CORRUPT)) {
+		if (s->may_rewind) /* store and topic losing the same record is more than is promised */
+			return FL_BUS_LOST_ACK;
+		s->ledger_lost = true;
+	}
 	if (f == FL_BUS_LOST || f == FL_BUS_CORRUPT)
 		s->lossy = true;
 	return f;
@@ -207,8 +213,8 @@ static void start_stages(struct sim *s, struct sim_actor *a)
 
 	if (index_of(s->ingest, a) >= 0) {
 		struct fl_ingest_config ic = { .cfg = s->cfg, .sets = &a->sets, .http = a->http, .clock = &s->clock.door, .random = &s->actor_rnd.door, .names = s->names };
-		struct fl_findings_config fc = { .cfg = s->cfg, .sets = &a->sets2, .bus = a->bus, .clock = &s->clock.door, .random = &s->actor_rnd.door,
-						 .names = s->names };
+		struct fl_findings_config fc = { .cfg = s->ingest_cfg[index_of(s->ingest, a)], .sets = &a->sets2, .bus = a->bus, .clock = &s->clock.door,
+						 .random = &s->actor_rnd.door, .names = s->names, .bus_keeps = true, .ledger = a->disk };
 
 		ret = fl_ingest_open(&ic, &a->ingest, &err);
 		if (ret == 0)
@@ -228,7 +234,7 @@ static void start_stages(struct sim *s, struct sim_actor *a)
 
 void sim_start(struct sim *s, struct sim_actor *a)
 {
-	int e = index_of(s->enforce, a);
+	int e = index_of(s->enforce, a), g = index_of(s->ingest, a);
 
 	a->store = fl_store_mem_open(s->store, "{fl}:");
 	a->store2 = fl_store_mem_open(s->store, "{fl}:");
@@ -237,8 +243,10 @@ void sim_start(struct sim *s, struct sim_actor *a)
 	a->bus = fl_bus_mem_open(s->bus, "fireline.");
 	if (e >= 0)
 		a->disk = fl_disk_mem_open(s->disks[e]);
-	if (index_of(s->ingest, a) >= 0)
+	if (g >= 0) {
+		a->disk = fl_disk_mem_open(s->ledgers[g]);
 		a->http = fl_http_mem_open(s->http);
+	}
 	a->wake = 0;
 	a->up = true;
 	s->running = a;
@@ -257,15 +265,14 @@ static size_t keep_some(void *ctx, size_t unsynced)
 
 void sim_crash(struct sim *s, struct sim_actor *a, bool power)
 {
-	int e = index_of(s->enforce, a);
+	int e = index_of(s->enforce, a), g = index_of(s->ingest, a);
+	struct fl_disk_mem *disk = e >= 0 ? s->disks[e] : g >= 0 ? s->ledgers[g] : NULL;
 
 	s->dead = true; /* nothing that closing does reaches a door */
-	if (e >= 0) {
-		if (power)
-			fl_disk_mem_power_cut(s->disks[e], keep_some, s);
-		else
-			fl_disk_mem_kill(s->disks[e]);
-	}
+	if (disk && power)
+		fl_disk_mem_power_cut(disk, keep_some, s);
+	else if (disk)
+		fl_disk_mem_kill(disk);
 	fl_image_release(a->image); /* what the process served died with it */
 	a->image = NULL;
 	fl_ingest_close(a->ingest);
@@ -340,6 +347,8 @@ void sim_open(struct sim *s, uint64_t seed, struct fl_names *names)
 	for (int i = 0; i < SIM_PAIR; i++) { /* the same, under another node name */
 		s->enforcer_cfg[i] = fl_arena_dup(&s->truth.arena, s->cfg, sizeof(*s->cfg));
 		s->enforcer_cfg[i]->node_name = actor_names[2][i];
+		s->ingest_cfg[i] = fl_arena_dup(&s->truth.arena, s->cfg, sizeof(*s->cfg));
+		s->ingest_cfg[i]->node_name = actor_names[0][i];
 	}
 	s->store = fl_store_mem_new(&s->clock.door);
 	s->bus = fl_bus_mem_new(&s->clock.door, 2);
@@ -354,6 +363,8 @@ void sim_open(struct sim *s, uint64_t seed, struct fl_names *names)
 	for (int i = 0; i < SIM_PAIR; i++) {
 		s->disks[i] = fl_disk_mem_new();
 		fl_disk_mem_faults(s->disks[i], disk_plan, s);
+		s->ledgers[i] = fl_disk_mem_new();
+		fl_disk_mem_faults(s->ledgers[i], disk_plan, s);
 	}
 	for (int i = 0; i < SIM_FEEDS; i++) {
 		s->feed_bits[i] = (fl_random_u64(&s->rnd.door) & fl_random_u64(&s->rnd.door)) | 1;
@@ -387,6 +398,7 @@ void sim_close(struct sim *s)
 		end_actor(s, &s->publish[i]);
 		end_actor(s, &s->enforce[i]);
 		fl_disk_mem_free(s->disks[i]);
+		fl_disk_mem_free(s->ledgers[i]);
 	}
 	if (s->observer_events)
 		fl_bus_consumer_close(s->observer_bus, s->observer_events);
@@ -396,5 +408,6 @@ void sim_close(struct sim *s)
 	fl_bus_mem_free(s->bus);
 	fl_http_mem_free(s->http);
 	truth_done(s);
+	free(s->said);
 	free(s->cfg);
 }

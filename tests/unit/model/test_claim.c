@@ -176,6 +176,75 @@ static void test_no_claim_at_all(void **state)
 	assert_int_equal(fl_claim_decode(fl_span(big, sizeof(big)), &got, NULL), FL_ELIMIT);
 }
 
+static struct fl_claim_record record(void)
+{
+	struct fl_claim_record r = { .claim = { .source = "cli.block", .finding = "0ab1", .type = "Backdoor:EC2/C&CActivity.B!DNS", .scope = 1, .severity = 8,
+						.updated_at = 1795442531000000, .seen_at = 1795442531114203, .expires_at = 1798034531114203, .actor = "mona" },
+				     .in = { .number = 7 }, .cause = FL_CAUSE_FINDING, .at = 1795442531120000, .node = "ns-1" };
+
+	memset(r.in.epoch.b, 0xa1, sizeof(r.in.epoch.b));
+	memset(r.in.chain, 0xc2, sizeof(r.in.chain));
+	assert_true(fl_rkey_from_text(fl_span_str("bad.example"), &r.claim.key));
+	fl_claim_id(&r.claim);
+	return r;
+}
+
+static void test_ledger_record(void **state)
+{
+	struct fl_claim_record r = record(), got;
+	struct fl_buf out = { 0 };
+
+	(void)state;
+	fl_claim_record_encode(&r, &out);
+	assert_string_equal(fl_buf_cstr(&out),
+			    "{\"cause\":\"finding\",\"node\":\"ns-1\",\"at_us\":1795442531120000,\"version\":{\"epoch\":\"a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1\",\"number\":7,"
+			    "\"chain\":\"c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2\"},\"claim\":{\"id\":\"0a62bf675d244bb71428252b1b5fbc68a02848fefa146a2883028962850e8b42\","
+			    "\"source\":\"cli.block\",\"finding\":\"0ab1\",\"type\":\"Backdoor:EC2/C&CActivity.B!DNS\",\"name\":\"bad.example\",\"scope\":\"exact\",\"state\":\"active\","
+			    "\"severity\":8,\"updated_at_us\":1795442531000000,\"seen_at_us\":1795442531114203,\"expires_at_us\":1798034531114203,\"actor\":\"mona\",\"reason\":\"\"}}");
+	assert_int_equal(fl_claim_record_decode(fl_buf_span(&out), &got, NULL), 0);
+	assert_string_equal(got.claim.id, r.claim.id);
+	assert_true(fl_version_id_eq(&got.in, &r.in));
+	assert_int_equal(got.at, r.at);
+	assert_string_equal(got.node, "ns-1");
+	assert_string_equal(got.purged, "");
+	memset(&r.in, 0, sizeof(r.in));
+	memcpy(r.purged, "old.block", 10);
+	r.cause = FL_CAUSE_DELETE;
+	fl_buf_reset(&out);
+	fl_claim_record_encode(&r, &out);
+	assert_string_equal(fl_buf_cstr(&out), "{\"cause\":\"delete\",\"node\":\"ns-1\",\"at_us\":1795442531120000,\"version\":null,\"purged\":\"old.block\"}");
+	assert_int_equal(fl_claim_record_decode(fl_buf_span(&out), &got, NULL), 0);
+	assert_string_equal(got.purged, "old.block");
+	assert_int_equal(fl_claim_record_decode(fl_span_str("{\"cause\":\"delete\",\"node\":\"n\",\"at_us\":1,\"version\":null}"), &got, NULL), FL_EFORMAT);
+	fl_buf_done(&out);
+}
+
+/* The one rule of news: for findings that arrive, for what the ledger says of one claim, and for what the store lost. */
+static void test_what_says_nothing_new(void **state)
+{
+	enum { A = FL_CLAIM_ACTIVE, W = FL_CLAIM_WITHDRAWN, D = FL_CLAIM_DISMISSED, E = FL_CLAIM_EXPIRED };
+	static const struct {
+		int had, had_at, c, c_at;
+		bool nothing;
+	} rows[] = {
+		{ A, 5, A, 5, true },  { A, 5, A, 6, false }, { A, 5, A, 4, true },  { A, 0, A, 0, false }, /* without dates: renewed */
+		{ A, 5, W, 5, false }, { A, 5, W, 6, false }, { A, 5, W, 4, true },  { A, 5, W, 0, false },
+		{ W, 5, A, 5, true },  { W, 5, A, 6, false }, { W, 5, A, 4, true },  { W, 5, A, 0, true },
+		{ W, 0, A, 9, true },  { W, 5, W, 5, true },  { W, 5, W, 6, false }, { W, 6, W, 5, true },
+		{ D, 5, A, 9, true },  { D, 5, W, 9, true },  { D, 5, D, 9, true },  { A, 9, D, 5, false }, { W, 9, D, 5, false },
+		{ E, 5, A, 5, false }, { E, 5, A, 4, true },  { E, 5, W, 5, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct fl_claim had = { .state = (enum fl_claim_state)rows[i].had, .updated_at = rows[i].had_at };
+		struct fl_claim c = { .state = (enum fl_claim_state)rows[i].c, .updated_at = rows[i].c_at };
+
+		if (fl_claim_says_nothing_new(&had, &c) != rows[i].nothing)
+			fail_msg("row %d", (int)i);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -185,6 +254,8 @@ int main(void)
 		cmocka_unit_test(test_ids_are_of_source_finding_and_name),
 		cmocka_unit_test(test_alterations_are_refused),
 		cmocka_unit_test(test_no_claim_at_all),
+		cmocka_unit_test(test_ledger_record),
+		cmocka_unit_test(test_what_says_nothing_new),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
