@@ -1,14 +1,25 @@
 /* HTTP door: libcurl multi (http_curl.c), and a twin in memory (http_mem.c). Transfers run side by side; start one, then poll. A transfer ends
  * exactly once. Only http and https, no redirect from https to http, at most max_redirects; each hop's address is checked: private, loopback,
  * link-local and metadata addresses are refused. allow_private opens private and loopback ones to the server that the URL names: a redirect goes to its
- * addresses or to public ones, never to another private host. Link-local and metadata addresses are never asked. */
+ * addresses or to public ones, never to another private host. Link-local and metadata addresses are never asked, but by a request that says so. */
 #pragma once
 #include "base/err.h"
 #include "base/span.h"
 #include "base/time.h"
 
+/* AWS Signature Version 4 by libcurl. Signed are Host, X-Amz-Date and the request's own headers, so that no header is put beside them; a query has to be sorted. The time is
+ * libcurl's, the system's clock. Secrets: never logged. */
+struct fl_http_sigv4 {
+	const char *region, *service; /* "eu-west-1", "sqs" */
+	const char *access_key, *secret_key;
+	const char *token; /* of temporary credentials: sent and signed; NULL or "": none */
+};
+
 struct fl_http_request {
 	const char *url;
+	const char *method;   /* NULL: GET, with a body POST */
+	struct fl_span body;  /* p NULL: none */
+	const struct fl_http_sigv4 *sigv4; /* NULL: not signed. Only the URL's own origin gets it */
 	const char *etag, *last_modified; /* conditional GET; NULL or "": none */
 	const char *const *headers;	  /* "Name: value", ended by NULL; NULL: none. Never logged. */
 	uint64_t max_bytes;		  /* received, and after unpacking */
@@ -16,6 +27,8 @@ struct fl_http_request {
 	int connect_timeout_ms, timeout_ms, low_speed_s; /* under 100 octets a second for low_speed_s ends it */
 	int max_redirects;
 	bool allow_private;
+	bool allow_metadata; /* for who asks the machine's own metadata service for credentials: its addresses, and no other link-local one */
+	bool keep;	     /* keep the connection for the next request to this server, which is then not looked at again: for doors whose every request may go there */
 	const char *ca_file; /* PEM; NULL or "": the system's authorities */
 	const char *want_header; /* the name of one header whose value is wanted; a constant; NULL: none */
 };
@@ -28,6 +41,7 @@ struct fl_http_response {
 	char etag[256], last_modified[64], content_type[128], effective_host[256];
 	char wanted[128]; /* value of want_header; "" = it did not come */
 	int64_t retry_after_s; /* -1: not given */
+	fl_unix_us date;       /* what the server's clock says, to the second; 0: it does not say */
 	struct fl_buf body;    /* unpacked; owned by the receiver: fl_http_response_done */
 	uint64_t received_bytes;
 	bool unframed; /* no length, no chunks, no packing: that it ended is all that says it is whole */
@@ -41,6 +55,8 @@ struct fl_http_ops {
 	int (*poll)(struct fl_http *h, int timeout_ms, struct fl_http_response *out);
 	void (*cancel)(struct fl_http *h, uint64_t id);
 	size_t (*running)(struct fl_http *h);
+	/* Until something happens to a transfer, fd (-1: none) is readable, or timeout_ms passed. Polls nothing: poll does. */
+	void (*wait)(struct fl_http *h, int timeout_ms, int fd);
 	void (*close)(struct fl_http *h);
 };
 struct fl_http {
@@ -62,3 +78,7 @@ struct fl_http *fl_http_mem_open(struct fl_http_mem *w);
 void fl_http_mem_set(struct fl_http_mem *w, const char *url, long status, struct fl_span body, const char *etag);
 typedef int fl_http_fault_plan(void *ctx, const char *url); /* 0, or the code the transfer ends with */
 void fl_http_mem_faults(struct fl_http_mem *w, fl_http_fault_plan *plan, void *ctx);
+/** Asked for each transfer at each poll, before the table; what is not signed has no sigv4. True: *out is its answer (id is filled in, body is handed over). False with out->id
+ * not 0: it is still under way. False else: the table answers. */
+typedef bool fl_http_mem_serve(void *ctx, const struct fl_http_request *req, struct fl_http_response *out);
+void fl_http_mem_server(struct fl_http_mem *w, fl_http_mem_serve *serve, void *ctx);

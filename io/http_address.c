@@ -116,6 +116,21 @@ bool fl__address_never(const struct sockaddr *sa)
 	return true;
 }
 
+bool fl__address_metadata(const struct sockaddr *sa)
+{
+	/* 169.254.169.254, 169.254.170.2, 169.254.170.23: a machine's, a container's, a pod's; fd00:ec2::254 and fd00:ec2::23 */
+	static const uint8_t v4[3][4] = { { 169, 254, 169, 254 }, { 169, 254, 170, 2 }, { 169, 254, 170, 23 } };
+	static const uint8_t v6[2][16] = { { 0xfd, 0, 0x0e, 0xc2, [14] = 0x02, [15] = 0x54 }, { 0xfd, 0, 0x0e, 0xc2, [15] = 0x23 } };
+
+	for (size_t i = 0; sa->sa_family == AF_INET && i < 3; i++)
+		if (memcmp(&((const struct sockaddr_in *)sa)->sin_addr, v4[i], 4) == 0)
+			return true;
+	for (size_t i = 0; sa->sa_family == AF_INET6 && i < 2; i++)
+		if (memcmp(&((const struct sockaddr_in6 *)sa)->sin6_addr, v6[i], 16) == 0)
+			return true;
+	return false;
+}
+
 bool fl__address_octets(const struct sockaddr *sa, uint8_t out[16])
 {
 	memset(out, 0, 16);

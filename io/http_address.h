@@ -12,3 +12,5 @@ bool fl__address_public(const struct sockaddr *sa);
 bool fl__address_never(const struct sockaddr *sa);
 /** The 16 octets of an address, IPv4 as ::ffff:a.b.c.d; false for other families. */
 bool fl__address_octets(const struct sockaddr *sa, uint8_t out[16]);
+/** True for the addresses at which a cloud machine or container is given its credentials, and for no other. */
+bool fl__address_metadata(const struct sockaddr *sa);

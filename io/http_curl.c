@@ -122,13 +122,22 @@ static struct fl__transfer *next_resolved(struct door *d)
 }
 
 /* For something to happen, or the time to pass. */
-static void wait_for(struct door *d, fl_mono_ns left)
+static void wait_for(struct door *d, int ms, int other_fd)
 {
 	bool asking = d->resolver && !fl__resolver_idle(d->resolver);
-	struct curl_waitfd fd = { .fd = asking ? fl__resolver_fd(d->resolver) : -1, .events = CURL_WAIT_POLLIN };
-	int ms = (int)((left + FL_NS_PER_MS - 1) / FL_NS_PER_MS);
+	struct curl_waitfd fds[2];
+	unsigned n = 0;
 
-	curl_multi_poll(d->multi, asking ? &fd : NULL, asking ? 1 : 0, asking && ms > ASKING_MS ? ASKING_MS : ms, NULL);
+	if (asking)
+		fds[n++] = (struct curl_waitfd){ .fd = fl__resolver_fd(d->resolver), .events = CURL_WAIT_POLLIN };
+	if (other_fd >= 0)
+		fds[n++] = (struct curl_waitfd){ .fd = other_fd, .events = CURL_WAIT_POLLIN };
+	curl_multi_poll(d->multi, n ? fds : NULL, n, asking && ms > ASKING_MS ? ASKING_MS : ms, NULL);
+}
+
+static void curl_wait(struct fl_http *h, int timeout_ms, int fd)
+{
+	wait_for((struct door *)h, timeout_ms > 0 ? timeout_ms : 0, fd);
 }
 
 static int curl_poll(struct fl_http *h, int timeout_ms, struct fl_http_response *out)
@@ -154,7 +163,7 @@ static int curl_poll(struct fl_http *h, int timeout_ms, struct fl_http_response 
 		left = end - fl_now_mono(fl_clock_sys());
 		if (left <= 0)
 			return 0;
-		wait_for(d, left);
+		wait_for(d, (int)((left + FL_NS_PER_MS - 1) / FL_NS_PER_MS), -1);
 	}
 	return 0;
 }
@@ -184,7 +193,7 @@ static void curl_close(struct fl_http *h)
 	free(d);
 }
 
-static const struct fl_http_ops curl_ops = { curl_start, curl_poll, curl_cancel, curl_running, curl_close };
+static const struct fl_http_ops curl_ops = { curl_start, curl_poll, curl_cancel, curl_running, curl_wait, curl_close };
 
 static CURLcode global_result;
 

@@ -13,6 +13,7 @@ struct fl__transfer {
 	CURL *easy;
 	struct curl_slist *sent; /* headers of this hop */
 	struct fl_http_request req; /* its pointers lead into arena */
+	struct fl_http_sigv4 sigv4; /* req.sigv4 leads here */
 	struct fl_arena *arena;
 	char port[8];		   /* of this hop */
 	struct curl_slist *addresses; /* that its host was resolved to, when not by libcurl */

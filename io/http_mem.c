@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/arena.h"
+
 struct page {
 	struct page *next;
 	char *url;
@@ -19,6 +21,8 @@ struct fl_http_mem {
 	struct page *pages;
 	fl_http_fault_plan *plan;
 	void *plan_ctx;
+	fl_http_mem_serve *serve;
+	void *serve_ctx;
 };
 
 struct transfer {
@@ -26,6 +30,9 @@ struct transfer {
 	uint64_t id, max_bytes;
 	char *url;
 	char etag[256];
+	struct fl_http_request req; /* a copy, its strings in arena */
+	struct fl_http_sigv4 sigv4;
+	struct fl_arena arena;
 };
 
 struct door {
@@ -51,8 +58,38 @@ static struct page *page_of(const struct fl_http_mem *w, const char *url)
 	return p;
 }
 
+static const char *kept(struct transfer *t, const char *s)
+{
+	return s ? need(fl_arena_str(&t->arena, s)) : NULL;
+}
+
+/* What a server may want to see. */
+static void keep_request(struct transfer *t, const struct fl_http_request *req)
+{
+	const char **headers;
+	size_t n = 0;
+
+	while (req->headers && req->headers[n])
+		n++;
+	headers = need(fl_arena_array(&t->arena, n + 1, sizeof(*headers)));
+	for (size_t i = 0; i < n; i++)
+		headers[i] = kept(t, req->headers[i]);
+	t->req = *req;
+	t->req.url = t->url;
+	t->req.etag = t->etag;
+	t->req.last_modified = kept(t, req->last_modified);
+	t->req.method = kept(t, req->method);
+	t->req.headers = headers;
+	t->req.body = fl_span(req->body.p ? need(fl_arena_dup(&t->arena, req->body.p, req->body.n)) : NULL, req->body.n);
+	if (req->sigv4)
+		t->sigv4 = (struct fl_http_sigv4){ kept(t, req->sigv4->region), kept(t, req->sigv4->service), kept(t, req->sigv4->access_key),
+						   kept(t, req->sigv4->secret_key), kept(t, req->sigv4->token) };
+	t->req.sigv4 = req->sigv4 ? &t->sigv4 : NULL;
+}
+
 static void transfer_free(struct transfer *t)
 {
+	fl_arena_done(&t->arena);
 	free(t->url);
 	free(t);
 }
@@ -69,6 +106,7 @@ static int mem_start(struct fl_http *h, const struct fl_http_request *req, uint6
 	t->max_bytes = req->max_bytes;
 	t->url = need(strdup(req->url));
 	snprintf(t->etag, sizeof(t->etag), "%s", req->etag ? req->etag : "");
+	keep_request(t, req);
 	while (*end)
 		end = &(*end)->next;
 	*end = t;
@@ -115,18 +153,43 @@ static void finish(struct door *d, const struct transfer *t, struct fl_http_resp
 		abort();
 }
 
+/* 1: served; 0: it stays under way; -1: the table answers. */
+static int served(const struct door *d, const struct transfer *t, struct fl_http_response *out)
+{
+	*out = (struct fl_http_response){ .retry_after_s = -1 };
+	if (!d->w->serve)
+		return -1;
+	if (d->w->serve(d->w->serve_ctx, &t->req, out)) {
+		out->id = t->id;
+		if (!out->effective_host[0])
+			host_of(t->url, out->effective_host, sizeof(out->effective_host));
+		return 1;
+	}
+	return out->id ? 0 : -1;
+}
+
 static int mem_poll(struct fl_http *h, int timeout_ms, struct fl_http_response *out)
 {
 	struct door *d = (struct door *)h;
-	struct transfer *t = d->first;
 
 	(void)timeout_ms;
-	if (!t)
-		return 0;
-	d->first = t->next;
-	finish(d, t, out);
-	transfer_free(t);
-	return 1;
+	for (struct transfer **at = &d->first, *t; (t = *at); at = &t->next) {
+		int ret = served(d, t, out);
+
+		if (ret == 0)
+			continue;
+		*at = t->next;
+		if (ret < 0)
+			finish(d, t, out);
+		transfer_free(t);
+		return 1;
+	}
+	return 0;
+}
+
+static void mem_wait(struct fl_http *h, int timeout_ms, int fd)
+{
+	(void)h, (void)timeout_ms, (void)fd;
 }
 
 static void mem_cancel(struct fl_http *h, uint64_t id)
@@ -161,7 +224,7 @@ static void mem_close(struct fl_http *h)
 	free(d);
 }
 
-static const struct fl_http_ops mem_ops = { mem_start, mem_poll, mem_cancel, mem_running, mem_close };
+static const struct fl_http_ops mem_ops = { mem_start, mem_poll, mem_cancel, mem_running, mem_wait, mem_close };
 
 struct fl_http_mem *fl_http_mem_new(void)
 {
@@ -214,4 +277,10 @@ void fl_http_mem_faults(struct fl_http_mem *w, fl_http_fault_plan *plan, void *c
 {
 	w->plan = plan;
 	w->plan_ctx = ctx;
+}
+
+void fl_http_mem_server(struct fl_http_mem *w, fl_http_mem_serve *serve, void *ctx)
+{
+	w->serve = serve;
+	w->serve_ctx = ctx;
 }

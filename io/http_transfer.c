@@ -69,6 +69,8 @@ static bool may_connect(struct fl__transfer *t, const struct sockaddr *sa)
 
 	if (fl__address_public(sa))
 		return true;
+	if (t->req.allow_metadata && !t->hops && fl__address_metadata(sa))
+		return true;
 	if (!t->req.allow_private || fl__address_never(sa) || !fl__address_octets(sa, octets))
 		return false;
 	for (size_t i = 0; i < t->n_own; i++)
@@ -127,6 +129,15 @@ static int64_t retry_after(struct fl_span v)
 	return at < 0 ? 0 : at < RETRY_AFTER_MAX_S ? at : RETRY_AFTER_MAX_S;
 }
 
+static fl_unix_us date_of(struct fl_span v)
+{
+	char text[64];
+	fl_unix_us at;
+
+	keep_whole(text, sizeof(text), v);
+	return fl_time_parse_http(text, &at) ? at : 0;
+}
+
 static bool header_is(struct fl_span line, const char *name, struct fl_span *value)
 {
 	size_t n = strlen(name);
@@ -164,6 +175,7 @@ static void forget_headers(struct fl__transfer *t)
 	t->r.etag[0] = t->r.last_modified[0] = t->r.content_type[0] = t->r.wanted[0] = '\0';
 	t->chunked = false;
 	t->r.retry_after_s = -1;
+	t->r.date = 0;
 }
 
 static size_t take_header(char *p, size_t size, size_t n, void *ctx)
@@ -188,6 +200,8 @@ static size_t take_header(char *p, size_t size, size_t n, void *ctx)
 		keep_whole(t->r.content_type, sizeof(t->r.content_type), v);
 	else if (header_is(line, "transfer-encoding", &v))
 		t->chunked = true;
+	else if (header_is(line, "date", &v))
+		t->r.date = date_of(v);
 	else if (header_is(line, "retry-after", &v))
 		t->r.retry_after_s = retry_after(v);
 	else if (header_is(line, "content-encoding", &v))
@@ -241,11 +255,26 @@ static bool add_conditional(struct fl__transfer *t, const char *name, const char
 	return add_header(t, line);
 }
 
+static bool add_token(struct fl__transfer *t)
+{
+	const char *token = t->sigv4.token;
+	char *line;
+
+	if (!token || !token[0] || strpbrk(token, "\r\n"))
+		return true; /* refused by the other side then */
+	line = fl_arena_printf(t->arena, "X-Amz-Security-Token: %s", token);
+	return line && add_header(t, line);
+}
+
 static bool add_headers(struct fl__transfer *t, bool own_origin)
 {
-	bool ok = add_header(t, "Accept-Encoding: gzip, zstd") && add_conditional(t, "If-None-Match", t->req.etag) &&
-		  add_conditional(t, "If-Modified-Since", t->req.last_modified);
+	bool ok = add_conditional(t, "If-None-Match", t->req.etag) && add_conditional(t, "If-Modified-Since", t->req.last_modified);
 
+	/* libcurl signs every header that it is given, and what lies between may change this one */
+	if (ok && !t->req.sigv4)
+		ok = add_header(t, "Accept-Encoding: gzip, zstd");
+	if (ok && own_origin && t->req.sigv4)
+		ok = add_token(t);
 	for (const char *const *h = own_origin ? t->req.headers : NULL; ok && h && *h; h++)
 		ok = strpbrk(*h, "\r\n") || add_header(t, *h);
 	return ok;
@@ -256,6 +285,30 @@ static int remaining_ms(const struct fl__transfer *t, fl_mono_ns now)
 	fl_mono_ns left = (t->deadline - now) / FL_NS_PER_MS;
 
 	return left < 1 ? 1 : left > INT32_MAX ? INT32_MAX : (int)left;
+}
+
+/* Of the first hop: what follows a redirect is a plain GET. */
+static bool set_body(struct fl__transfer *t)
+{
+	CURL *e = t->easy;
+	bool ok = true;
+
+	if (t->req.body.p) {
+		ok = curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)t->req.body.n) == CURLE_OK;
+		ok = ok && curl_easy_setopt(e, CURLOPT_POSTFIELDS, t->req.body.p) == CURLE_OK; /* not copied: it lives in arena */
+	}
+	if (ok && t->req.method)
+		ok = curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, t->req.method) == CURLE_OK;
+	return ok;
+}
+
+static bool set_signing(struct fl__transfer *t)
+{
+	const char *how = fl_arena_printf(t->arena, "aws:amz:%s:%s", t->sigv4.region, t->sigv4.service);
+
+	return how && curl_easy_setopt(t->easy, CURLOPT_AWS_SIGV4, how) == CURLE_OK &&
+	       curl_easy_setopt(t->easy, CURLOPT_USERNAME, t->sigv4.access_key) == CURLE_OK &&
+	       curl_easy_setopt(t->easy, CURLOPT_PASSWORD, t->sigv4.secret_key) == CURLE_OK;
 }
 
 static void set_options(struct fl__transfer *t, fl_mono_ns now)
@@ -279,7 +332,7 @@ static void set_options(struct fl__transfer *t, fl_mono_ns now)
 	curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, open_checked);
 	curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, t);
 	/* a kept connection would be used again without asking about its address */
-	curl_easy_setopt(e, CURLOPT_FORBID_REUSE, t->req.allow_private ? 1L : 0L);
+	curl_easy_setopt(e, CURLOPT_FORBID_REUSE, t->req.allow_private && !t->req.keep ? 1L : 0L);
 	if (t->req.ca_file && t->req.ca_file[0])
 		curl_easy_setopt(e, CURLOPT_CAINFO, t->req.ca_file);
 	curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, take_header);
@@ -292,6 +345,7 @@ static void set_options(struct fl__transfer *t, fl_mono_ns now)
 int fl__transfer_prepare(struct fl__transfer *t, fl_mono_ns now, struct fl_err *err)
 {
 	char *origin = NULL;
+	bool own_origin;
 	int ret = origin_of(t, t->url, &origin, err);
 
 	if (ret < 0)
@@ -302,12 +356,15 @@ int fl__transfer_prepare(struct fl__transfer *t, fl_mono_ns now, struct fl_err *
 	curl_slist_free_all(t->sent);
 	curl_slist_free_all(t->addresses);
 	t->sent = t->addresses = NULL;
-	if (!add_headers(t, !t->origin || strcmp(origin, t->origin) == 0))
+	own_origin = !t->origin || strcmp(origin, t->origin) == 0;
+	if (!add_headers(t, own_origin))
 		return fl_err_set(err, FL_ENOMEM, "out of memory");
 	if (!t->origin)
 		t->origin = origin;
 	t->seen_https = t->seen_https || is_https(origin);
 	set_options(t, now);
+	if ((t->hops == 0 && !set_body(t)) || (t->req.sigv4 && own_origin && !set_signing(t)))
+		return fl_err_set(err, FL_ENOMEM, "out of memory");
 	t->header_bytes = 0;
 	t->refused = false;
 	t->error = (struct fl_err){ 0 };
@@ -319,6 +376,18 @@ int fl__transfer_prepare(struct fl__transfer *t, fl_mono_ns now, struct fl_err *
 	return begin_unpacking(t, FL__PACKING_NONE);
 }
 
+static const char *kept(struct fl__transfer *t, const char *s)
+{
+	return fl_arena_str(t->arena, s ? s : "");
+}
+
+static bool copy_signing(struct fl__transfer *t, const struct fl_http_sigv4 *s)
+{
+	t->sigv4 = (struct fl_http_sigv4){ kept(t, s->region), kept(t, s->service), kept(t, s->access_key), kept(t, s->secret_key), kept(t, s->token) };
+	t->req.sigv4 = &t->sigv4;
+	return t->sigv4.region && t->sigv4.service && t->sigv4.access_key && t->sigv4.secret_key && t->sigv4.token;
+}
+
 static bool copy_request(struct fl__transfer *t, const struct fl_http_request *req)
 {
 	size_t n = 0;
@@ -326,9 +395,17 @@ static bool copy_request(struct fl__transfer *t, const struct fl_http_request *r
 
 	t->req = *req;
 	t->url = fl_arena_str(t->arena, req->url);
-	t->req.etag = req->etag ? fl_arena_str(t->arena, req->etag) : "";
-	t->req.last_modified = req->last_modified ? fl_arena_str(t->arena, req->last_modified) : "";
-	t->req.ca_file = req->ca_file ? fl_arena_str(t->arena, req->ca_file) : "";
+	t->req.etag = kept(t, req->etag);
+	t->req.last_modified = kept(t, req->last_modified);
+	t->req.ca_file = kept(t, req->ca_file);
+	t->req.method = req->method ? fl_arena_str(t->arena, req->method) : NULL;
+	if ((req->method && !t->req.method) || (req->sigv4 && !copy_signing(t, req->sigv4)))
+		return false;
+	if (req->body.p) {
+		t->req.body = fl_span(fl_arena_dup(t->arena, req->body.p, req->body.n), req->body.n);
+		if (!t->req.body.p)
+			return false;
+	}
 	while (req->headers && req->headers[n])
 		n++;
 	headers = fl_arena_array(t->arena, n + 1, sizeof(*headers));

@@ -104,6 +104,27 @@ static void never_asked(void **state)
 	assert_true(fl__address_never(&(struct sockaddr){ .sa_family = AF_UNIX }));
 }
 
+/* What a request that may ask for credentials reaches beside public addresses. */
+static void metadata_addresses(void **state)
+{
+	static const struct row rows_of[] = {
+		{ "169.254.169.254", true }, { "169.254.170.2", true }, { "169.254.170.23", true }, { "fd00:ec2::254", true }, { "fd00:ec2::23", true },
+		{ "169.254.169.253", false }, { "169.254.0.1", false }, { "127.0.0.1", false }, { "fe80::1", false }, { "::ffff:169.254.169.254", false }, { "fd20:ce::254", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows_of) / sizeof(rows_of[0]); i++) {
+		struct sockaddr_in v4 = { .sin_family = AF_INET };
+		struct sockaddr_in6 v6 = { .sin6_family = AF_INET6 };
+		bool is4 = inet_pton(AF_INET, rows_of[i].address, &v4.sin_addr) == 1;
+
+		assert_true(is4 || inet_pton(AF_INET6, rows_of[i].address, &v6.sin6_addr) == 1);
+		if (fl__address_metadata(is4 ? (struct sockaddr *)&v4 : (struct sockaddr *)&v6) != rows_of[i].yes)
+			fail_msg("%s", rows_of[i].address);
+	}
+	assert_false(fl__address_metadata(&(struct sockaddr){ .sa_family = AF_UNIX }));
+}
+
 /* Each hop by hand, as a redirect would make it: none is connected to. */
 static void never_from_https_to_http(void **state)
 {
@@ -140,7 +161,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(public_addresses),
-		cmocka_unit_test(never_asked),
+		cmocka_unit_test(never_asked), cmocka_unit_test(metadata_addresses),
 		cmocka_unit_test(never_from_https_to_http),
 	};
 

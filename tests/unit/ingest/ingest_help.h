@@ -81,12 +81,17 @@ static inline size_t web_running(struct fl_http *h)
 	return n;
 }
 
+static inline void web_wait(struct fl_http *h, int timeout_ms, int fd)
+{
+	(void)h, (void)timeout_ms, (void)fd;
+}
+
 static inline void web_close(struct fl_http *h)
 {
 	(void)h;
 }
 
-static const struct fl_http_ops web_ops = { web_start, web_poll, web_cancel, web_running, web_close };
+static const struct fl_http_ops web_ops = { web_start, web_poll, web_cancel, web_running, web_wait, web_close };
 
 /* The transfer of a URL that is under way and not yet answered. */
 static inline struct asked *asked_for(const char *url)
