@@ -1,5 +1,5 @@
 /* Role ingest. The feeds thread fetches, parses and commits feeds, and may be busy for seconds; the main thread takes findings, operator entries and admin requests, so that a big feed never
- * delays a finding. Each has its own store door. Those who receive findings have threads of their own (ingest_sources.c), and hand them to the main thread by the intake. */
+ * delays a finding. Each has its own store door. Those who receive findings have threads of their own (ingest_sources.c, ingest_aws.c), and hand them to the main thread by the intake. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +11,7 @@
 #include "cli/call.h"
 #include "cli/context.h"
 #include "cli/ingest_findings.h"
+#include "cli/ingest_aws.h"
 #include "cli/ingest_sources.h"
 #include "cli/json.h"
 #include "cli/reads.h"
@@ -26,6 +27,7 @@ struct role {
 	struct fl_findings_stage *findings;
 	struct fl_intake *intake;
 	struct fl_sources *sources;
+	struct fl_ingest_aws *aws; /* NULL: there are no such sources */
 	struct fl_store_watch watch;
 	/* feeds */
 	struct fl_loop feeds_loop;
@@ -436,6 +438,14 @@ static json_t *ledger_json(struct role *r, const struct fl_findings_status *s)
 			 (json_int_t)s->ledger_pending, "restoring", s->restoring, "restored", (json_int_t)s->restored, "problem", s->ledger_problem);
 }
 
+static json_t *sources_json(struct role *r)
+{
+	json_t *v = fl_sources_json(r->sources);
+
+	fl_ingest_aws_status(r->aws, v);
+	return v;
+}
+
 static void do_status(struct fl_call *c)
 {
 	struct fl_findings_status s;
@@ -447,7 +457,7 @@ static void do_status(struct fl_call *c)
 	fl_findings_status(c->r->findings, &s);
 	fl_json_answer(c->res,
 		       json_pack("{s:s, s:s, s:o, s:o, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:I, s:I, s:s, s:s, s:s}, s:o}", "role", "ingest", "entries_problem", entries, "feeds",
-				 feeds_json(c->r), "sources", fl_sources_json(c->r->sources), "findings",
+				 feeds_json(c->r), "sources", sources_json(c->r), "findings",
 				 "accepted", (json_int_t)s.accepted, "duplicate", (json_int_t)s.duplicate, "sample", (json_int_t)s.sample, "low_severity",
 				 (json_int_t)s.low_severity, "no_domain", (json_int_t)s.no_domain, "ignored", (json_int_t)s.ignored, "protected", (json_int_t)s.protected, "malformed",
 				 (json_int_t)s.malformed, "withdrawn", (json_int_t)s.withdrawn, "expired", (json_int_t)s.expired, "clock_skewed",
@@ -464,6 +474,7 @@ static void do_metrics(struct fl_call *c)
 {
 	fl_findings_metrics(c->r->findings, &c->res->body);
 	fl_sources_metrics(c->r->sources, &c->res->body);
+	fl_ingest_aws_metrics(c->r->aws, &c->res->body);
 	pthread_mutex_lock(&c->r->lock);
 	fl_buf_add(&c->res->body, c->r->snap_metrics.p, c->r->snap_metrics.n);
 	pthread_mutex_unlock(&c->r->lock);
@@ -511,6 +522,19 @@ static void do_feeds_reload(void *arg)
 	x->ret = fl_ingest_reload(x->r->feeds, x->cfg);
 }
 
+static void reload_aws(struct role *r, const struct fl_config *next)
+{
+	struct fl_err err = { 0 };
+	int ret = 0;
+
+	if (r->aws)
+		ret = fl_ingest_aws_reload(r->aws, next);
+	else if (fl_ingest_aws_wanted(next))
+		ret = fl_ingest_aws_open(next, r->intake, &r->aws, &err);
+	if (ret < 0)
+		FL_LOG(FL_LOG_ERROR, "sources of AWS are not as configured; restart this role", FL_F_STR("why", err.text));
+}
+
 static void reload(struct role *r)
 {
 	struct feeds_reload x = { r, NULL, 0 };
@@ -526,6 +550,7 @@ static void reload(struct role *r)
 		FL_LOG(FL_LOG_ERROR, "reload failed; restart this role");
 		return;
 	}
+	reload_aws(r, next);
 	if (!fl_sources_reload(r->sources, next)) {
 		FL_LOG(FL_LOG_ERROR, "sources of findings are busy and keep the old configuration; restart this role");
 		r->cfg = next;
@@ -589,6 +614,8 @@ static int open_all(struct role *r, struct fl_err *err)
 		ret = fl_findings_open(&fc, &r->findings, err);
 	if (ret == 0)
 		ret = fl_sources_open(r->cfg, r->intake, &r->sources, err);
+	if (ret == 0 && fl_ingest_aws_wanted(r->cfg))
+		ret = fl_ingest_aws_open(r->cfg, r->intake, &r->aws, err);
 	if (ret == 0)
 		ret = fl_context_admin(r->cfg, "ingest", routes, sizeof(routes) / sizeof(routes[0]), r, &r->admin, err);
 	return ret;
@@ -605,6 +632,7 @@ static void close_all(struct role *r)
 	if (r->intake)
 		fl_intake_close(r->intake); /* what waits is given back */
 	fl_sources_close(r->sources);
+	fl_ingest_aws_close(r->aws);
 	fl_findings_close(r->findings);
 	fl_intake_free(r->intake);
 	fl_ingest_close(r->feeds);
