@@ -31,12 +31,14 @@ void fl__value_qtypes(struct fl__load *l, const struct fl_key *k, const struct f
 			fl__load_error(l, c, "leave q_type out for all of them", "more than %zu query types", cap);
 			return;
 		}
-		if (fl_qtype_parse(c->text, &type))
+		if (fl_qtype_parse(c->text, &type) && type && type < UINT16_MAX)
 			v[i++] = type;
 		else
 			fl__load_error(l, c, fl__load_suggest(l, c->text, usual_types, sizeof(usual_types) / sizeof(usual_types[0])),
 				       "'%.40s' is no query type", c->text);
 	}
+	if (i == 0 && n->kind == FL_YAML_SEQ && n->n == 0)
+		fl__load_error(l, n, "leave q_type out for all of them", "'%s' is empty", fl__key_name(k));
 	fl__value_store_array(l, k, n, base, v, i);
 }
 

@@ -207,6 +207,28 @@ void fl__value_networks(struct fl__load *l, const struct fl_key *k, const struct
 	fl__value_store_array(l, k, n, base, v, i);
 }
 
+enum { ADDRESSES_MAX = 8 };
+
+/* One, or a list. */
+void fl__value_addresses(struct fl__load *l, const struct fl_key *k, const struct fl_yaml_node *n, void *base)
+{
+	size_t count = n->kind == FL_YAML_SCALAR ? 1 : n->n, i = 0;
+	struct fl_cfg_address *v;
+
+	if ((n->kind != FL_YAML_SCALAR && !fl__value_is_list(l, k, n)) || !(v = fl__load_array(l, count, sizeof(*v))))
+		return;
+	for (const struct fl_yaml_node *c = n->kind == FL_YAML_SCALAR ? n : n->first; c; c = n->kind == FL_YAML_SCALAR ? NULL : c->next, i++) {
+		v[i].v6 = strchr(c->text, ':') != NULL;
+		if (inet_pton(v[i].v6 ? AF_INET6 : AF_INET, c->text, v[i].addr) != 1) {
+			fl__load_error(l, c, "as \"192.0.2.80\" or \"2001:db8::80\"; a name belongs in block_override_domain", "'%.80s' is no address", c->text);
+			break;
+		}
+	}
+	if (count == 0 || count > ADDRESSES_MAX)
+		fl__load_error(l, n, NULL, count ? "'%s' has more than %d addresses" : "'%s' is empty", fl__key_name(k), ADDRESSES_MAX);
+	fl__value_store_array(l, k, n, base, v, i < count || count > ADDRESSES_MAX ? 0 : count); /* what is wrong is there all the same */
+}
+
 void fl__value_brokers(struct fl__load *l, const struct fl_key *k, const struct fl_yaml_node *n, void *base)
 {
 	struct fl_buf all = { 0 };

@@ -31,14 +31,48 @@ static void check_rule_list(struct fl__load *l, const struct fl_cfg_rule *r)
 		fl__load_error(l, fl__load_node(l, &r->list), "an allow list that nothing but people and feeds write", "an ALLOW rule on a list that findings go into");
 }
 
-static void check_override(struct fl__load *l, const struct fl_cfg_rule *r)
+/* What each type of OVERRIDE answers with, and what it has no use for. */
+static void check_override_data(struct fl__load *l, const struct fl_cfg_rule *r, const struct fl_yaml_node *domain, const struct fl_yaml_node *address)
 {
-	const struct fl_yaml_node *domain = fl__load_node(l, &r->override_domain), *ttl = fl__load_node(l, &r->override_ttl);
+	static const char *const words[] = { "CNAME", "A", "AAAA" };
+	const struct fl_yaml_node *at = fl__load_node(l, &r->override_type);
+	const char *word = words[r->override_type];
 
-	if (r->block_response == FL_BLOCK_OVERRIDE && !r->override_domain[0] && !domain)
-		fl__load_error(l, fl__load_node(l, &r->block_response), "add block_override_domain", "OVERRIDE without a domain to point at");
-	else if (r->block_response != FL_BLOCK_OVERRIDE && (domain || ttl))
-		fl__load_error(l, domain ? domain : ttl, "set block_response: OVERRIDE", "an override without block_response: OVERRIDE");
+	at = at ? at : fl__load_node(l, &r->block_response);
+	if (r->override_type == FL_OVERRIDE_CNAME) {
+		if (address)
+			fl__load_error(l, address, "leave block_override_dns_type out, or set A or AAAA", "an OVERRIDE with CNAME has a domain, and no address");
+		else if (!r->override_domain[0] && !domain)
+			fl__load_error(l, at, "add block_override_domain, or block_override_address", "OVERRIDE without a domain to point at");
+		return;
+	}
+	if (domain)
+		fl__load_error(l, domain, "leave it out", "an OVERRIDE with %s has an address, and no domain", word);
+	if (!address)
+		fl__load_error(l, at, "add block_override_address", "OVERRIDE with %s without an address", word);
+	for (size_t i = 0; i < r->n_override_addresses; i++)
+		if (r->override_addresses[i].v6 != (r->override_type == FL_OVERRIDE_AAAA)) {
+			fl__load_error(l, address, "a rule answers with one type; a rule before it with q_type takes the other", "not an address for %s", word);
+			return;
+		}
+}
+
+static void check_override(struct fl__load *l, struct fl_cfg_rule *r)
+{
+	const struct fl_yaml_node *domain = fl__load_node(l, &r->override_domain), *address = fl__load_node(l, &r->override_addresses);
+	const struct fl_yaml_node *ttl = fl__load_node(l, &r->override_ttl), *type = fl__load_node(l, &r->override_type);
+	const struct fl_yaml_node *any = domain ? domain : address ? address : ttl ? ttl : type;
+
+	if (r->block_response != FL_BLOCK_OVERRIDE) {
+		if (any)
+			fl__load_error(l, any, "set block_response: OVERRIDE", "an override without block_response: OVERRIDE");
+		return;
+	}
+	if (address && !r->n_override_addresses)
+		return; /* wrong: said already */
+	if (!type && address && !domain)
+		r->override_type = r->override_addresses[0].v6 ? FL_OVERRIDE_AAAA : FL_OVERRIDE_A;
+	check_override_data(l, r, domain, address);
 }
 
 static void check_rule(struct fl__load *l, struct fl_cfg_rule *r)

@@ -36,7 +36,7 @@ static const struct fl_word responses[] = {
 	{ "NXDOMAIN", FL_BLOCK_NXDOMAIN }, { "NODATA", FL_BLOCK_NODATA }, { "OVERRIDE", FL_BLOCK_OVERRIDE }, { NULL, 0 }
 };
 static const struct fl_word redirections[] = { { "INSPECT_REDIRECTION_DOMAIN", false }, { "TRUST_REDIRECTION_DOMAIN", true }, { NULL, 0 } };
-static const struct fl_word override_types[] = { { "CNAME", 0 }, { NULL, 0 } };
+static const struct fl_word override_types[] = { { "CNAME", FL_OVERRIDE_CNAME }, { "A", FL_OVERRIDE_A }, { "AAAA", FL_OVERRIDE_AAAA }, { NULL, 0 } };
 static const struct fl_word ede_texts[] = { { "auto", FL_EDE_AUTO }, { "full", FL_EDE_FULL }, { "ref", FL_EDE_REF }, { "off", FL_EDE_OFF }, { NULL, 0 } };
 static const struct fl_word durabilities[] = { { "always", true }, { "everysec", false }, { NULL, 0 } };
 static const struct fl_word create_words[] = { { "off", 0 }, { "check", 1 }, { "create", 2 }, { NULL, 0 } };
@@ -251,11 +251,16 @@ const struct fl_key fl__keys[] = {
 	{ "rule_groups[].rules[].action", FL_KEY_WORD, AT(fl_cfg_rule, action), .words = actions, .required = true, .help = "ALERT answers and logs." },
 	{ "rule_groups[].rules[].block_response", FL_KEY_WORD, AT(fl_cfg_rule, block_response), .words = responses, .dflt_text = "NXDOMAIN for BLOCK",
 	  .help = "The answer of a BLOCK." },
-	{ "rule_groups[].rules[].block_override_domain", FL_KEY_DOMAIN, AT(fl_cfg_rule, override_domain), .dflt_text = "none", .help = "Target of an OVERRIDE." },
-	{ "rule_groups[].rules[].block_override_dns_type", FL_KEY_WORD, .words = override_types, .dflt = "CNAME", .help = "Record type of an OVERRIDE." },
+	{ "rule_groups[].rules[].block_override_domain", FL_KEY_DOMAIN, AT(fl_cfg_rule, override_domain), .dflt_text = "none",
+	  .help = "Target of an OVERRIDE with a CNAME." },
+	{ "rule_groups[].rules[].block_override_address", FL_KEY_ADDRESSES, ARRAY(fl_cfg_rule, override_addresses, n_override_addresses), .dflt_text = "none",
+	  .help = "Data of an OVERRIDE with A or AAAA: one address or up to 8; other query types get NODATA." },
+	{ "rule_groups[].rules[].block_override_dns_type", FL_KEY_WORD, AT(fl_cfg_rule, override_type), .words = override_types,
+	  .dflt_text = "that of the address, else CNAME", .help = "Record type of an OVERRIDE." },
 	{ "rule_groups[].rules[].block_override_ttl", FL_KEY_SECONDS, AT(fl_cfg_rule, override_ttl), .dflt = "60", .min = "0", .max = "604800",
-	  .help = "TTL of an OVERRIDE." },
-	{ "rule_groups[].rules[].q_type", FL_KEY_QTYPES, ARRAY(fl_cfg_rule, q_types, n_q_types), .dflt_text = "all", .help = "One type or a list of them." },
+	  .help = "TTL of an OVERRIDE's record." },
+	{ "rule_groups[].rules[].q_type", FL_KEY_QTYPES, ARRAY(fl_cfg_rule, q_types, n_q_types), .dflt_text = "all",
+	  .help = "One type or a list of up to 16, by name or as TYPE1 to TYPE65534. ANY is a type of its own." },
 	{ "rule_groups[].rules[].domain_redirection_action", FL_KEY_WORD, AT(fl_cfg_rule, trust_redirection), .words = redirections,
 	  .dflt = "INSPECT_REDIRECTION_DOMAIN", .help = "Whether names behind a CNAME or DNAME are asked too." },
 	{ "rule_groups[].rules[].continue", FL_KEY_BOOL, AT(fl_cfg_rule, continue_), .dflt = "false", .help = "true: an ALERT goes on to the next rule." },
@@ -273,7 +278,8 @@ const struct fl_key fl__keys[] = {
 	{ "associations[].rule_groups[].priority", FL_KEY_NUMBER, AT(fl_cfg_group_ref, priority), .required = true, .min = "1", .max = "1000000", .help = "Its place." },
 	{ "associations[].fail_open", FL_KEY_BOOL, AT(fl_cfg_association, fail_open), .dflt = "false",
 	  .help = "When a rule names a list this enforcer never held: true passes the rule over, false answers SERVFAIL." },
-	{ "associations[].mutation_protection", FL_KEY_BOOL, .dflt = "false", .help = "Accepted as in AWS; the configuration is never changed by fireline anyway." },
+	{ "associations[].mutation_protection", FL_KEY_BOOL, AT(fl_cfg_association, mutation_protection), .dflt = "false",
+	  .help = "true: a reload that changes or removes this association is refused, until one has switched this off and changed nothing else of it." },
 
 	{ "ede", FL_KEY_MAP, .help = "Extended DNS errors in block answers (RFC 8914), for clients that speak EDNS." },
 	{ "ede.text", FL_KEY_WORD, CFG(ede_text), .words = ede_texts, .dflt = "auto", .help = "auto: in full to private client addresses, the reference to others." },

@@ -29,6 +29,7 @@ enum fl_key_type {
 	FL_KEY_ZONES,
 	FL_KEY_SERVERS,
 	FL_KEY_NETWORKS,
+	FL_KEY_ADDRESSES,
 	FL_KEY_QTYPES,
 	FL_KEY_OPTIONS,
 	FL_KEY_HEADERS,
@@ -112,6 +113,7 @@ void fl__value_entries(struct fl__load *l, const struct fl_key *k, const struct 
 void fl__value_zones(struct fl__load *l, const struct fl_key *k, const struct fl_yaml_node *n, void *base);
 void fl__value_servers(struct fl__load *l, const struct fl_key *k, const struct fl_yaml_node *n, void *base);
 void fl__value_networks(struct fl__load *l, const struct fl_key *k, const struct fl_yaml_node *n, void *base);
+void fl__value_addresses(struct fl__load *l, const struct fl_key *k, const struct fl_yaml_node *n, void *base);
 void fl__value_address(struct fl__load *l, const struct fl_key *k, const struct fl_yaml_node *n, void *base);
 void fl__value_brokers(struct fl__load *l, const struct fl_key *k, const struct fl_yaml_node *n, void *base);
 void fl__value_redis(struct fl__load *l, const struct fl_key *k, const struct fl_yaml_node *n, void *base);

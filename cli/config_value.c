@@ -496,6 +496,7 @@ static const struct {
 	[FL_KEY_ZONES] = { "a list of domain names", fl__value_zones },
 	[FL_KEY_SERVERS] = { "a list of addresses", fl__value_servers },
 	[FL_KEY_NETWORKS] = { "a list of networks", fl__value_networks },
+	[FL_KEY_ADDRESSES] = { "an address, or a list of them", fl__value_addresses },
 	[FL_KEY_QTYPES] = { "a query type, or a list of them", fl__value_qtypes },
 	[FL_KEY_OPTIONS] = { "a map of options", fl__value_options },
 	[FL_KEY_HEADERS] = { "a map of header names to files", fl__value_headers },

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "cli/config.h"
+#include "matcher/policy.h"
 
 enum { STORE_TIMEOUT_MS = 5000, STORE_CONNECT_MS = 2000 };
 
@@ -76,10 +77,28 @@ int fl_context_config(const struct fl_run_args *args, struct fl_config **out)
 	return ret;
 }
 
+int fl_context_next(const struct fl_run_args *args, const struct fl_config *old, struct fl_config **out)
+{
+	struct fl_config *next = NULL;
+	struct fl_err err = { 0 };
+	int ret = fl_context_config(args, &next);
+
+	if (ret < 0)
+		return ret;
+	ret = fl_policy_protected(old, next, &err);
+	if (ret < 0) {
+		FL_LOG(FL_LOG_ERROR, "the new configuration is refused", FL_F_STR("why", err.text));
+		fl_config_free(next);
+		return ret;
+	}
+	*out = next;
+	return 0;
+}
+
 int fl_context_reload(const struct fl_run_args *args, const struct fl_config *old, struct fl_config **out)
 {
 	const char *keys[16];
-	int ret = fl_context_config(args, out);
+	int ret = fl_context_next(args, old, out);
 	size_t n = ret == 0 ? fl_config_frozen(old, *out, keys, 16) : 0;
 
 	for (size_t i = 0; i < n && i < 16; i++)

@@ -32,7 +32,8 @@ struct child {
 
 struct parent {
 	struct fl_run_args args;
-	struct fl_config *cfg;
+	struct fl_config *cfg;	/* what all was opened by */
+	struct fl_config *last; /* of the last reload; NULL: there was none */
 	struct fl_sockets sockets;
 	struct child v[CHILDREN_MAX];
 	size_t n;
@@ -313,11 +314,12 @@ static void hup(struct parent *p)
 
 	if (p->args.mode == FL_MODE_DEMO)
 		return;
-	if (fl_context_config(&p->args, &next) < 0) {
+	if (fl_context_next(&p->args, p->last ? p->last : p->cfg, &next) < 0) {
 		FL_LOG(FL_LOG_ERROR, "reload refused, the old configuration stays in every role");
 		return;
 	}
-	fl_config_free(next);
+	fl_config_free(p->last);
+	p->last = next;
 	for (size_t i = 0; i < p->n; i++)
 		if (p->v[i].pid && strcmp(p->v[i].role, "redis") != 0 && strcmp(p->v[i].role, "bus") != 0)
 			kill(p->v[i].pid, SIGHUP);
@@ -424,6 +426,7 @@ int fl_supervise(const struct fl_run_args *args, struct fl_config *cfg, const ch
 		}
 	}
 	end_all(&p);
+	fl_config_free(p.last);
 	fl_sockets_close(&p.sockets);
 	close(p.signal_fd);
 	return up || p.told_to ? 0 : CANNOT_RUN;

@@ -127,9 +127,25 @@ static bool put_soa(const struct fl_question *q, const struct fl_decision *d, st
 	return true;
 }
 
-static bool put_override(const struct fl_decision *d, struct fl__out *o)
+static bool put_addresses(const struct fl_cfg_rule *r, uint32_t ttl, struct fl__out *o)
+{
+	uint16_t type = r->override_type == FL_OVERRIDE_A ? FL__T_A : FL__T_AAAA, len = r->override_type == FL_OVERRIDE_A ? 4 : 16;
+
+	for (size_t i = 0; i < r->n_override_addresses; i++) {
+		if (!put_u16(o, 0xc000 | FL__DNS_HEADER) || !put_u16(o, type) || !put_u16(o, FL__CLASS_IN) || !put_u32(o, ttl) || !put_u16(o, len) ||
+		    !put(o, r->override_addresses[i].addr, len))
+			return false;
+		count_up(o, 6);
+	}
+	return true;
+}
+
+static bool put_override(const struct fl_question *q, const struct fl_decision *d, struct fl__out *o)
 {
 	struct fl_dname target;
+
+	if (d->rule && d->rule->override_type != FL_OVERRIDE_CNAME)
+		return fl_override_answers(d->rule, q->qtype) ? put_addresses(d->rule, d->ttl, o) : put_soa(q, d, o);
 
 	if (!d->override_domain || !fl_dname_from_text(fl_span_str(d->override_domain), &target))
 		return false;
@@ -147,7 +163,7 @@ void fl__answer_block(const struct fl_question *q, const struct fl_decision *d, 
 
 	begin(q, rcode, o);
 	if (d->response == FL_BLOCK_OVERRIDE)
-		whole = put_override(d, o);
+		whole = put_override(q, d, o);
 	else if (d->response != FL_BLOCK_SERVFAIL)
 		whole = put_soa(q, d, o);
 	if (!whole || !put_opt(q, rcode, remark, o))

@@ -1,6 +1,8 @@
 /* Deciding one name: the client's rules in order, each asked of the one walk over the name. Start at evaluate(). */
 #include "matcher/policy_rules.h"
 
+enum { QTYPE_A = 1, QTYPE_AAAA = 28, QTYPE_ANY = 255 };
+
 static void step_put(struct fl_decide_step *steps, size_t cap, size_t i, const struct fl_view *v, const struct fl__rule *r, int what)
 {
 	if (i >= cap)
@@ -23,8 +25,13 @@ static void decision_rule(struct fl_decision *d, const struct fl_view *v, const 
 	d->list = v->policy->lists[r->list];
 }
 
+bool fl_override_answers(const struct fl_cfg_rule *r, uint16_t qtype)
+{
+	return r->override_type == FL_OVERRIDE_CNAME || qtype == QTYPE_ANY || qtype == (r->override_type == FL_OVERRIDE_A ? QTYPE_A : QTYPE_AAAA);
+}
+
 /* The rule's list covers the name: this is what it says. */
-static void decision_fill(struct fl_decision *d, const struct fl_view *v, const struct fl__rule *r, const struct fl_match *m)
+static void decision_fill(struct fl_decision *d, const struct fl_view *v, const struct fl__rule *r, uint16_t qtype, const struct fl_match *m)
 {
 	const struct fl_image_list *lists;
 
@@ -40,7 +47,8 @@ static void decision_fill(struct fl_decision *d, const struct fl_view *v, const 
 	d->response = r->response;
 	d->ttl = v->policy->cfg->block_ttl;
 	if (r->response == FL_BLOCK_OVERRIDE) {
-		d->ttl = r->cfg->override_ttl;
+		if (fl_override_answers(r->cfg, qtype) || r->cfg->override_ttl < d->ttl)
+			d->ttl = r->cfg->override_ttl; /* else NODATA, which is to be forgotten as quickly as any block */
 		d->override_domain = r->cfg->override_domain;
 	}
 }
@@ -78,11 +86,11 @@ static bool ask(const struct fl_view *v, const struct fl__ruleset *set, const st
 	if (r->action == FL_ACTION_ALERT && r->cfg && r->cfg->continue_) {
 		if (!d->alerted) { /* it also stands as the decision, until a later rule says more */
 			d->alerted = r->cfg;
-			decision_fill(d, v, r, &m);
+			decision_fill(d, v, r, qtype, &m);
 		}
 		return false;
 	}
-	decision_fill(d, v, r, &m);
+	decision_fill(d, v, r, qtype, &m);
 	return true;
 }
 

@@ -48,8 +48,8 @@ static const char *rule_fault(const struct fl_config *c, const struct fl_cfg_rul
 	if (r->action == FL_ACTION_BLOCK && r->block_response != FL_BLOCK_NXDOMAIN && r->block_response != FL_BLOCK_NODATA &&
 	    r->block_response != FL_BLOCK_OVERRIDE)
 		return "blocks without a block response";
-	if (r->block_response == FL_BLOCK_OVERRIDE && !text_set(r->override_domain))
-		return "overrides without a domain";
+	if (r->block_response == FL_BLOCK_OVERRIDE && (r->override_type == FL_OVERRIDE_CNAME ? !text_set(r->override_domain) : !r->n_override_addresses))
+		return "overrides without a domain or an address";
 	if (r->continue_ && r->action != FL_ACTION_ALERT)
 		return "continues, but only an ALERT can go on";
 	if (r->action == FL_ACTION_BLOCK && list_alerts_only(c, r->list))

@@ -38,7 +38,7 @@ struct fl_decision {
 	uint8_t entry_scope;
 	uint8_t hop;	/* 0: the question */
 	uint32_t ttl;	/* of the block answer */
-	const char *override_domain;
+	const char *override_domain; /* CNAME; addresses stand in the rule */
 	/* ALERT rules with continue that matched on the way: the first of them. It is the decision itself when no later rule decides. */
 	const struct fl_cfg_rule *alerted;
 };
@@ -50,6 +50,14 @@ void fl_decide(const struct fl_view *v, const struct fl_client *client, struct f
  * where both say the same. `degraded` and `alerted` add up, and whether the chain is still asked is up to the rule that matched last.
  */
 void fl_decision_combine(struct fl_decision *so_far, const struct fl_decision *hop);
+
+/** Does an OVERRIDE rule have a record for this question? A CNAME has one for all; addresses only for their type and ANY, and the rest is NODATA. */
+bool fl_override_answers(const struct fl_cfg_rule *r, uint16_t qtype);
+/**
+ * mutation_protection: may `next` follow `old` by a reload? FL_EREFUSED, with the association and what changed in err, when `next` lacks a protected association, has other
+ * networks, rule groups or fail mode for it, or gives clients of it to another association by a longer network. Switching the protection off is allowed when it comes alone.
+ */
+int fl_policy_protected(const struct fl_config *old, const struct fl_config *next, struct fl_err *err);
 
 /* One step of the evaluation, for explain and policy test. */
 struct fl_decide_step {

@@ -121,14 +121,22 @@ struct fl_cfg_findings {
 	const struct fl_cfg_finding_rule *rules;
 	size_t n_rules;
 };
+enum fl_override_type { FL_OVERRIDE_CNAME, FL_OVERRIDE_A, FL_OVERRIDE_AAAA };
+struct fl_cfg_address {
+	bool v6;
+	uint8_t addr[16];
+};
 struct fl_cfg_rule {
 	const char *name;
 	uint32_t priority;
 	const char *list;
 	enum fl_action action;
 	enum fl_block_response block_response;
-	const char *override_domain; /* canonical text */
-	uint32_t override_ttl;
+	enum fl_override_type override_type;
+	const char *override_domain; /* CNAME: canonical text */
+	const struct fl_cfg_address *override_addresses; /* A, AAAA: of that family */
+	size_t n_override_addresses;
+	uint32_t override_ttl; /* seconds */
 	uint16_t q_types[16];
 	size_t n_q_types; /* 0: all */
 	bool trust_redirection;
@@ -155,6 +163,7 @@ struct fl_cfg_association {
 	const struct fl_cfg_group_ref *groups; /* by rising priority */
 	size_t n_groups;
 	bool fail_open;
+	bool mutation_protection; /* a reload does not change or remove it: matcher/protection.c */
 };
 enum fl_ede_text { FL_EDE_AUTO, FL_EDE_FULL, FL_EDE_REF, FL_EDE_OFF };
 enum fl_mode { FL_MODE_RUN, FL_MODE_EMBEDDED, FL_MODE_DEMO };

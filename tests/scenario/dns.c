@@ -197,6 +197,8 @@ static void read_record(struct fl_span msg, const struct fl__rr *rr, struct scn_
 
 	if (rr->type == FL__T_A && rr->rdlen == 4)
 		scn_put(out, "address", "%s", inet_ntop(AF_INET, msg.p + rr->rdata, text, sizeof(text)));
+	else if (rr->type == FL__T_AAAA && rr->rdlen == 16)
+		scn_put(out, "address", "%s", inet_ntop(AF_INET6, msg.p + rr->rdata, text, sizeof(text)));
 	else if (rr->type == FL__T_CNAME && fl__name_read(msg, &at, &d))
 		scn_put(out, "cname", "%s", fl_dname_to_text(&d, text));
 	else if (rr->type == FL__T_TXT && rr->rdlen > 1)
@@ -220,6 +222,10 @@ static const char *read_answer(struct fl_span msg, size_t question, struct scn_r
 
 		if (!fl__rr_read(msg, &pos, &rr))
 			return "the answer is malformed";
+		if (rr.type == FL__T_SOA)
+			scn_put(out, "soa", "%u", rr.ttl);
+		else if (rr.type != FL__T_OPT)
+			scn_put(out, "ttl", "%u", rr.ttl);
 		if (rr.type != FL__T_SOA)
 			read_record(msg, &rr, out);
 	}

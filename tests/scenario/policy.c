@@ -93,8 +93,17 @@ static const char *put_action(struct fl_buf *b, const char *action)
 	static const char *const rows[][2] = { { "allow", "ALLOW" }, { "alert", "ALERT" }, { "nxdomain", "BLOCK, block_response: NXDOMAIN" },
 					       { "nodata", "BLOCK, block_response: NODATA" } };
 
-	if (strncmp(action, "override:", 9) == 0) {
-		fl_buf_printf(b, ", action: BLOCK, block_response: OVERRIDE, block_override_domain: %s", action + 9);
+	if (strncmp(action, "override:", 9) == 0) { /* a name, or addresses with a plus between them */
+		bool address = strchr(action, ':') != strrchr(action, ':') || strspn(action + 9, "0123456789.+") == strlen(action + 9);
+
+		fl_buf_str(b, ", action: BLOCK, block_response: OVERRIDE, ");
+		if (!address)
+			fl_buf_printf(b, "block_override_domain: %s", action + 9);
+		for (const char *at = action + 9; address && *at; at += strspn(at, "+")) {
+			fl_buf_printf(b, "%s\"%.*s\"", at == action + 9 ? "block_override_address: [" : ", ", (int)strcspn(at, "+"), at);
+			at += strcspn(at, "+");
+		}
+		fl_buf_str(b, address ? "]" : "");
 		return NULL;
 	}
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
@@ -102,7 +111,7 @@ static const char *put_action(struct fl_buf *b, const char *action)
 			fl_buf_printf(b, ", action: %s", rows[i][1]);
 			return NULL;
 		}
-	return "action=allow, alert, nxdomain, nodata or override:TARGET";
+	return "action=allow, alert, nxdomain, nodata or override:TARGET (a name, or addresses with + between them)";
 }
 
 static const char *declare_rule(struct scn_policy *p, const struct scn_line *l, const char *list)
@@ -120,6 +129,8 @@ static const char *declare_rule(struct scn_policy *p, const struct scn_line *l, 
 	why = action ? put_action(&b, action) : "a rule needs an action";
 	if (types)
 		put_list(&b, "q_type", types);
+	if (scn_option(l, "ttl"))
+		fl_buf_printf(&b, ", block_override_ttl: %s", scn_option(l, "ttl"));
 	if (scn_has(l, "trust"))
 		fl_buf_str(&b, ", domain_redirection_action: TRUST_REDIRECTION_DOMAIN");
 	if (scn_has(l, "continue"))
@@ -189,7 +200,7 @@ static const char *declare_association(struct scn_policy *p, const struct scn_li
 		fl_buf_printf(&b, "%s{name: %.*s, priority: %u}", at == groups ? "" : ", ", (int)len, at, ++n * 100);
 		at += len;
 	}
-	fl_buf_printf(&b, "], fail_open: %s}", fail && strcmp(fail, "open") == 0 ? "true" : "false");
+	fl_buf_printf(&b, "], fail_open: %s, mutation_protection: %s}", fail && strcmp(fail, "open") == 0 ? "true" : "false", scn_has(l, "protected") ? "true" : "false");
 	return keep(item(&p->associations, name, ""), &b);
 }
 

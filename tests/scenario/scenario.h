@@ -13,7 +13,7 @@
 #include "ingest/ingest.h"
 #include "publisher/publisher.h"
 
-enum { SCN_WORDS = 48, SCN_LINE = 4096, SCN_ENFORCERS = 4, SCN_ITEMS = 48, SCN_VALUES = 24, SCN_TEXT = 480 };
+enum { SCN_WORDS = 48, SCN_LINE = 4096, SCN_ENFORCERS = 4, SCN_ITEMS = 48, SCN_VALUES = 40, SCN_TEXT = 480 };
 
 /* --- line.c --- */
 struct scn_word {

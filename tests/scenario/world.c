@@ -239,6 +239,11 @@ static int reload_role(struct scn_role *r, struct fl_err *err)
 
 	if (ret < 0)
 		return fl_err_set(err, ret, "%.400s", problem);
+	ret = fl_policy_protected(old, next, err);
+	if (ret < 0) {
+		fl_config_free(next);
+		return ret;
+	}
 	if (r->kind == SCN_INGEST) {
 		ret = fl_ingest_reload(r->ingest, next);
 		if (ret == 0)
