@@ -1,6 +1,6 @@
 #include "enforcer/record.h"
 
-enum { F_TCP = 1, F_CACHED = 2, F_V6 = 4, F_DEGRADED = 8, F_LIST = 16 };
+enum { F_TCP = 1, F_CACHED = 2, F_V6 = 4, F_DEGRADED = 8, F_LIST = 16, F_BYPASS = 32, F_WOULD_BLOCK = 64 };
 #define LAST_SECOND INT64_C(253402300799) /* of the year 9999 */
 enum { S_ASSOCIATION, S_GROUP, S_RULE, S_LIST, S_UPSTREAM, S_COUNT };
 
@@ -45,7 +45,7 @@ static void fill(struct fixed *f, const struct fl__record *r, const char *const 
 		f->response = (uint16_t)(r->response.n > FL__RECORD_RESPONSE ? FL__RECORD_RESPONSE : r->response.n);
 	memcpy(f->client, r->client->addr, r->client->v6 ? 16 : 4);
 	f->flags = (uint8_t)((r->tcp ? F_TCP : 0) | (r->cached ? F_CACHED : 0) | (r->client->v6 ? F_V6 : 0) | (d->degraded ? F_DEGRADED : 0) |
-			     (d->list ? F_LIST : 0));
+			     (d->list ? F_LIST : 0) | (d->bypass ? F_BYPASS : 0) | (d->would_block ? F_WOULD_BLOCK : 0));
 	f->rcode = r->rcode;
 	f->action = (uint8_t)d->action;
 	f->block_response = (uint8_t)d->response;
@@ -125,6 +125,8 @@ static void take_fixed(const struct fixed *f, struct fl_qlog *out)
 	out->cached = f->flags & F_CACHED;
 	out->client_v6 = f->flags & F_V6;
 	out->degraded = f->flags & F_DEGRADED;
+	out->bypass = f->flags & F_BYPASS;
+	out->would = f->flags & F_WOULD_BLOCK ? fl_action_word(FL_ACTION_BLOCK) : NULL;
 	memcpy(out->client, f->client, sizeof(out->client));
 	out->client_port = f->port;
 	out->action = f->action;

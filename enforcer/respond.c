@@ -72,10 +72,8 @@ static void decide(const struct fl_view *view, const struct fl__ask *a, struct f
 		return;
 	}
 	fl_decide(view, &a->client, *decided, q->qtype, 0, NULL, d);
-	if (!a->kept)
-		return;
-	at = a->kept->chain;
-	for (unsigned i = 0; i < a->kept->n_chain && d->action != FL_ACTION_BLOCK && !d->trust; i++) {
+	at = a->kept ? a->kept->chain : NULL;
+	for (unsigned i = 0; a->kept && i < a->kept->n_chain && d->action != FL_ACTION_BLOCK && !d->trust; i++) {
 		struct fl_span hop = fl__answer_hop(&at);
 		struct fl_decision h;
 
@@ -84,6 +82,7 @@ static void decide(const struct fl_view *view, const struct fl__ask *a, struct f
 		if (d->list && d->hop == i + 1)
 			*decided = hop;
 	}
+	fl_decision_enforce(d);
 }
 
 /* What the record is made of, beside the decision. */

@@ -103,6 +103,7 @@ static size_t evaluate(const struct fl_view *v, const struct fl_client *client, 
 
 	*d = (struct fl_decision){ .action = FL_ACTION_NONE, .hop = hop };
 	d->association = set->assoc ? set->assoc->name : NULL;
+	d->bypass = v->bypassed && v->bypassed[set - v->policy->sets];
 	fl_image_walk(v->image, key, &w);
 	for (size_t i = 0; i < set->n; i++) {
 		int what = FL_STEP_NOT_REACHED;
@@ -144,4 +145,13 @@ void fl_decision_combine(struct fl_decision *so_far, const struct fl_decision *h
 		so_far->trust = hop->trust;
 	so_far->alerted = alerted;
 	so_far->degraded = degraded;
+}
+
+void fl_decision_enforce(struct fl_decision *d)
+{
+	if (!d->bypass || d->action != FL_ACTION_BLOCK)
+		return;
+	d->action = FL_ACTION_ALERT;
+	d->response = FL_BLOCK_NONE;
+	d->would_block = true;
 }

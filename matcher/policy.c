@@ -276,5 +276,20 @@ void fl_view_free(struct fl_view *v)
 		return;
 	fl_image_release(v->image);
 	free(v->list_index);
+	free(v->bypassed);
 	free(v);
+}
+
+int fl_view_bypass(struct fl_view *v, const char *association)
+{
+	const struct fl_policy *p = v->policy;
+
+	if (!v->bypassed)
+		v->bypassed = calloc(p->n_sets, sizeof(*v->bypassed));
+	if (!v->bypassed)
+		return FL_ENOMEM;
+	for (size_t i = 0; i < p->n_sets; i++)
+		if (!*association || (p->sets[i].assoc && strcmp(p->sets[i].assoc->name, association) == 0))
+			v->bypassed[i] = true;
+	return 0;
 }

@@ -16,9 +16,12 @@ struct fl_view {
 	struct fl_image *image;		/* a reference of its own */
 	int *list_index;		/* policy's list number -> image list, -1: never held */
 	bool grace; /* startup_grace: lists never held fail open */
+	bool *bypassed; /* a flag for each association and for clients without; NULL: none is */
 };
 int fl_view_new(const struct fl_policy *p, struct fl_image *img, bool grace, struct fl_view **out);
 void fl_view_free(struct fl_view *v);
+/** Before it is shown: the clients of an association ("": all) have their rules evaluated and not enforced. A name that is none changes nothing. FL_ENOMEM. */
+int fl_view_bypass(struct fl_view *v, const char *association);
 
 struct fl_client {
 	bool v6;
@@ -29,6 +32,8 @@ struct fl_decision {
 	enum fl_action action;
 	enum fl_block_response response; /* FL_BLOCK_SERVFAIL: fail closed */
 	bool degraded;			 /* a list never held was passed over (fail open) or made it fail closed */
+	bool bypass;			 /* rules are not enforced for this client now */
+	bool would_block;		 /* bypass: it was a BLOCK, and fl_decision_enforce made an ALERT of it */
 	bool trust;			 /* the deciding rule trusts redirections: the chain is not asked further */
 	const struct fl_cfg_rule *rule;	 /* NULL: none matched, or operator lists */
 	const char *rule_group, *rule_name, *list; /* NULL when none */
@@ -51,6 +56,8 @@ void fl_decide(const struct fl_view *v, const struct fl_client *client, struct f
  */
 void fl_decision_combine(struct fl_decision *so_far, const struct fl_decision *hop);
 
+/** What becomes of a decision that is complete, question and chain: under a bypass a BLOCK is answered and logged, which is what ALERT says; it becomes one, and says would_block. */
+void fl_decision_enforce(struct fl_decision *d);
 /** Does an OVERRIDE rule have a record for this question? A CNAME has one for all; addresses only for their type and ANY, and the rest is NODATA. */
 bool fl_override_answers(const struct fl_cfg_rule *r, uint16_t qtype);
 /**

@@ -243,6 +243,8 @@ static void put_record(const struct fl_qlog *q, struct scn_result *out)
 	scn_put(out, "association", "%s", q->association ? q->association : "-");
 	scn_put(out, "list", "%s", q->list ? q->list : "-");
 	scn_put(out, "degraded", "%s", q->degraded ? "yes" : "no");
+	scn_put(out, "bypass", "%s", q->bypass ? "yes" : "no");
+	scn_put(out, "would", "%s", q->would ? q->would : "-");
 	scn_put(out, "cached", "%s", q->cached ? "yes" : "no");
 	scn_put(out, "upstream", "%s", q->upstream ? q->upstream : "-");
 	if (!q->list)

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "enforcer/bypass.h"
 #include "enforcer/follow.h"
 #include "enforcer/server_int.h"
 #include "ingest/ingest.h"
@@ -87,6 +88,7 @@ struct scn_role {
 	struct fl_policy *policy;
 	struct fl_view *view;
 	struct fl_image *image; /* as handed out last */
+	struct fl_bypasses bypasses;
 	bool grace;
 	fl_mono_ns grace_until, wake;
 	struct scn_dns *dns;
@@ -127,6 +129,8 @@ const char *scn_start_all(struct scn *s);
 const char *scn_start(struct scn_role *r);
 /** kill -9; power: what was not synced is gone too. */
 void scn_kill(struct scn_role *r, bool power);
+/** Another view of what the enforcer has. */
+void scn_show(struct scn_role *r);
 /** A process with an empty disk joins. */
 const char *scn_join(struct scn *s, const char *name);
 /** SIGHUP to all: all or nothing in each; the first refusal. */

@@ -341,6 +341,27 @@ static const char *do_judge(struct scn *s, const struct scn_line *l, struct scn_
 	return NULL;
 }
 
+/* bypass on|off [association=A] [for 10m] [at ns1] */
+static const char *do_bypass(struct scn *s, const struct scn_line *l, struct scn_result *r)
+{
+	const char *association = scn_option(l, "association"), *dur = scn_after(l, "for"), *at = scn_after(l, "at");
+	struct scn_role *e = scn_role_named(s, at ? at : "ns1");
+	const struct fl_bypass *b;
+	struct fl_err err = { 0 };
+	int64_t ms = 0;
+
+	association = association ? association : "";
+	if (!e || e->kind != SCN_ENFORCE || !e->up || (dur && !fl_duration_parse(dur, &ms)))
+		return "an enforcer that runs, and a duration after `for`";
+	if (scn_has(l, "off"))
+		came_to(r, fl_bypasses_off(&e->bypasses, association, &err), &err);
+	else
+		came_to(r, fl_bypasses_on(&e->bypasses, e->cfg, association, ms, "alice", "by hand", &b, &err), &err);
+	e->wake = 0;
+	scn_show(e);
+	return NULL;
+}
+
 /* --- the table --- */
 
 enum { DECLARES = 1, CHECKS = 2, RESULT = 4 };
@@ -360,7 +381,7 @@ static const struct {
 	{ "add", do_entry, RESULT },		  { "rm", do_entry, RESULT },		    { "finding", do_finding, RESULT },
 	{ "rollback", do_publication, RESULT },	  { "hold", do_publication, RESULT },	    { "unhold", do_publication, RESULT },
 	{ "approve", do_approve, RESULT },	  { "recover", do_publication, RESULT },	  { "purge", do_publication, RESULT },	    { "refresh", do_refresh, RESULT },
-	{ "judge", do_judge, RESULT },
+	{ "judge", do_judge, RESULT },		  { "bypass", do_bypass, RESULT },
 };
 
 static const char *run_verb(struct scn *s, const struct scn_line *l, size_t at)

@@ -56,11 +56,11 @@ static int load(struct scn *s, const char *node, struct fl_config **out)
 
 /* --- enforcers --- */
 
-static void show(struct scn_role *r)
+void scn_show(struct scn_role *r)
 {
 	struct fl_view *next = NULL, *old = r->view;
 
-	if (fl_view_new(r->policy, r->image, r->grace, &next) < 0)
+	if (fl_view_new(r->policy, r->image, r->grace, &next) < 0 || fl_bypasses_apply(&r->bypasses, next) < 0)
 		abort();
 	r->view = next;
 	fl_view_free(old);
@@ -72,7 +72,7 @@ static void on_image(void *ctx, struct fl_image *img)
 	struct fl_image *old = r->image;
 
 	r->image = fl_image_acquire(img);
-	show(r);
+	scn_show(r);
 	fl_image_release(old);
 }
 
@@ -85,7 +85,7 @@ static int reload_enforcer(struct scn_role *r, const struct fl_config *next, str
 		return ret;
 	r->policy = policy;
 	ret = fl_follow_reload(r->follow, next);
-	show(r);
+	scn_show(r);
 	fl_policy_free(old);
 	return ret;
 }
@@ -121,6 +121,7 @@ static int open_stages(struct scn_role *r, struct fl_err *err)
 	if (ret == 0) {
 		struct fl_follow_config fc = { r->cfg, &r->sets, r->bus, r->disk, clock, random, on_image, r };
 
+		fl_bypasses_open(&r->bypasses, r->disk, clock);
 		r->grace = r->cfg->startup_grace_ms > 0;
 		r->grace_until = s->clock.now_mono + r->cfg->startup_grace_ms * FL_NS_PER_MS;
 		ret = fl_follow_open(&fc, &r->follow, err);
@@ -291,14 +292,23 @@ static void step(struct scn_role *r)
 	} else if (r->publisher)
 		fl_publisher_step(r->publisher, now, &w1);
 	else {
+		struct fl_bypass ended;
+		bool any = false;
+
+		while (fl_bypasses_end(&r->bypasses, r->cfg, now, &ended))
+			any = true;
+		if (any)
+			scn_show(r);
 		if (r->grace && now >= r->grace_until) {
 			r->grace = false;
-			show(r);
+			scn_show(r);
 		}
 		fl_follow_step(r->follow, now, &w1);
 		scn_dns_step(r->dns, now, &w2);
 		if (r->grace && r->grace_until < w2)
 			w2 = r->grace_until;
+		if (fl_bypasses_next(&r->bypasses) < w2)
+			w2 = fl_bypasses_next(&r->bypasses);
 	}
 	r->wake = w1 < w2 ? w1 : w2;
 }
