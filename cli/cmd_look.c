@@ -105,6 +105,9 @@ static void print_explanation(const json_t *o)
 	       fl_str(o, "association")[0] ? fl_str(o, "association") : "none");
 	printf("  verdict    %s%s%s%s\n", fl_str(o, "verdict"), fl_str(o, "response")[0] ? " -> " : "", fl_str(o, "response"),
 	       json_is_true(json_object_get(o, "degraded")) ? "   DEGRADED: a list of these rules was never held" : "");
+	if (json_is_object(json_object_get(o, "bypass")))
+		printf("  bypass     until %.19sZ by %s (%s): logged, not enforced\n", fl_str(json_object_get(o, "bypass"), "until"), fl_str(json_object_get(o, "bypass"), "actor"),
+		       fl_str(json_object_get(o, "bypass"), "reason"));
 	if (m)
 		printf("  matched    %s (%s)\n", fl_str(m, "entry"), fl_str(m, "scope"));
 	if (r)

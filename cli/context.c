@@ -77,17 +77,49 @@ int fl_context_config(const struct fl_run_args *args, struct fl_config **out)
 	return ret;
 }
 
-int fl_context_next(const struct fl_run_args *args, const struct fl_config *old, struct fl_config **out)
+static const char *reload_file(const struct fl_config *cfg, char *buf, size_t cap)
+{
+	snprintf(buf, cap, "%s/reload.error", cfg->runtime);
+	return buf;
+}
+
+void fl_context_reload_said(const struct fl_config *cfg, const char *why)
+{
+	char path[512];
+	FILE *f = NULL;
+
+	if (!why)
+		unlink(reload_file(cfg, path, sizeof(path)));
+	else
+		f = fopen(reload_file(cfg, path, sizeof(path)), "we");
+	if (f) {
+		fprintf(f, "%s\n", *why ? why : "the file has errors: fireline config check");
+		fclose(f);
+	}
+}
+
+const char *fl_context_reload_problem(const struct fl_config *cfg, char *buf, size_t cap)
+{
+	char path[512];
+	FILE *f = fopen(reload_file(cfg, path, sizeof(path)), "re");
+
+	if (!f || !fgets(buf, (int)cap, f))
+		buf[0] = '\0';
+	if (f)
+		fclose(f);
+	buf[strcspn(buf, "\n")] = '\0';
+	return buf;
+}
+
+int fl_context_next(const struct fl_run_args *args, const struct fl_config *old, struct fl_config **out, struct fl_err *err)
 {
 	struct fl_config *next = NULL;
-	struct fl_err err = { 0 };
 	int ret = fl_context_config(args, &next);
 
 	if (ret < 0)
 		return ret;
-	ret = fl_policy_protected(old, next, &err);
+	ret = fl_policy_protected(old, next, err);
 	if (ret < 0) {
-		FL_LOG(FL_LOG_ERROR, "the new configuration is refused", FL_F_STR("why", err.text));
 		fl_config_free(next);
 		return ret;
 	}
@@ -95,10 +127,10 @@ int fl_context_next(const struct fl_run_args *args, const struct fl_config *old,
 	return 0;
 }
 
-int fl_context_reload(const struct fl_run_args *args, const struct fl_config *old, struct fl_config **out)
+int fl_context_reload(const struct fl_run_args *args, const struct fl_config *old, struct fl_config **out, struct fl_err *err)
 {
 	const char *keys[16];
-	int ret = fl_context_next(args, old, out);
+	int ret = fl_context_next(args, old, out, err);
 	size_t n = ret == 0 ? fl_config_frozen(old, *out, keys, 16) : 0;
 
 	for (size_t i = 0; i < n && i < 16; i++)

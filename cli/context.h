@@ -17,10 +17,14 @@ struct fl_run_args {
 
 /** Load the configuration for this mode and put the mode's own endpoints into it (embedded: Redis' socket and the bus in `runtime`). Diagnostics go to stderr. */
 int fl_context_config(const struct fl_run_args *args, struct fl_config **out);
-/** Load again, to follow `old` by a reload; FL_EREFUSED where mutation_protection forbids it. Why is logged. */
-int fl_context_next(const struct fl_run_args *args, const struct fl_config *old, struct fl_config **out);
+/** Load again, to follow `old` by a reload; FL_EREFUSED, why in err, where mutation_protection forbids it. What is wrong in the file goes to stderr. */
+int fl_context_next(const struct fl_run_args *args, const struct fl_config *old, struct fl_config **out, struct fl_err *err);
 /** fl_context_next, in a role; what a reload cannot change is said (and stays as it was until a restart). */
-int fl_context_reload(const struct fl_run_args *args, const struct fl_config *old, struct fl_config **out);
+int fl_context_reload(const struct fl_run_args *args, const struct fl_config *old, struct fl_config **out, struct fl_err *err);
+/** That a reload was refused stands in RUNTIME/reload.error until one is taken (why NULL), for status and metrics: parent and roles both may refuse. */
+void fl_context_reload_said(const struct fl_config *cfg, const char *why);
+/** "": the last one was taken. */
+const char *fl_context_reload_problem(const struct fl_config *cfg, char *buf, size_t cap);
 /** The parts of loading that need no file: used by --embedded and demo. */
 void fl_mode_apply(struct fl_config *cfg, enum fl_mode mode);
 

@@ -96,7 +96,7 @@ static void path_encode(struct fl_buf *out, const char *path)
 /* Forward with the caller's name: the roles take it from a peer that is their own user. */
 static void forward(struct role *r, const char *role, const struct fl_admin_request *req, struct fl_admin_response *res)
 {
-	static const char *const passed[] = { "dry_run", "name", "client", "qtype", "from", "to", "at", "grep", "limit" };
+	static const char *const passed[] = { "dry_run", "name", "client", "qtype", "from", "to", "at", "grep", "limit", "association" };
 	struct fl_admin_answer a = { 0 };
 	struct fl_buf target = { 0 };
 	struct fl_err err = { 0 };
@@ -197,6 +197,8 @@ static const struct fl_admin_route routes[] = {
 	{ "POST", "/v1/entries", true, to_ingest },	       { "GET", "/v1/explanations", false, get_explanation },
 	{ "GET", "/v1/findings", false, get_findings },	       { "GET", "/v1/findings/*", false, get_finding },
 	{ "POST", "/v1/findings/*", true, to_ingest },
+	{ "GET", "/v1/policy", false, to_enforce },	       { "GET", "/v1/bypasses", false, to_enforce },
+	{ "POST", "/v1/bypasses", true, to_enforce },	       { "DELETE", "/v1/bypasses", true, to_enforce },
 	{ "GET", "/v1/refs/*", false, to_enforce },	       { "POST", "/v1/approvals", true, to_ingest },
 };
 
@@ -243,8 +245,9 @@ int fl_role_api(const struct fl_run_args *args)
 
 		if (!atomic_exchange(&r.loop.reload, false))
 			continue;
-		if (fl_context_reload(&r.args, r.cfg, &next) < 0) {
-			FL_LOG(FL_LOG_ERROR, "reload refused, the old configuration stays");
+		err = (struct fl_err){ 0 };
+		if (fl_context_reload(&r.args, r.cfg, &next, &err) < 0) {
+			FL_LOG(FL_LOG_ERROR, "reload refused, the old configuration stays", FL_F_STR("why", err.text));
 			continue;
 		}
 		fl_admin_close(r.admin); /* requests read the configuration: none may be under way */

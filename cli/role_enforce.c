@@ -1,6 +1,5 @@
 /* Role enforce: the main thread follows lists; the server's own threads answer; admin requests run in the admin thread, on snapshots. A reload or a new image makes another view, which
  * workers take by RCU. */
-#include <arpa/inet.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,9 +7,11 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "cli/call.h"
 #include "cli/context.h"
 #include "cli/json.h"
 #include "cli/listen.h"
+#include "cli/policy_reads.h"
 #include "cli/tail.h"
 #include "enforcer/follow.h"
 #include "enforcer/server.h"
@@ -32,6 +33,7 @@ struct role {
 	bool grace;
 	pthread_mutex_t lock; /* of what the admin thread reads: */
 	struct fl_view *shown; /* a view of its own, for explain */
+	struct fl_bypasses bypasses;
 	struct fl_follow_status snap;
 	struct fl_follow_list_status *snap_lists;
 	size_t n_snap;
@@ -45,8 +47,10 @@ static bool show(struct role *r, struct fl_image *img)
 {
 	struct fl_view *next = NULL, *mine = NULL, *old;
 
-	if (fl_view_new(r->policy, img, r->grace, &next) < 0 || fl_view_new(r->policy, img, r->grace, &mine) < 0) {
+	if (fl_view_new(r->policy, img, r->grace, &next) < 0 || fl_view_new(r->policy, img, r->grace, &mine) < 0 || fl_bypasses_apply(&r->bypasses, next) < 0 ||
+	    fl_bypasses_apply(&r->bypasses, mine) < 0) {
 		fl_view_free(next);
+		fl_view_free(mine);
 		FL_LOG(FL_LOG_ERROR, "out of memory: the last good view stays");
 		return false;
 	}
@@ -117,6 +121,7 @@ static void get_status(void *ctx, const struct fl_admin_request *req, struct fl_
 {
 	struct role *r = ctx;
 	struct fl_server_stats s;
+	char problem[300];
 	json_t *o;
 
 	(void)req;
@@ -130,6 +135,11 @@ static void get_status(void *ctx, const struct fl_admin_request *req, struct fl_
 		      "events_applied", (json_int_t)r->snap.events_applied, "events_dropped", (json_int_t)r->snap.events_dropped, "events_corrupt",
 		      (json_int_t)r->snap.events_corrupt, "resyncs", (json_int_t)r->snap.resyncs, "files_set_aside", (json_int_t)r->snap.files_set_aside,
 		      "problem", r->snap.problem);
+	if (o) {
+		json_object_set_new(o, "bypasses", fl_policy_bypasses(&r->bypasses));
+		json_object_set_new(o, "bypass_problem", json_string(r->bypasses.problem));
+		json_object_set_new(o, "reload_problem", json_string(fl_context_reload_problem(r->cfg, problem, sizeof(problem))));
+	}
 	pthread_mutex_unlock(&r->lock);
 	if (o)
 		json_object_set_new(o, "server",
@@ -145,6 +155,7 @@ static void get_status(void *ctx, const struct fl_admin_request *req, struct fl_
 static void get_metrics(void *ctx, const struct fl_admin_request *req, struct fl_admin_response *res)
 {
 	struct role *r = ctx;
+	char problem[300];
 
 	(void)req;
 	fl_metric_family(&res->body, "fireline_build_info", FL_GAUGE, "Build and profile, value is 1.");
@@ -152,101 +163,30 @@ static void get_metrics(void *ctx, const struct fl_admin_request *req, struct fl
 	fl_server_metrics(r->server, &res->body);
 	pthread_mutex_lock(&r->lock);
 	fl_buf_add(&res->body, r->snap_metrics.p, r->snap_metrics.n);
+	fl_bypasses_metrics(&r->bypasses, r->cfg, &res->body);
+	fl_metric_family(&res->body, "fireline_config_last_reload_successful", FL_GAUGE, "0 after a reload that was refused: the configuration before it is in force.");
+	fl_metric_u64(&res->body, "fireline_config_last_reload_successful", "", NULL, *fl_context_reload_problem(r->cfg, problem, sizeof(problem)) == '\0');
 	pthread_mutex_unlock(&r->lock);
 	res->status = 200;
 	res->content_type = "text/plain; version=0.0.4";
 }
 
-static bool client_of(const char *text, struct fl_client *out)
-{
-	memset(out, 0, sizeof(*out));
-	if (inet_pton(AF_INET, text, out->addr) == 1)
-		return true;
-	out->v6 = true;
-	return inet_pton(AF_INET6, text, out->addr) == 1;
-}
-
-static json_t *because_json(const struct fl_view *v, struct fl_span key)
-{
-	struct fl_match m[64];
-	struct fl_walk w;
-	const struct fl_image_input *in;
-	char scope[FL_SCOPE_TEXT];
-	json_t *a = json_array();
-	size_t n;
-
-	fl_image_walk(v->image, key, &w);
-	n = fl_walk_inputs(v->image, &w, m, 64);
-	fl_image_inputs(v->image, &in);
-	for (size_t i = 0; i < n; i++)
-		json_array_append_new(a, json_pack("{s:s, s:s, s:I, s:o, s:s}", "list", in[m[i].input].list, "source", in[m[i].input].source, "version",
-						   (json_int_t)in[m[i].input].id.number, "entry", fl_json_key(fl_span(key.p, m[i].key_len)), "scope",
-						   fl_scope_format(m[i].scope, scope)));
-	return a;
-}
-
-static json_t *steps_json(const struct fl_decide_step *s, size_t n)
-{
-	static const char *const words[] = { "matched", "no match", "q_type does not fit", "list never held", "not reached" };
-	json_t *a = json_array();
-
-	for (size_t i = 0; i < n; i++)
-		json_array_append_new(a, json_pack("{s:s?, s:s?, s:s, s:i, s:s, s:s}", "rule_group", s[i].rule_group, "rule", s[i].rule, "list", s[i].list,
-						   "priority", (int)s[i].priority, "action", fl_action_word(s[i].action), "result", words[s[i].what]));
-	return a;
-}
-
-static json_t *decision_json(const struct fl_decision *d, struct fl_span key)
-{
-	char scope[FL_SCOPE_TEXT];
-	const char *response = fl_block_response_word(d->response);
-	json_t *o = json_pack("{s:s, s:s?, s:b, s:s?}", "verdict", fl_action_word(d->action), "response", response, "degraded", d->degraded, "association",
-			      d->association);
-
-	if (o && d->list) {
-		json_object_set_new(o, "matched", json_pack("{s:o, s:s, s:i}", "entry", fl_json_key(fl_span(key.p, d->entry_len)), "scope",
-							    fl_scope_format(d->entry_scope, scope), "hop", (int)d->hop));
-		json_object_set_new(o, "rule", json_pack("{s:s?, s:s?, s:i, s:s, s:I}", "rule_group", d->rule_group, "rule", d->rule_name, "priority",
-							 d->rule ? (int)d->rule->priority : 0, "list", d->list, "list_version", (json_int_t)d->list_version));
-	}
-	return o;
-}
-
 static void get_explanation(void *ctx, const struct fl_admin_request *req, struct fl_admin_response *res)
 {
-	const char *name = req->query(req, "name"), *client = req->query(req, "client"), *type = req->query(req, "qtype");
 	struct role *r = ctx;
-	struct fl_decide_step steps[256];
-	struct fl_decision d;
-	struct fl_client c;
-	struct fl_rkey key;
-	enum fl_drop why;
-	uint16_t qtype = 1;
-	size_t n;
-	json_t *o;
 
-	why = fl_name_canon(r->names, fl_span_str(name ? name : ""), &key);
-	if (why != FL_DROP_COUNT && why != FL_DROP_SINGLE_LABEL) {
-		fl_json_problem(res, FL_EUSAGE, fl_drop_text(why));
-		return;
-	}
-	if (!client_of(client ? client : "127.0.0.1", &c) || (type && !fl_qtype_parse(type, &qtype))) {
-		fl_json_problem(res, FL_EUSAGE, "client must be an address, qtype a record type");
-		return;
-	}
 	pthread_mutex_lock(&r->lock);
-	n = fl_decide_explain(r->shown, &c, fl_rkey_span(&key), qtype, &d, steps, 256);
-	o = decision_json(&d, fl_rkey_span(&key));
-	if (o) {
-		json_object_set_new(o, "name", fl_json_key(fl_rkey_span(&key)));
-		json_object_set_new(o, "client", json_string(client ? client : "127.0.0.1"));
-		json_object_set_new(o, "qtype", json_string(type ? type : "A"));
-		json_object_set_new(o, "because", because_json(r->shown, fl_rkey_span(&key)));
-		json_object_set_new(o, "steps", steps_json(steps, n));
-		json_object_set_new(o, "as_of", fl_json_time(fl_now_unix(fl_clock_sys())));
-	}
+	fl_policy_explain(r->shown, &r->bypasses, r->names, req, res);
 	pthread_mutex_unlock(&r->lock);
-	fl_json_answer(res, o);
+}
+
+static void get_policy(void *ctx, const struct fl_admin_request *req, struct fl_admin_response *res)
+{
+	struct role *r = ctx;
+
+	pthread_mutex_lock(&r->lock);
+	fl_policy_show(r->shown, &r->bypasses, req, res);
+	pthread_mutex_unlock(&r->lock);
 }
 
 static void get_ref(void *ctx, const struct fl_admin_request *req, struct fl_admin_response *res)
@@ -264,6 +204,118 @@ static void get_ref(void *ctx, const struct fl_admin_request *req, struct fl_adm
 		res->status = 200;
 }
 
+/* --- bypasses: changed in the loop's thread, under the lock that the admin thread reads them by --- */
+
+/* Log and, where there is a bus, topic `audit`. */
+static void audit(struct role *r, const char *what, const struct fl_bypass *b, const char *actor)
+{
+	char until[FL_TIME_TEXT], at[FL_TIME_TEXT];
+	json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:s?, s:s, s:s}", "at", fl_time_format(fl_now_unix(fl_clock_sys()), at), "actor", actor, "action", what, "enforcer",
+			      r->cfg->node_name, "association", b->association[0] ? b->association : NULL, "until", fl_time_format(b->until, until), "reason", b->reason);
+	char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
+
+	FL_LOG(FL_LOG_NOTICE, what, FL_F_STR("association", b->association[0] ? b->association : "*"), FL_F_STR("until", until), FL_F_STR("actor", actor),
+	       FL_F_STR("reason", b->reason));
+	if (text && r->bus && fl_bus_produce(r->bus, FL_BUS_CONTROL, FL_TOPIC_AUDIT, fl_span_str(actor), fl_span_str(text), NULL, 0, 0, NULL) < 0)
+		FL_LOG(FL_LOG_WARN, "the bus did not take an audit record: it stands in this log alone");
+	free(text);
+	json_decref(o);
+}
+
+static void get_bypasses(void *ctx, const struct fl_admin_request *req, struct fl_admin_response *res)
+{
+	struct role *r = ctx;
+	json_t *o;
+
+	(void)req;
+	pthread_mutex_lock(&r->lock);
+	o = json_pack("{s:s, s:o, s:s}", "enforcer", r->cfg->node_name, "items", fl_policy_bypasses(&r->bypasses), "problem", r->bypasses.problem);
+	pthread_mutex_unlock(&r->lock);
+	fl_json_answer(res, o);
+}
+
+static void answer_bypass(struct role *r, struct fl_admin_response *res, const struct fl_bypass *b, bool on)
+{
+	fl_json_answer(res, json_pack("{s:s, s:b, s:s?, s:o, s:s, s:s}", "enforcer", r->cfg->node_name, "on", on, "association", b->association[0] ? b->association : NULL, "until",
+				      on ? fl_json_time(b->until) : json_null(), "reason", b->reason, "problem", r->bypasses.problem));
+}
+
+static void do_bypass_on(struct fl_call *c)
+{
+	struct role *r = c->r;
+	json_t *body = fl_json_body(c->req, c->res);
+	const struct fl_bypass *b = NULL;
+	struct fl_err err = { 0 };
+	int ret;
+
+	if (!body)
+		return;
+	pthread_mutex_lock(&r->lock);
+	ret = fl_bypasses_on(&r->bypasses, r->cfg, fl_json_get_str(body, "association", ""), fl_json_get_int(body, "for_ms", 0), fl_request_actor(c->req),
+			     fl_json_get_str(body, "reason", ""), &b, &err);
+	pthread_mutex_unlock(&r->lock);
+	json_decref(body);
+	if (ret < 0) {
+		fl_json_problem(c->res, ret, err.text);
+		return;
+	}
+	audit(r, "bypass on", b, b->actor);
+	show(r, fl_follow_image(r->follow));
+	answer_bypass(r, c->res, b, true);
+}
+
+static void do_bypass_off(struct fl_call *c)
+{
+	const char *association = c->req->query(c->req, "association");
+	struct fl_bypass was = { 0 };
+	struct role *r = c->r;
+	struct fl_err err = { 0 };
+	int ret;
+
+	pthread_mutex_lock(&r->lock);
+	ret = fl_bypasses_off(&r->bypasses, association ? association : "", &was, &err);
+	pthread_mutex_unlock(&r->lock);
+	if (ret < 0) {
+		fl_json_problem(c->res, ret, err.text);
+		return;
+	}
+	audit(r, "bypass off", &was, fl_request_actor(c->req));
+	show(r, fl_follow_image(r->follow));
+	answer_bypass(r, c->res, &was, false);
+}
+
+static void post_bypass(void *ctx, const struct fl_admin_request *req, struct fl_admin_response *res)
+{
+	struct role *r = ctx;
+
+	fl_call_in_loop(&r->loop, r, "the enforcer", req, res, do_bypass_on);
+}
+
+static void delete_bypass(void *ctx, const struct fl_admin_request *req, struct fl_admin_response *res)
+{
+	struct role *r = ctx;
+
+	fl_call_in_loop(&r->loop, r, "the enforcer", req, res, do_bypass_off);
+}
+
+/* Timers that ran out, and associations that the configuration dropped. */
+static void end_bypasses(struct role *r, fl_mono_ns now)
+{
+	struct fl_bypass b;
+	bool any = false, one = true;
+
+	while (one) {
+		pthread_mutex_lock(&r->lock);
+		one = fl_bypasses_end(&r->bypasses, r->cfg, now, &b);
+		pthread_mutex_unlock(&r->lock);
+		if (one)
+			audit(r, b.ends <= now ? "bypass ended" : "bypass ended: the association is gone", &b, "fireline");
+		any = any || one;
+	}
+	if (any)
+		show(r, fl_follow_image(r->follow));
+}
+
 static void get_tail(void *ctx, const struct fl_admin_request *req, struct fl_admin_response *res)
 {
 	struct role *r = ctx;
@@ -274,7 +326,9 @@ static void get_tail(void *ctx, const struct fl_admin_request *req, struct fl_ad
 static const struct fl_admin_route routes[] = {
 	{ "GET", "/v1/status", false, get_status },	       { "GET", "/metrics", false, get_metrics },
 	{ "GET", "/v1/explanations", false, get_explanation }, { "GET", "/v1/refs/*", false, get_ref },
-	{ "GET", "/v1/tail", false, get_tail },
+	{ "GET", "/v1/tail", false, get_tail },		       { "GET", "/v1/policy", false, get_policy },
+	{ "GET", "/v1/bypasses", false, get_bypasses },	       { "POST", "/v1/bypasses", true, post_bypass },
+	{ "DELETE", "/v1/bypasses", true, delete_bypass },
 };
 
 /* --- life --- */
@@ -285,13 +339,15 @@ static void reload(struct role *r)
 	struct fl_config *next = NULL, *old = r->cfg;
 	struct fl_err err = { 0 };
 
-	if (fl_context_reload(&r->args, r->cfg, &next) < 0 || fl_policy_new(next, &policy, &err) < 0) {
+	if (fl_context_reload(&r->args, r->cfg, &next, &err) < 0 || fl_policy_new(next, &policy, &err) < 0) {
 		FL_LOG(FL_LOG_ERROR, "reload refused, the old policy stays", FL_F_STR("why", err.text));
+		fl_context_reload_said(r->cfg, err.text);
 		fl_config_free(next);
 		return;
 	}
 	if (fl_server_reload(r->server, next, &err) < 0) {
 		FL_LOG(FL_LOG_ERROR, "reload refused, the old policy stays", FL_F_STR("why", err.text));
+		fl_context_reload_said(r->cfg, err.text);
 		fl_policy_free(policy);
 		fl_config_free(next);
 		return;
@@ -308,6 +364,7 @@ static void reload(struct role *r)
 		return; /* workers still read the old policy: it stays */
 	fl_policy_free(old_policy);
 	fl_config_free(old);
+	fl_context_reload_said(r->cfg, NULL);
 	FL_LOG(FL_LOG_NOTICE, "configuration reloaded");
 }
 
@@ -316,8 +373,10 @@ static int open_follow(struct role *r, struct fl_err *err)
 	struct fl_follow_config fc = { .cfg = r->cfg, .sets = &r->sets, .clock = fl_clock_sys(), .random = fl_random_sys(), .on_image = on_image, .ctx = r };
 	int ret = fl_disk_posix_open(r->cfg->state, &r->state, err);
 
-	if (ret == 0)
+	if (ret == 0) {
+		fl_bypasses_open(&r->bypasses, r->state, fl_clock_sys());
 		ret = fl_context_sets_or_none(r->cfg, &r->sets, err);
+	}
 	if (ret == 0)
 		ret = fl_context_bus(r->cfg, "fireline-enforce", &r->bus, err);
 	if (ret == 0)
@@ -417,6 +476,7 @@ int fl_role_enforce(const struct fl_run_args *args)
 	}
 	if (r.bus)
 		fl_loop_add_fd(&r.loop, r.bus->ops->wake_fd(r.bus), true);
+	fl_context_reload_said(r.cfg, NULL); /* what was refused is what runs now, or stands no more */
 	FL_LOG(FL_LOG_INFO, "answering");
 	while (fl_loop_wait(&r.loop, wake)) {
 		fl_mono_ns now = fl_now_mono(fl_clock_sys());
@@ -424,9 +484,12 @@ int fl_role_enforce(const struct fl_run_args *args)
 		if (atomic_exchange(&r.loop.reload, false))
 			reload(&r);
 		end_grace(&r, now);
+		end_bypasses(&r, now);
 		fl_follow_step(r.follow, now, &wake);
 		if (r.grace && r.grace_until < wake)
 			wake = r.grace_until;
+		if (fl_bypasses_next(&r.bypasses) < wake)
+			wake = fl_bypasses_next(&r.bypasses);
 		snapshot(&r);
 	}
 	close_all(&r);

@@ -539,9 +539,10 @@ static void reload(struct role *r)
 {
 	struct feeds_reload x = { r, NULL, 0 };
 	struct fl_config *next = NULL;
+	struct fl_err err = { 0 };
 
-	if (fl_context_reload(&r->args, r->cfg, &next) < 0) {
-		FL_LOG(FL_LOG_ERROR, "reload refused, the old configuration stays");
+	if (fl_context_reload(&r->args, r->cfg, &next, &err) < 0) {
+		FL_LOG(FL_LOG_ERROR, "reload refused, the old configuration stays", FL_F_STR("why", err.text));
 		return;
 	}
 	x.cfg = next;

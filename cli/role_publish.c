@@ -160,9 +160,10 @@ static const struct fl_admin_route routes[] = {
 static void reload(struct role *r)
 {
 	struct fl_config *next = NULL;
+	struct fl_err err = { 0 };
 
-	if (fl_context_reload(&r->args, r->cfg, &next) < 0) {
-		FL_LOG(FL_LOG_ERROR, "reload refused, the old configuration stays");
+	if (fl_context_reload(&r->args, r->cfg, &next, &err) < 0) {
+		FL_LOG(FL_LOG_ERROR, "reload refused, the old configuration stays", FL_F_STR("why", err.text));
 		return;
 	}
 	if (fl_publisher_reload(r->pub, next) < 0) {

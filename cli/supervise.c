@@ -311,11 +311,13 @@ static void end_all(struct parent *p)
 static void hup(struct parent *p)
 {
 	struct fl_config *next = NULL;
+	struct fl_err err = { 0 };
 
 	if (p->args.mode == FL_MODE_DEMO)
 		return;
-	if (fl_context_next(&p->args, p->last ? p->last : p->cfg, &next) < 0) {
-		FL_LOG(FL_LOG_ERROR, "reload refused, the old configuration stays in every role");
+	if (fl_context_next(&p->args, p->last ? p->last : p->cfg, &next, &err) < 0) {
+		FL_LOG(FL_LOG_ERROR, "reload refused, the old configuration stays in every role", FL_F_STR("why", err.text));
+		fl_context_reload_said(p->cfg, err.text);
 		return;
 	}
 	fl_config_free(p->last);

@@ -96,6 +96,7 @@ static void judge_publish(json_t *problems, const json_t *publish)
 static void judge_enforce(json_t *problems, const json_t *enforce)
 {
 	const json_t *lists = json_object_get(enforce, "lists"), *l;
+	char hint[160];
 	bool alone = json_is_null(json_object_get(enforce, "store_up")) && json_is_null(json_object_get(enforce, "bus_up")); /* a plain forwarder */
 	size_t i;
 
@@ -105,6 +106,17 @@ static void judge_enforce(json_t *problems, const json_t *enforce)
 		problem(problems, "bus", "is Kafka reachable?", "the enforcer cannot reach Kafka; it finds new versions by asking Redis");
 	if (fl_str(enforce, "problem")[0])
 		problem(problems, "disk", "", "%s", fl_str(enforce, "problem"));
+	json_array_foreach (json_object_get(enforce, "bypasses"), i, l) {
+		const char *association = fl_str(l, "association");
+
+		snprintf(hint, sizeof(hint), "fireline bypass off%s%.80s", association[0] ? " --association " : "", association);
+		problem(problems, "bypass", hint, "%s%s until %.19sZ, by %s: %s; rules are evaluated and logged, not enforced", association[0] ? "" : "every client",
+			association, fl_str(l, "until"), fl_str(l, "actor"), fl_str(l, "reason"));
+	}
+	if (fl_str(enforce, "bypass_problem")[0])
+		problem(problems, "bypass", "", "%s", fl_str(enforce, "bypass_problem"));
+	if (fl_str(enforce, "reload_problem")[0])
+		problem(problems, "config", "put it right, and reload", "the last reload was refused, the configuration before it is in force: %s", fl_str(enforce, "reload_problem"));
 	json_array_foreach (lists, i, l) {
 		const char *state = fl_str(l, "state");
 

@@ -118,12 +118,13 @@ static void forget(struct fl_bypasses *b, size_t i)
 		snprintf(b->problem, sizeof(b->problem), "%s: %.60s; a bypass that was ended would come back with a restart, until its end", file, err.text);
 }
 
-int fl_bypasses_off(struct fl_bypasses *b, const char *association, struct fl_err *err)
+int fl_bypasses_off(struct fl_bypasses *b, const char *association, struct fl_bypass *was, struct fl_err *err)
 {
 	const struct fl_bypass *old = find(b, association);
 
 	if (!old)
 		return fl_err_set(err, FL_ENOTFOUND, association[0] ? "no bypass of association '%.80s' is on" : "no bypass of every client is on%.0s", association);
+	*was = *old;
 	forget(b, (size_t)(old - b->v));
 	return 0;
 }

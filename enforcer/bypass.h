@@ -27,8 +27,8 @@ void fl_bypasses_open(struct fl_bypasses *b, struct fl_disk *state, struct fl_cl
  */
 int fl_bypasses_on(struct fl_bypasses *b, const struct fl_config *cfg, const char *association, int64_t for_ms, const char *actor, const char *reason,
 		   const struct fl_bypass **out, struct fl_err *err);
-/** End one now, in memory also where the disk refuses: then b->problem says that a restart would bring it back. FL_ENOTFOUND: none ran. */
-int fl_bypasses_off(struct fl_bypasses *b, const char *association, struct fl_err *err);
+/** End one now, in memory also where the disk refuses: then b->problem says that a restart would bring it back. *was: what ended. FL_ENOTFOUND: none ran. */
+int fl_bypasses_off(struct fl_bypasses *b, const char *association, struct fl_bypass *was, struct fl_err *err);
 /** Take out one that is past its end, or whose association the configuration lacks. Call until it is false. */
 bool fl_bypasses_end(struct fl_bypasses *b, const struct fl_config *cfg, fl_mono_ns now, struct fl_bypass *ended);
 /** When the next ends; FL_MONO_NEVER. */

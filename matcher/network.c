@@ -50,6 +50,13 @@ bool fl__networks_build(struct fl__networks *n, struct fl_arena *arena, const st
 
 uint32_t fl__networks_find(const struct fl__networks *n, const uint8_t addr[16])
 {
+	const struct fl__network *m = fl__networks_match(n, addr);
+
+	return m ? m->ruleset : UINT32_MAX;
+}
+
+const struct fl__network *fl__networks_match(const struct fl__networks *n, const uint8_t addr[16])
+{
 	for (size_t i = 0; i < n->n_runs; i++) {
 		struct fl__network want = { .prefix = n->run[i].prefix };
 		size_t lo = n->run[i].from, hi = n->run[i].to;
@@ -61,12 +68,12 @@ uint32_t fl__networks_find(const struct fl__networks *n, const uint8_t addr[16])
 			int c = network_cmp(&n->v[mid], &want);
 
 			if (c == 0)
-				return n->v[mid].ruleset;
+				return &n->v[mid];
 			if (c < 0)
 				lo = mid + 1;
 			else
 				hi = mid;
 		}
 	}
-	return UINT32_MAX;
+	return NULL;
 }

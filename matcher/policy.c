@@ -94,7 +94,7 @@ static int order_list(struct order *o, const char *list, struct fl__rule r)
 	return 0;
 }
 
-static int order_group(struct order *o, const char *name)
+static int order_group(struct order *o, enum fl_policy_band band, const char *name)
 {
 	const struct fl_cfg_rule_group *g = fl_config_rule_group(o->p->cfg, name);
 	int ret = 0;
@@ -104,7 +104,7 @@ static int order_group(struct order *o, const char *name)
 	for (size_t i = 0; i < g->n_rules && ret == 0; i++) {
 		const struct fl_cfg_rule *r = &g->rules[i];
 
-		ret = order_list(o, r->list, (struct fl__rule){ .cfg = r, .group = g->name, .name = r->name,
+		ret = order_list(o, r->list, (struct fl__rule){ .cfg = r, .band = band, .group = g->name, .name = r->name,
 								.trust = r->trust_redirection && r->action != FL_ACTION_BLOCK,
 								.action = r->action, .response = r->block_response });
 	}
@@ -122,11 +122,11 @@ static int order_fill(struct order *o)
 		ret = order_list(o, FL_LIST_OPERATOR_BLOCK, (struct fl__rule){ .own_list = true, .action = FL_ACTION_BLOCK,
 									       .response = FL_BLOCK_NXDOMAIN });
 	for (size_t i = 0; i < c->n_org_before && ret == 0; i++)
-		ret = order_group(o, c->org_before[i]);
+		ret = order_group(o, FL_BAND_BEFORE, c->org_before[i]);
 	for (size_t i = 0; a && i < a->n_groups && ret == 0; i++)
-		ret = order_group(o, a->groups[i].name);
+		ret = order_group(o, FL_BAND_ASSOCIATION, a->groups[i].name);
 	for (size_t i = 0; i < c->n_org_after && ret == 0; i++)
-		ret = order_group(o, c->org_after[i]);
+		ret = order_group(o, FL_BAND_AFTER, c->org_after[i]);
 	return ret;
 }
 

@@ -77,5 +77,23 @@ struct fl_decide_step {
 size_t fl_decide_explain(const struct fl_view *v, const struct fl_client *client, struct fl_span key, uint16_t qtype, struct fl_decision *out,
 			 struct fl_decide_step *steps, size_t cap);
 
+/* What `policy show` says. Set i is association i of the configuration, and the last one is that of clients without: fl_view_config(v)->n_associations. */
+enum fl_policy_band { FL_BAND_OPERATOR, FL_BAND_BEFORE, FL_BAND_ASSOCIATION, FL_BAND_AFTER };
+struct fl_policy_row {
+	enum fl_policy_band band;
+	const char *rule_group, *list;	/* rule_group NULL: an operator list */
+	const struct fl_cfg_rule *rule; /* NULL: an operator list */
+	enum fl_action action;
+	enum fl_block_response response;
+	bool held; /* false: the list was never held */
+	uint64_t list_version, list_names;
+};
+const struct fl_config *fl_view_config(const struct fl_view *v);
+size_t fl_view_set_of(const struct fl_view *v, const struct fl_client *client);
+/** The rules of a set, in the order that they are asked in; returns their number, and fills at most cap rows. */
+size_t fl_view_order(const struct fl_view *v, size_t set, struct fl_policy_row *rows, size_t cap);
+/** The network that gives the client its association; false: none. */
+bool fl_view_network(const struct fl_view *v, const struct fl_client *client, struct fl_cfg_network *out);
+
 /* config check: rules that can never decide, ALERT before BLOCK on one list, lists no rule names. One sentence each through `warn`. */
 void fl_policy_lint(const struct fl_config *cfg, void (*warn)(void *ctx, const char *text), void *ctx);

@@ -6,6 +6,7 @@ struct fl__rule {
 	const struct fl_cfg_rule *cfg; /* NULL: an operator list */
 	const char *group, *name;      /* NULL for an operator list */
 	uint16_t list;		       /* of the policy's lists */
+	enum fl_policy_band band;
 	bool own_list;		       /* an operator list: empty, when it was never held */
 	bool trust;
 	enum fl_action action;

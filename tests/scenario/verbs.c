@@ -347,6 +347,7 @@ static const char *do_bypass(struct scn *s, const struct scn_line *l, struct scn
 	const char *association = scn_option(l, "association"), *dur = scn_after(l, "for"), *at = scn_after(l, "at");
 	struct scn_role *e = scn_role_named(s, at ? at : "ns1");
 	const struct fl_bypass *b;
+	struct fl_bypass was;
 	struct fl_err err = { 0 };
 	int64_t ms = 0;
 
@@ -354,7 +355,7 @@ static const char *do_bypass(struct scn *s, const struct scn_line *l, struct scn
 	if (!e || e->kind != SCN_ENFORCE || !e->up || (dur && !fl_duration_parse(dur, &ms)))
 		return "an enforcer that runs, and a duration after `for`";
 	if (scn_has(l, "off"))
-		came_to(r, fl_bypasses_off(&e->bypasses, association, &err), &err);
+		came_to(r, fl_bypasses_off(&e->bypasses, association, &was, &err), &err);
 	else
 		came_to(r, fl_bypasses_on(&e->bypasses, e->cfg, association, ms, "alice", "by hand", &b, &err), &err);
 	e->wake = 0;
