@@ -6,7 +6,6 @@
 #include "cli/cmd.h"
 #include "cli/config.h"
 #include "cli/context.h"
-#include "matcher/policy.h"
 
 static const struct {
 	const char *name;
@@ -67,23 +66,16 @@ int fl_cmd_run(struct fl_cli *c)
 	return ret;
 }
 
-static void warn(void *ctx, const char *text)
-{
-	(void)ctx;
-	fprintf(stderr, "warning: %s\n", text);
-}
-
 int fl_cmd_config_check(struct fl_cli *c)
 {
 	struct fl_config *cfg = NULL;
 	struct fl_diag diag = { 0 };
-	int ret = fl_config_load(c->n_args ? c->args[0] : c->config_path, &cfg, &diag);
+	int ret = fl_config_check(c->n_args ? c->args[0] : c->config_path, &cfg, &diag);
 
 	fl_diag_print(&diag, stderr);
 	fl_diag_done(&diag);
 	if (ret < 0)
 		return FL_EXIT_CONFIG;
-	fl_policy_lint(cfg, warn, NULL);
 	if (!c->quiet)
 		printf("%s: ok (%zu lists, %zu feeds, %zu associations)\n", cfg->file, cfg->n_lists, cfg->n_feeds, cfg->n_associations);
 	fl_config_free(cfg);

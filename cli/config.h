@@ -17,6 +17,9 @@ const char *fl_config_path(const char *option);
 int fl_config_load(const char *path, struct fl_config **out, struct fl_diag *diag);
 /** The same of a text in memory; name stands in the diagnostics. No conf.d. */
 int fl_config_load_text(const char *name, struct fl_span text, struct fl_config **out, struct fl_diag *diag);
+/** The same two for `config check`: they also warn of what the policy cannot mean (docs/policy.md, what config check warns of). */
+int fl_config_check(const char *path, struct fl_config **out, struct fl_diag *diag);
+int fl_config_check_text(const char *name, struct fl_span text, struct fl_config **out, struct fl_diag *diag);
 /**
  * The configuration of `fireline demo`: everything below folder (state in FOLDER/state, sockets in FOLDER/run, findings in FOLDER/findings), feed demo-threats
  * read from FOLDER/feeds/demo-threats.txt (domains, exact) into the list malware, answers made by fireline itself. The DNS address is the

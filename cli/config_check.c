@@ -289,6 +289,7 @@ void fl__check(struct fl__load *l)
 
 	if (l->failed)
 		return;
+	fl__lint_places(l); /* before anything moves */
 	add_builtin_lists(l);
 	check_names(l);
 	check_listen(l);

@@ -126,6 +126,7 @@ static int finish(struct fl__load *l, struct fl_config **out)
 	if (l->root || !l->diag->errors) { /* else nothing was read, and the rest would be its echo */
 		fl__load_walk(l);
 		fl__check(l);
+		fl__lint(l);
 	}
 	fl_diag_sort(l->diag);
 	ret = l->failed ? FL_ENOMEM : l->diag->errors ? FL_ECONFIG : 0;
@@ -156,7 +157,7 @@ const char *fl_config_path(const char *option)
 	return option ? option : env && *env ? env : FL_CONFIG_DEFAULT_PATH;
 }
 
-int fl_config_load(const char *path, struct fl_config **out, struct fl_diag *diag)
+static int load_file(const char *path, bool lint, struct fl_config **out, struct fl_diag *diag)
 {
 	struct fl_yaml_file *file;
 	struct fl__load l;
@@ -164,6 +165,7 @@ int fl_config_load(const char *path, struct fl_config **out, struct fl_diag *dia
 	path = fl_config_path(path);
 	if (begin(&l, path, diag) < 0)
 		return FL_ENOMEM;
+	l.lint = lint;
 	file = read_file(&l, path);
 	if (file) {
 		l.root = parse_file(&l, file);
@@ -172,13 +174,34 @@ int fl_config_load(const char *path, struct fl_config **out, struct fl_diag *dia
 	return finish(&l, out);
 }
 
-int fl_config_load_text(const char *name, struct fl_span text, struct fl_config **out, struct fl_diag *diag)
+int fl_config_load(const char *path, struct fl_config **out, struct fl_diag *diag)
+{
+	return load_file(path, false, out, diag);
+}
+
+int fl_config_check(const char *path, struct fl_config **out, struct fl_diag *diag)
+{
+	return load_file(path, true, out, diag);
+}
+
+static int load_text(const char *name, struct fl_span text, bool lint, struct fl_config **out, struct fl_diag *diag)
 {
 	struct fl_yaml_file file = { name, text };
 	struct fl__load l;
 
 	if (begin(&l, name, diag) < 0)
 		return FL_ENOMEM;
+	l.lint = lint;
 	l.root = parse_file(&l, &file);
 	return finish(&l, out);
+}
+
+int fl_config_load_text(const char *name, struct fl_span text, struct fl_config **out, struct fl_diag *diag)
+{
+	return load_text(name, text, false, out, diag);
+}
+
+int fl_config_check_text(const char *name, struct fl_span text, struct fl_config **out, struct fl_diag *diag)
+{
+	return load_text(name, text, true, out, diag);
 }

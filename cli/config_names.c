@@ -7,7 +7,7 @@
 #include "base/text.h"
 
 /* The suffix list is opened when the first name is met; a file that cannot be read is said once. */
-static const struct fl_names *names_of(struct fl__load *l)
+const struct fl_names *fl__load_names(struct fl__load *l)
 {
 	const struct fl_yaml_node *n = fl_yaml_get(l->root, "psl_file");
 	struct fl_err err = { 0 };
@@ -25,7 +25,7 @@ static const struct fl_names *names_of(struct fl__load *l)
 /* "x.example", "*.x.example", "*": checked, and written back in canonical form. */
 static const char *entry_text(struct fl__load *l, const struct fl_yaml_node *n, const char *what)
 {
-	const struct fl_names *names = names_of(l);
+	const struct fl_names *names = fl__load_names(l);
 	char name[FL_NAME_TEXT];
 	struct fl_rkey key;
 	uint8_t scope = 0;

@@ -83,6 +83,7 @@ struct fl__load {
 	struct fl_arena scratch;     /* texts and trees */
 	struct fl_yaml_node *root;
 	struct fl_names *names;	     /* opened when the first name is met */
+	bool lint;		     /* warn of what the policy cannot mean, too */
 	bool names_failed, failed;   /* failed: out of memory */
 	struct fl__mark {
 		const void *field;
@@ -95,6 +96,8 @@ void fl__load_error(struct fl__load *l, const struct fl_yaml_node *at, const cha
 void fl__load_warn(struct fl__load *l, const struct fl_yaml_node *at, const char *hint, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 /** Text for a hint, in scratch. */
 const char *fl__load_hint(struct fl__load *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/** The node of a text of the configuration, by the text's address; for what moves in memory. */
+void fl__load_mark(struct fl__load *l, const char *text, const struct fl_yaml_node *n);
 /** "did you mean 'X'?", or NULL. */
 const char *fl__load_suggest(struct fl__load *l, const char *word, const char *const *words, size_t n);
 /** The node that set a field, or NULL when it has its default. */
@@ -142,6 +145,11 @@ bool fl__value_differs(const struct fl_key *k, const void *a, const void *b);
 /** Cross-checks, derived defaults, built-in lists. */
 void fl__check(struct fl__load *l);
 void fl__check_policy(struct fl__load *l);
+/** config_lint.c, when l->lint: before anything moves, and at the end. */
+void fl__lint_places(struct fl__load *l);
+void fl__lint(struct fl__load *l);
+/** The suffix list, opened when it is first asked for; NULL: it cannot be read, which is said. */
+const struct fl_names *fl__load_names(struct fl__load *l);
 /** config_preset.c: what a preset says, where the feed does not say it itself. */
 void fl__preset_fill(struct fl__load *l, struct fl_cfg_feed *f);
 /** The list that `field` names must exist; who: "rule 'r1'", for the message. */

@@ -81,6 +81,11 @@ static void mark(struct fl__load *l, const void *field, const struct fl_yaml_nod
 	l->marks[l->marks_n++] = (struct fl__mark){ field, n };
 }
 
+void fl__load_mark(struct fl__load *l, const char *text, const struct fl_yaml_node *n)
+{
+	mark(l, text, n);
+}
+
 void fl__value_store(struct fl__load *l, const struct fl_key *k, const struct fl_yaml_node *n, void *base, uint64_t v)
 {
 	char *field = (char *)base + k->off;

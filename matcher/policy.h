@@ -95,5 +95,9 @@ size_t fl_view_order(const struct fl_view *v, size_t set, struct fl_policy_row *
 /** The network that gives the client its association; false: none. */
 bool fl_view_network(const struct fl_view *v, const struct fl_client *client, struct fl_cfg_network *out);
 
-/* config check: rules that can never decide, ALERT before BLOCK on one list, lists no rule names. One sentence each through `warn`. */
-void fl_policy_lint(const struct fl_config *cfg, void (*warn)(void *ctx, const char *text), void *ctx);
+/**
+ * For config check: what such a policy cannot mean, one sentence each. `what` tells where: the text (by its address) of the name of a rule, group, list or association, of a
+ * group's name in an association, or of an entry, as they stand in cfg; NULL: the whole. hint may be NULL. Returns 0, or what fl_policy_new does, and then nothing was looked at.
+ */
+typedef void fl_policy_warn(void *ctx, const void *what, const char *hint, const char *text);
+int fl_policy_lint(const struct fl_config *cfg, fl_policy_warn *warn, void *ctx, struct fl_err *err);
