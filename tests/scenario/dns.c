@@ -109,18 +109,19 @@ void scn_dns_close(struct scn_dns *d)
 
 /* --- the question --- */
 
-static const char *write_question(const char *name, const char *qtype, struct fl_buf *out)
+const char *scn_write_question(const struct scn_question *q, struct fl_buf *out)
 {
-	static const uint8_t opt[11] = { 0, 0, FL__T_OPT, FL__UDP_SIZE >> 8, FL__UDP_SIZE & 255 };
-	uint8_t h[FL__DNS_HEADER] = { 0x12, 0x34, FL__F_RD >> 8, [5] = 1, [11] = 1 }, tail[4] = { [3] = FL__CLASS_IN };
+	uint8_t opt[11] = { 0, 0, FL__T_OPT, FL__UDP_SIZE >> 8, FL__UDP_SIZE & 255, [7] = q->dnssec_ok ? 0x80 : 0 };
+	uint8_t h[FL__DNS_HEADER] = { 0x12, 0x34, FL__F_RD >> 8, [5] = 1, [11] = 1 }, tail[4] = { 0 };
 	struct fl_dname d;
 	uint16_t type;
 
-	if (!fl_dname_from_text(fl_span_str(name), &d))
+	if (!fl_dname_from_text(fl_span_str(q->name), &d))
 		return "this is no name";
-	if (!fl_qtype_parse(qtype, &type))
+	if (!fl_qtype_parse(q->qtype, &type))
 		return "this is no query type";
 	fl__put16(tail, type);
+	fl__put16(tail + 2, q->qclass);
 	fl_buf_add(out, h, sizeof(h));
 	fl_buf_add(out, d.b, d.len);
 	fl_buf_add(out, tail, sizeof(tail));
@@ -207,14 +208,18 @@ static void read_record(struct fl_span msg, const struct fl__rr *rr, struct scn_
 		read_opt(msg, rr, out);
 }
 
-static const char *read_answer(struct fl_span msg, size_t question, struct scn_result *out)
+enum { OPT_OCTETS = 11, F_AA = 0x0400, F_AD = 0x0020 };
+
+const char *scn_read_answer(struct fl_span msg, struct fl_span question, struct scn_result *out)
 {
 	unsigned records = msg.n >= FL__DNS_HEADER ? fl__be16(msg.p + 6u) + fl__be16(msg.p + 8u) + fl__be16(msg.p + 10u) : 0;
-	size_t pos = FL__DNS_HEADER + question;
+	size_t pos = question.n - OPT_OCTETS;
 	char rcode[16];
 
-	if (msg.n < pos || fl__be16(msg.p) != 0x1234 || !(fl__be16(msg.p + 2) & FL__F_QR))
+	if (msg.n < pos || fl__be16(msg.p) != 0x1234 || !(fl__be16(msg.p + 2) & FL__F_QR) || memcmp(msg.p + FL__DNS_HEADER, question.p + FL__DNS_HEADER, pos - FL__DNS_HEADER) != 0)
 		return "what came is no answer to the question";
+	if (fl__be16(msg.p + 2) & (F_AA | F_AD))
+		return "the answer claims authority, or that it was validated";
 	fl_rcode_format(msg.p[3] & 15, rcode);
 	snprintf(out->word, sizeof(out->word), "%s", (msg.p[3] & 15) == FL__NOERROR && fl__be16(msg.p + 6) == 0 ? "NODATA" : rcode);
 	for (unsigned i = 0; i < records; i++) {
@@ -234,7 +239,7 @@ static const char *read_answer(struct fl_span msg, size_t question, struct scn_r
 
 /* --- the record --- */
 
-static void put_record(const struct fl_qlog *q, struct scn_result *out)
+void scn_put_record(const struct fl_qlog *q, struct scn_result *out)
 {
 	char entry[FL_NAME_TEXT], sources[200] = "";
 	size_t n = 0;
@@ -279,27 +284,27 @@ static const char *read_log(struct scn_dns *d, struct scn_result *out)
 			fl_base32_40(fl_ref(d->server->enforcer, i, f.seq), ref);
 			if (strstr(out->text, "ref=") && !strstr(out->text, ref))
 				return "the EDE and the query-log record have different references";
-			put_record(&q, out);
+			scn_put_record(&q, out);
 			fl__ring_release(ring, f.end);
 		}
 	}
 	return found == 1 ? NULL : "not one query-log record of the answer";
 }
 
-const char *scn_ask(struct scn_role *r, const char *name, const char *qtype, const char *from, struct scn_result *out)
+const char *scn_ask(struct scn_role *r, const struct scn_question *q, struct scn_result *out)
 {
 	struct scn_dns *d = r->dns;
 	struct fl_job job = { .received = 0 };
 	struct fl_buf packet = { 0 };
-	const char *why = write_question(name, qtype, &packet);
+	const char *why = scn_write_question(q, &packet);
 
 	memset(out, 0, sizeof(*out));
-	if (!why && !address_of(from, &job.peer))
+	if (!why && !address_of(q->from, &job.peer))
 		why = "this is no client address";
 	if (!why && !answer(d, &job, fl_buf_span(&packet)))
 		why = "no answer came";
 	if (!why)
-		why = read_answer(fl_span(d->out.p, d->out.n), job.q.name.len + 4u, out);
+		why = scn_read_answer(fl_span(d->out.p, d->out.n), fl_buf_span(&packet), out);
 	if (!why)
 		why = read_log(d, out);
 	fl_buf_done(&packet);

@@ -8,16 +8,19 @@ static bool concerns(const struct scn_role *r, const char *at)
 	return r->up && (!at || strcmp(at, r->name) == 0);
 }
 
-/* ask NAME [TYPE] [from ADDRESS] [at ENFORCER] -> RCODE [key=value ...] ["text of the EDE"] */
+/* ask NAME [TYPE] [from ADDRESS] [at ENFORCER] [do] [class=CH] -> RCODE [key=value ...] ["text of the EDE"] */
 const char *scn_ask_line(struct scn *s, const struct scn_line *l)
 {
-	const char *from = scn_after(l, "from"), *at = scn_after(l, "at"), *name = scn_word(l, 1), *type = scn_word(l, 2);
+	const char *from = scn_after(l, "from"), *at = scn_after(l, "at"), *name = scn_word(l, 1), *type = scn_word(l, 2), *cls = scn_option(l, "class");
+	struct scn_question q = { name, type, from ? from : s->over_wire ? "127.0.0.7" : "192.0.2.7", scn_has(l, "do"), FL__CLASS_IN };
 	bool asked = false;
 
 	if (!name || !l->arrow || l->n_want == 0)
-		return "ask NAME [TYPE] [from ADDRESS] [at ENFORCER] -> RCODE ...";
-	if (!type || strcmp(type, "from") == 0 || strcmp(type, "at") == 0)
-		type = "A";
+		return "ask NAME [TYPE] [from ADDRESS] [at ENFORCER] [do] [class=CH] -> RCODE ...";
+	if (!type || strcmp(type, "from") == 0 || strcmp(type, "at") == 0 || strcmp(type, "do") == 0)
+		q.qtype = "A";
+	if (cls)
+		q.qclass = strcmp(cls, "CH") == 0 ? 3 : strcmp(cls, "ANY") == 0 ? 255 : 4;
 	for (size_t i = 0; i < s->n_enforcers; i++) {
 		struct scn_role *r = &s->enforce[i];
 		struct scn_result got;
@@ -26,10 +29,16 @@ const char *scn_ask_line(struct scn *s, const struct scn_line *l)
 		if (!concerns(r, at))
 			continue;
 		asked = true;
-		why = scn_ask(r, name, type, from ? from : "192.0.2.7", &got);
+		why = scn_ask(r, &q, &got);
+		if (!why)
+			scn_check(s, l, r->name, &got, l->want, l->n_want);
+		for (int tcp = 0; r->wire && !why && tcp < 2; tcp++) {
+			why = scn_wire_ask(r->wire, &q, tcp, &got);
+			if (!why)
+				scn_check(s, l, tcp ? "by TCP" : "by UDP", &got, l->want, l->n_want);
+		}
 		if (why)
 			return why;
-		scn_check(s, l, r->name, &got, l->want, l->n_want);
 	}
 	return asked ? NULL : "no such enforcer runs";
 }

@@ -3,7 +3,8 @@
  *
  *   line.c    a line into words         policy.c   what a file declares, as the YAML that the product reads
  *   world.c   doors, processes, time    dns.c      questions and answers       zone.c    the Internet, as a forwarder sees it
- *   verbs.c   what a line does          expect.c   what a line claims          main.c    files in, verdict out */
+ *   verbs.c   what a line does          expect.c   what a line claims          main.c    files in, verdict out
+ *   wire.c    the same questions, by UDP and TCP, to a whole server */
 #pragma once
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,6 +68,7 @@ void scn_policy_yaml(const struct scn_policy *p, const char *node, struct fl_buf
 enum scn_kind { SCN_INGEST, SCN_PUBLISH, SCN_ENFORCE };
 struct scn;
 struct scn_dns;
+struct scn_wire;
 
 /* A process. */
 struct scn_role {
@@ -92,6 +94,7 @@ struct scn_role {
 	bool grace;
 	fl_mono_ns grace_until, wake;
 	struct scn_dns *dns;
+	struct scn_wire *wire; /* NULL without --wire */
 };
 
 struct scn {
@@ -118,11 +121,12 @@ struct scn {
 		struct fl_epoch epoch;
 	} noted[8];
 	size_t n_noted;
+	bool over_wire; /* questions are asked over loopback sockets too */
 	unsigned checks, failures;
 };
 
 /* --- world.c --- */
-void scn_open(struct scn *s, const char *file, struct fl_names *names);
+void scn_open(struct scn *s, const char *file, struct fl_names *names, bool over_wire);
 void scn_close(struct scn *s);
 /** All roles, once. NULL, or what is wrong (a configuration that does not load). */
 const char *scn_start_all(struct scn *s);
@@ -148,8 +152,25 @@ void scn_dns_reload(struct scn_role *r);
 /** The resolve core's timers. */
 void scn_dns_step(struct scn_dns *d, fl_mono_ns now, fl_mono_ns *wake);
 void scn_dns_close(struct scn_dns *d);
-/** Ask this enforcer, on the wire; the answer and its record into out. NULL, or what is wrong with the question, or with an answer that no question should get. */
-const char *scn_ask(struct scn_role *r, const char *name, const char *qtype, const char *from, struct scn_result *out);
+struct scn_question {
+	const char *name, *qtype, *from;
+	bool dnssec_ok;
+	uint16_t qclass;
+};
+/** Ask this enforcer, in octets; the answer and its record into out. NULL, or what is wrong with the question, or with an answer that no question should get. */
+const char *scn_ask(struct scn_role *r, const struct scn_question *q, struct scn_result *out);
+const char *scn_write_question(const struct scn_question *q, struct fl_buf *out);
+/** The answer to a question, held to what every answer must be. */
+const char *scn_read_answer(struct fl_span msg, struct fl_span question, struct scn_result *out);
+void scn_put_record(const struct fl_qlog *q, struct scn_result *out);
+
+/* --- wire.c --- */
+struct scn_wire *scn_wire_open(struct scn_role *r);
+/** What the role has now; NULL is fine. */
+void scn_wire_show(struct scn_wire *w);
+void scn_wire_reload(struct scn_wire *w);
+void scn_wire_close(struct scn_wire *w);
+const char *scn_wire_ask(struct scn_wire *w, const struct scn_question *q, bool tcp, struct scn_result *out);
 
 /* --- zone.c --- */
 struct scn_zone;

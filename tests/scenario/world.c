@@ -64,6 +64,7 @@ void scn_show(struct scn_role *r)
 		abort();
 	r->view = next;
 	fl_view_free(old);
+	scn_wire_show(r->wire);
 }
 
 static void on_image(void *ctx, struct fl_image *img)
@@ -128,6 +129,10 @@ static int open_stages(struct scn_role *r, struct fl_err *err)
 	}
 	if (ret == 0)
 		r->dns = scn_dns_open(r);
+	if (ret == 0 && s->over_wire) {
+		r->wire = scn_wire_open(r);
+		scn_wire_show(r->wire);
+	}
 	return ret;
 }
 
@@ -171,6 +176,7 @@ void scn_kill(struct scn_role *r, bool power)
 		fl_disk_mem_power_cut(r->platter, keep_nothing, NULL);
 	else if (r->platter)
 		fl_disk_mem_kill(r->platter);
+	scn_wire_close(r->wire);
 	scn_dns_close(r->dns);
 	fl_view_free(r->view);
 	fl_image_release(r->image);
@@ -261,6 +267,7 @@ static int reload_role(struct scn_role *r, struct fl_err *err)
 	r->wake = 0;
 	if (r->dns)
 		scn_dns_reload(r);
+	scn_wire_reload(r->wire);
 	fl_config_free(old);
 	return 0;
 }
@@ -353,13 +360,14 @@ void scn_tick(struct scn *s, int64_t ms)
 
 /* --- life --- */
 
-void scn_open(struct scn *s, const char *file, struct fl_names *names)
+void scn_open(struct scn *s, const char *file, struct fl_names *names, bool over_wire)
 {
 	const char *tmp = getenv("TMPDIR");
 
 	memset(s, 0, sizeof(*s));
 	s->file = file;
 	s->names = names;
+	s->over_wire = over_wire;
 	snprintf(s->folder, sizeof(s->folder), "%s/fireline-scenario-XXXXXX", tmp && *tmp ? tmp : P_tmpdir);
 	if (!mkdtemp(s->folder)) {
 		perror(s->folder);
