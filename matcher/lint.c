@@ -9,7 +9,7 @@
 #include "matcher/lint.h"
 
 /* Work is counted, not timed: a configuration may have 10,000 associations. */
-enum { STEPS_MAX = 50000000 };
+enum { STEPS_MAX = 20000000 };
 
 struct fl__lint {
 	const struct fl_config *cfg;

@@ -1,4 +1,4 @@
-/* Configuration: any text loads, or says why not; what loads can be compared and freed. */
+/* Configuration: any text loads, or says why not, with the warnings of config check; what loads can be compared and freed. */
 #include "cli/config.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size > 1 << 16)
 		return 0;
-	if (fl_config_load_text("fuzz.yaml", fl_span(data, size), &c, &diag) == 0) {
+	if (fl_config_check_text("fuzz.yaml", fl_span(data, size), &c, &diag) == 0) {
 		if (fl_config_frozen(c, c, keys, 4) != 0)
 			abort();
 		fl_config_free(c);

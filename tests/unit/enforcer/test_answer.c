@@ -137,6 +137,56 @@ static void test_block_override(void **state)
 	ldns_pkt_free(p);
 }
 
+/* The addresses of a rule: whole for their type and ANY, NODATA for any other, and they always fit. */
+static void test_block_override_addresses(void **state)
+{
+	static struct fl_cfg_address v4[8], v6[8];
+	struct fl_cfg_rule four = { .name = "sink", .override_type = FL_OVERRIDE_A, .override_addresses = v4, .n_override_addresses = 2 };
+	struct fl_cfg_rule six = { .name = "sink", .override_type = FL_OVERRIDE_AAAA, .override_addresses = v6, .n_override_addresses = 8 };
+	const struct {
+		const struct fl_cfg_rule *rule;
+		unsigned type, answers, type_of;
+	} rows[] = { { &four, 1, 2, 1 }, { &four, 255, 2, 1 }, { &four, 28, 0, 0 }, { &four, 65, 0, 0 }, { &six, 28, 8, 28 }, { &six, 255, 8, 28 }, { &six, 1, 0, 0 } };
+	struct fl__out o = { buf, 0, 1232 };
+	struct fl_question q;
+	struct fl_decision d;
+	char text[64];
+	ldns_pkt *p;
+
+	(void)state;
+	for (uint8_t i = 0; i < 8; i++) {
+		v4[i] = (struct fl_cfg_address){ .addr = { 192, 0, 2, (uint8_t)(80 + i) } };
+		v6[i] = (struct fl_cfg_address){ .v6 = true, .addr = { 0x20, 1, 0xd, 0xb8, [15] = i } };
+	}
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		ask(&q, "www.evil.example", rows[i].type, 1232, false);
+		d = block(&q, FL_BLOCK_OVERRIDE, "evil.example");
+		d.rule = rows[i].rule;
+		fl__answer_block(&q, &d, (struct fl__remark){ FL__EDE_FORGED, "x" }, &o);
+		p = parse(&o);
+		assert_int_equal(ldns_pkt_get_rcode(p), LDNS_RCODE_NOERROR);
+		assert_int_equal(ldns_pkt_ancount(p), rows[i].answers);
+		assert_int_equal(ldns_pkt_nscount(p), rows[i].answers ? 0 : 1);
+		assert_int_equal(ede_of(p, text, sizeof(text)), 4);
+		for (unsigned k = 0; k < rows[i].answers; k++)
+			assert_int_equal(ldns_rr_get_type(ldns_rr_list_rr(ldns_pkt_answer(p), k)), rows[i].type_of);
+		ldns_pkt_free(p);
+	}
+	/* the longest name, eight IPv6 addresses and OPT fit into 512 octets: the text of the EDE goes */
+	o.cap = 512;
+	ask(&q, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa."
+		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.evil.example", 28, 512, false);
+	assert_int_equal(q.name.len, 254);
+	d = block(&q, FL_BLOCK_OVERRIDE, "evil.example");
+	d.rule = &six;
+	fl__answer_block(&q, &d, (struct fl__remark){ FL__EDE_FORGED, "list=malware rule=baseline/200 v=1842" }, &o);
+	p = parse(&o);
+	assert_false(ldns_pkt_tc(p));
+	assert_int_equal(ldns_pkt_ancount(p), 8);
+	assert_true(ldns_pkt_edns(p));
+	ldns_pkt_free(p);
+}
+
 static void test_block_by_root_and_by_hop(void **state)
 {
 	struct fl_question q;
@@ -298,7 +348,7 @@ static void test_txt(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_block_nxdomain), cmocka_unit_test(test_block_nodata_without_edns), cmocka_unit_test(test_block_override),
+		cmocka_unit_test(test_block_nxdomain), cmocka_unit_test(test_block_nodata_without_edns), cmocka_unit_test(test_block_override), cmocka_unit_test(test_block_override_addresses),
 		cmocka_unit_test(test_block_by_root_and_by_hop), cmocka_unit_test(test_fail_closed), cmocka_unit_test(test_errors), cmocka_unit_test(test_ede_text),
 		cmocka_unit_test(test_room), cmocka_unit_test(test_txt),
 	};
