@@ -15,11 +15,11 @@ from harness import World, binary, wait_until
 from servers import Proc, free_port
 
 COMMANDS = ["demo", "run", "config check", "config explain", "feed ls", "feed presets", "feed show", "feed approve", "feed reject", "feed add", "feed test", "feed refresh", "feed purge", "list ls", "list show", "list names",
-            "list add", "list rm", "list purge", "log", "diff", "export", "rollback", "hold", "unhold", "recover", "block", "allow", "finding inject", "explain", "status", "tail",
+            "list add", "list rm", "list purge", "log", "diff", "export", "rollback", "hold", "unhold", "recover", "block", "allow", "bypass on", "bypass off", "bypass status", "policy show", "policy test", "finding inject", "explain", "status", "tail",
             "canon", "version", "help"]
 METRICS = ["fireline_dns_responses_total", "fireline_policy_decisions_total", "fireline_list_published_version", "fireline_list_applied_version",
            "fireline_feed_last_success_timestamp_seconds", "fireline_outbox_records", "fireline_propagation_duration_seconds", "fireline_querylog_records_total",
-           "fireline_matcher_bytes", "fireline_build_info"]
+           "fireline_matcher_bytes", "fireline_policy_bypass_active", "fireline_config_last_reload_successful", "fireline_build_info"]
 
 
 def rich_world(shared, name):
