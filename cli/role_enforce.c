@@ -31,6 +31,7 @@ struct role {
 	struct fl_names *names;
 	fl_mono_ns started, grace_until;
 	bool grace;
+	bool unshown; /* workers have an older view than they should: try again */
 	pthread_mutex_t lock; /* of what the admin thread reads: */
 	struct fl_view *shown; /* a view of its own, for explain */
 	struct fl_bypasses bypasses;
@@ -52,8 +53,10 @@ static bool show(struct role *r, struct fl_image *img)
 		fl_view_free(next);
 		fl_view_free(mine);
 		FL_LOG(FL_LOG_ERROR, "out of memory: the last good view stays");
+		r->unshown = true;
 		return false;
 	}
+	r->unshown = false;
 	if (r->server)
 		fl_server_set_view(r->server, next); /* returns when no worker can see the old one */
 	else
@@ -260,8 +263,10 @@ static void do_bypass_on(struct fl_call *c)
 		return;
 	}
 	audit(r, "bypass on", b, b->actor);
-	show(r, fl_follow_image(r->follow));
-	answer_bypass(r, c->res, b, true);
+	if (show(r, fl_follow_image(r->follow)))
+		answer_bypass(r, c->res, b, true);
+	else
+		fl_json_problem(c->res, FL_ENOMEM, "it is on, and not in force yet: out of memory, tried again");
 }
 
 static void do_bypass_off(struct fl_call *c)
@@ -280,8 +285,10 @@ static void do_bypass_off(struct fl_call *c)
 		return;
 	}
 	audit(r, "bypass off", &was, fl_request_actor(c->req));
-	show(r, fl_follow_image(r->follow));
-	answer_bypass(r, c->res, &was, false);
+	if (show(r, fl_follow_image(r->follow)))
+		answer_bypass(r, c->res, &was, false);
+	else
+		fl_json_problem(c->res, FL_ENOMEM, "it is off, and still in force: out of memory, tried again");
 }
 
 static void post_bypass(void *ctx, const struct fl_admin_request *req, struct fl_admin_response *res)
@@ -312,7 +319,7 @@ static void end_bypasses(struct role *r, fl_mono_ns now)
 			audit(r, b.ends <= now ? "bypass ended" : "bypass ended: the association is gone", &b, "fireline");
 		any = any || one;
 	}
-	if (any)
+	if (any || r->unshown)
 		show(r, fl_follow_image(r->follow));
 }
 
