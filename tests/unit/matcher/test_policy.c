@@ -383,6 +383,74 @@ static void broken_configurations_are_refused(void **state)
 	assert_non_null(strstr(err.text, "no-such-group"));
 }
 
+static void protection_is_of_the_association(void **state)
+{
+	static const struct fl_cfg_network same[] = { V4(192, 0, 2, 0, 24), V4(10, 0, 0, 0, 8) }; /* in another order */
+	static const struct fl_cfg_network mapped[] = { { .v6 = true, .addr = { [10] = 0xff, 0xff, 10 }, .prefix = 104 }, V4(192, 0, 2, 0, 24) };
+	static const struct fl_cfg_network less[] = { V4(10, 0, 0, 0, 8) };
+	static const struct fl_cfg_network inside[] = { { .v6 = true, .addr = { [10] = 0xff, 0xff, 10, 77 }, .prefix = 112 } };
+	static const struct fl_cfg_network beside[] = { V4(11, 0, 0, 0, 8) }, wider[] = { V4(0, 0, 0, 0, 0) };
+	static const struct fl_cfg_group_ref two[] = { { "local", 7 }, { "after", 8 } };
+	const struct fl_cfg_association old[] = { { .name = "local", NETS(local_nets), .groups = REF("local"), .mutation_protection = true },
+						  { .name = "garden", NETS(garden_nets), .groups = REF("garden") } };
+	const struct {
+		struct fl_cfg_association v[2];
+		const char *why; /* NULL: allowed */
+	} rows[] = {
+		{ { { .name = "local", NETS(same), .groups = REF("local"), .mutation_protection = true } }, NULL },
+		{ { { .name = "local", NETS(mapped), .groups = REF("local"), .mutation_protection = true } }, NULL },
+		{ { { .name = "local", NETS(local_nets), .groups = REF("local") } }, NULL }, /* switched off, alone */
+		{ { { .name = "local", NETS(less), .groups = REF("local") } }, "its networks differ" },
+		{ { { .name = "local", NETS(local_nets), .groups = two, .n_groups = 2 } }, "its rule groups differ" },
+		{ { { .name = "local", NETS(local_nets), .groups = REF("local"), .fail_open = true } }, "its fail_open differs" },
+		{ { { .name = "renamed", NETS(local_nets), .groups = REF("local"), .mutation_protection = true } }, "it is missing" },
+		{ { { .name = "local", NETS(local_nets), .groups = REF("local") }, { .name = "x", NETS(inside), .groups = REF("after") } }, "association 'x' would take clients of it" },
+		{ { { .name = "local", NETS(local_nets), .groups = REF("local") }, { .name = "x", NETS(beside), .groups = REF("after") } }, NULL },
+		{ { { .name = "local", NETS(local_nets), .groups = REF("local") }, { .name = "x", NETS(wider), .groups = REF("after") } }, NULL },
+		{ { { .name = "local", NETS(local_nets), .groups = REF("local") }, { .name = "x", NETS(garden_nets), .groups = REF("after") } }, NULL }, /* it had none of them before */
+	};
+	struct fl_config a = config(), b = config();
+	struct fl_err err;
+
+	(void)state;
+	a.associations = old;
+	a.n_associations = N(old);
+	for (size_t i = 0; i < N(rows); i++) {
+		b.associations = rows[i].v;
+		b.n_associations = rows[i].v[1].name ? 2 : 1;
+		assert_int_equal(fl_policy_protected(&a, &b, &err), rows[i].why ? FL_EREFUSED : 0);
+		if (rows[i].why)
+			assert_non_null(strstr(err.text, rows[i].why));
+	}
+	assert_int_equal(fl_policy_protected(&b, &a, &err), 0); /* what is not protected may become anything */
+}
+
+static void the_order_can_be_looked_at(void **state)
+{
+	struct world w = { config(), NULL, NULL };
+	struct fl_client guest = client("10.1.9.9"), nobody = client("203.0.113.1");
+	struct fl_cfg_network net;
+	struct fl_policy_row rows[8];
+
+	(void)state;
+	world_open(&w, false, false);
+	assert_int_equal(fl_view_set_of(w.view, &guest), 1);
+	assert_int_equal(fl_view_set_of(w.view, &nobody), N(associations));
+	assert_true(fl_view_network(w.view, &guest, &net));
+	assert_int_equal(net.prefix, 16);
+	assert_false(fl_view_network(w.view, &nobody, &net));
+	assert_int_equal(fl_view_order(w.view, 1, rows, 8), 2 + N(garden_rules));
+	assert_null(rows[0].rule_group);
+	assert_int_equal(rows[0].band, FL_BAND_OPERATOR);
+	assert_int_equal(rows[3].band, FL_BAND_ASSOCIATION);
+	assert_string_equal(rows[3].rule->name, "rest");
+	assert_int_equal(rows[3].response, FL_BLOCK_NXDOMAIN);
+	assert_true(rows[3].held && rows[3].list_version == 1);
+	assert_int_equal(fl_view_order(w.view, 2, rows, 3), 2 + N(absent_rules)); /* as many as there are */
+	assert_false(rows[2].held);
+	world_close(&w);
+}
+
 static void collect(void *ctx, const void *what, const char *hint, const char *text)
 {
 	struct fl_buf *b = ctx;
@@ -434,6 +502,8 @@ int main(void)
 		cmocka_unit_test(chains_are_decided_hop_by_hop),
 		cmocka_unit_test(explain_shows_each_rule),
 		cmocka_unit_test(broken_configurations_are_refused),
+		cmocka_unit_test(protection_is_of_the_association),
+		cmocka_unit_test(the_order_can_be_looked_at),
 		cmocka_unit_test(lint_names_what_can_never_decide),
 	};
 
