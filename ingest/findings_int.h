@@ -7,7 +7,7 @@
 #include "ingest/ingest.h"
 #include "ingest/keep.h"
 
-enum { FL_CLAIM_SETS_MAX = 256, FL_FINDINGS_LEASE_MS = 10000, FL_EXPIRY_TICK_MS = 500, FL_CLOCK_APART_S = 60, FL_FILES_A_STEP = 256 };
+enum { FL_CLAIM_SETS_MAX = 256, FL_FINDINGS_LEASE_MS = 3000, FL_EXPIRY_TICK_MS = 500, FL_CLOCK_APART_S = 60, FL_FILES_A_STEP = 256 };
 
 /* How far the ends of a set's claims were watched, and what of them waits for a person (expiry.c). */
 struct fl_expiry_watch {
