@@ -10,7 +10,7 @@
 #include "ingest/source_status.h"
 
 enum {
-	FL_KAFKA_UNDER_WAY = 1000,		/* records of a source */
+	FL_KAFKA_UNDER_WAY = 10000,		/* records of a source */
 	FL_KAFKA_UNDER_WAY_BYTES = 32 << 20,	/* and their octets, one record over */
 	FL_KAFKA_DOCUMENT_MAX = 16 << 20,	/* a larger record cannot be read */
 	FL_KAFKA_AGAIN_MIN_MS = 500, FL_KAFKA_AGAIN_MAX_MS = 30000,

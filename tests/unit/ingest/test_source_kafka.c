@@ -364,20 +364,21 @@ static void tombstones_and_empty_values_are_passed(void **state)
 static void reading_stops_while_much_is_under_way(void **state)
 {
 	struct world *w = *state;
+	enum { ALL = 3 * FL_KAFKA_UNDER_WAY };
 	int n = 0;
 
-	fill(w, 0, 3000);
-	for (int i = 0; i < 20; i++)
+	fill(w, 0, ALL);
+	for (int i = 0; i < 60; i++)
 		step(w);
 	assert_int_equal(status(w).under_way, FL_KAFKA_UNDER_WAY);
-	for (int i = 0; i < 20 && n < 3000; i++) {
+	for (int i = 0; i < 60 && n < ALL; i++) {
 		n += serve(w, 0, n);
 		settle(w);
 		assert_true(status(w).under_way <= FL_KAFKA_UNDER_WAY);
 	}
-	assert_int_equal(n, 3000);
+	assert_int_equal(n, ALL);
 	settle(w);
-	assert_int_equal(committed(w), 3000);
+	assert_int_equal(committed(w), ALL);
 }
 
 /* Others have filled the intake. */
