@@ -45,6 +45,7 @@ static const struct fl_word metric_paths[] = { { "/metrics", 0 }, { NULL, 0 } };
 static const struct fl_word metric_auth[] = { { "none", 0 }, { NULL, 0 } };
 static const struct fl_word overload_words[] = { { "drop_allow_first", 0 }, { NULL, 0 } };
 static const struct fl_word strategies[] = { { "fastest", 0 }, { NULL, 0 } };
+static const struct fl_word others_words[] = { { "refuse", false }, { "drop", true }, { NULL, 0 } };
 static const struct fl_word levels[] = {
 	{ "debug", FL_LOG_DEBUG }, { "info", FL_LOG_INFO }, { "notice", FL_LOG_NOTICE }, { "warn", FL_LOG_WARN }, { "error", FL_LOG_ERROR }, { NULL, 0 }
 };
@@ -86,6 +87,11 @@ const struct fl_key fl__keys[] = {
 	{ "upstreams[].timeout", FL_KEY_DURATION, AT(fl_cfg_upstream, timeout_ms), .dflt = "2s", .min = "100ms", .max = "10s", .help = "Wait for one server." },
 	{ "upstreams[].retries", FL_KEY_NUMBER, AT(fl_cfg_upstream, retries), .dflt = "2", .min = "0", .max = "10", .help = "Further tries after the first." },
 
+	{ "upstreams[].mixed_case", FL_KEY_BOOL, AT(fl_cfg_upstream, mixed_case), .dflt = "false",
+	  .help = "Ask with letters of random case, and believe over UDP only what repeats it (0x20). A server that does not keep case is asked over TCP." },
+	{ "upstreams[].trust_ad", FL_KEY_BOOL, AT(fl_cfg_upstream, trust_ad), .dflt = "false",
+	  .help = "The servers validate DNSSEC and the way to them is safe: their AD bit is passed on to clients that ask for it." },
+
 	{ "cache", FL_KEY_MAP, .help = "Response cache. It holds upstream answers, never verdicts." },
 	{ "cache.size", FL_KEY_SIZE, CFG(cache_bytes), .dflt = "256MiB", .min = "1MiB", .max = "64GiB", .frozen = true, .help = "Memory." },
 	{ "cache.min_ttl", FL_KEY_DURATION, CFG(cache_min_ttl_ms), .dflt = "0s", .min = "0s", .max = "1h", .help = "A shorter TTL is raised to this." },
@@ -94,6 +100,38 @@ const struct fl_key fl__keys[] = {
 	  .help = "The same for NXDOMAIN and NODATA." },
 	{ "cache.serve_stale", FL_KEY_DURATION, CFG(serve_stale_ms), .dflt = "1d", .min = "0s", .max = "7d",
 	  .help = "Expired answers are served so long when no upstream answers; 0s: never." },
+
+	{ "cache.prefetch", FL_KEY_BOOL, CFG(prefetch), .dflt = "true", .help = "An answer that is used in the last tenth of its time is asked for anew." },
+
+	{ "clients", FL_KEY_MAP, .help = "Who may ask." },
+	{ "clients.allow", FL_KEY_NETWORKS, ARRAY(fl_config, allowed_clients, n_allowed_clients), .dflt_text = "loopback, private, link-local and unique local networks, 100.64.0.0/10",
+	  .help = "Networks whose clients are answered; they take the place of the default. [\"0.0.0.0/0\", \"::/0\"] is an open resolver." },
+	{ "clients.others", FL_KEY_WORD, CFG(drop_others), .words = others_words, .dflt = "refuse", .help = "What everyone else hears: REFUSED with EDE 18, or nothing." },
+
+	{ "rate_limit", FL_KEY_MAP, .help = "Limits of a client. TCP and clients with a valid cookie have an account apart, which forged questions cannot use up." },
+	{ "rate_limit.per_client", FL_KEY_NUMBER, CFG(rate.per_client), .dflt = "0", .min = "0", .max = "1000000", .help = "Questions a second; 0: no limit." },
+	{ "rate_limit.burst", FL_KEY_NUMBER, CFG(rate.burst), .dflt_text = "twice per_client", .dflt = "0", .min = "0", .max = "1000000", .help = "Questions at once." },
+	{ "rate_limit.ipv4_prefix", FL_KEY_NUMBER, CFG(rate.ipv4_prefix), .dflt = "32", .min = "8", .max = "32", .help = "Clients of one such network are one client." },
+	{ "rate_limit.ipv6_prefix", FL_KEY_NUMBER, CFG(rate.ipv6_prefix), .dflt = "64", .min = "16", .max = "128", .help = "The same for IPv6." },
+	{ "rate_limit.exempt", FL_KEY_NETWORKS, ARRAY(fl_config, rate.exempt, rate.n_exempt), .dflt_text = "none", .help = "Networks without a limit." },
+	{ "rate_limit.waiting", FL_KEY_NUMBER, CFG(rate.waiting), .dflt = "1000", .min = "1", .max = "10000",
+	  .help = "Questions of one client address that wait for an upstream at once; more are dropped." },
+
+	{ "cookies", FL_KEY_MAP, .help = "DNS cookies (RFC 7873, 9018): a client that has one is not taken for a forger." },
+	{ "cookies.enabled", FL_KEY_BOOL, CFG(cookies), .dflt = "true", .help = "Answer a client's cookie with one of ours." },
+	{ "cookies.secret_file", FL_KEY_PATH, CFG(cookie_secret_file), .dflt = "",
+	  .help = "32 hexadecimal digits: the secret of servers that share an address; a second line holds the one before. Empty: random at each start." },
+
+	{ "special_names", FL_KEY_MAP, .help = "Names that no upstream hears of, unless a zone of `upstreams` holds them." },
+	{ "special_names.enabled", FL_KEY_BOOL, CFG(special_names), .dflt = "true",
+	  .help = "localhost, invalid, test, local, onion, alt, home.arpa, and reverse zones of private and reserved networks are answered here (RFC 6761, 6303)." },
+	{ "special_names.doh_canary", FL_KEY_BOOL, CFG(doh_canary), .dflt = "false",
+	  .help = "use-application-dns.net does not exist: browsers then leave DNS over HTTPS alone that nobody asked for." },
+
+	{ "rebinding", FL_KEY_MAP, .help = "DNS rebinding: a name of the world that leads to an address of this network." },
+	{ "rebinding.protect", FL_KEY_BOOL, CFG(rebinding), .dflt = "false",
+	  .help = "Answers with private, loopback or link-local addresses become empty, but for names in a zone of `upstreams`." },
+	{ "rebinding.allow", FL_KEY_ZONES, ARRAY(fl_config, rebinding_allow, n_rebinding_allow), .dflt_text = "none", .help = "Names at and below these may have private addresses." },
 
 	{ "domain_lists", FL_KEY_LIST, LIST(fl_config, lists, n_lists, fl_cfg_list),
 	  .help = "Domain lists, each versioned. operator-allow, operator-block, findings-block and findings-alert always exist." },
@@ -366,7 +404,6 @@ const char *fl__key_later(const char *prefix, const char *name)
 	static const struct {
 		const char *prefix, *name, *instead;
 	} later[] = {
-		{ "", "rate_limit", "leave it out; nothing limits clients yet" },
 		{ "", "traffic_record", "leave it out; traffic is not recorded yet" },
 		{ "domain_lists[]", "builtin", "leave it out; computed lists come later" },
 		{ "domain_lists[].publish_guard", "max_newly_blocked_clients", "max_added_ratio and max_removed_ratio are checked" },

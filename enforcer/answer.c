@@ -58,28 +58,48 @@ static void count_up(struct fl__out *o, size_t at)
 	fl__put16(o->p + at, (uint16_t)(fl__be16(o->p + at) + 1));
 }
 
-/* OPT with the remark; its text goes first when room is short. False when not even OPT fits. */
+static void put_option(struct fl__out *o, uint16_t code, const void *p, size_t n)
+{
+	put_u16(o, code);
+	put_u16(o, (uint16_t)n);
+	put(o, p, n);
+}
+
+/* What OPT says beside the remark: 34 octets at most. */
+static size_t fixed_options(const struct fl_question *q)
+{
+	return (q->cookie_out ? 4u + FL__COOKIE_OURS : 0u) + (q->keepalive_out ? 6u : 0u);
+}
+
+/* OPT with the remark; its text goes first when room is short, then the remark. False when not even OPT fits. */
 static bool put_opt(const struct fl_question *q, unsigned rcode, struct fl__remark r, struct fl__out *o)
 {
-	size_t text = r.text ? strlen(r.text) : 0, options = 0, left = o->cap - o->n;
+	size_t text = r.text ? strlen(r.text) : 0, options = fixed_options(q), left = o->cap - o->n;
+	bool remark = r.ede != FL__EDE_NONE;
+	uint8_t keepalive[2];
 
 	if (!q->edns)
 		return true;
-	if (left < OPT_FIXED)
+	if (left < OPT_FIXED + options)
 		return false;
-	if (r.ede != FL__EDE_NONE && left >= OPT_FIXED + EDE_FIXED) {
-		if (left < OPT_FIXED + EDE_FIXED + text)
-			text = 0;
-		options = EDE_FIXED + text;
-	}
+	left -= OPT_FIXED + options;
+	remark = remark && left >= EDE_FIXED;
+	if (left < EDE_FIXED + text)
+		text = 0;
+	options += remark ? EDE_FIXED + text : 0;
 	put(o, "", 1);
 	put_u16(o, FL__T_OPT);
 	put_u16(o, FL__UDP_SIZE);
 	put_u32(o, (uint32_t)(rcode >> 4) << 24 | (q->dnssec_ok ? 0x8000u : 0));
 	put_u16(o, (uint16_t)options);
-	if (options) {
-		put_u16(o, 15);
-		put_u16(o, (uint16_t)(options - 4));
+	if (q->cookie_out)
+		put_option(o, FL__OPTION_COOKIE, q->cookie, FL__COOKIE_OURS);
+	fl__put16(keepalive, q->keepalive_out);
+	if (q->keepalive_out)
+		put_option(o, FL__OPTION_KEEPALIVE, keepalive, sizeof(keepalive));
+	if (remark) {
+		put_u16(o, FL__OPTION_EDE);
+		put_u16(o, (uint16_t)(2 + text));
 		put_u16(o, r.ede);
 		put(o, r.text, text);
 	}
@@ -87,7 +107,7 @@ static bool put_opt(const struct fl_question *q, unsigned rcode, struct fl__rema
 	return true;
 }
 
-static void truncated(const struct fl_question *q, unsigned rcode, struct fl__remark r, struct fl__out *o)
+void fl__answer_truncated(const struct fl_question *q, unsigned rcode, struct fl__remark r, struct fl__out *o)
 {
 	begin(q, rcode, o);
 	fl__put16(o->p + 2, fl__be16(o->p + 2) | FL__F_TC);
@@ -100,31 +120,32 @@ void fl__answer_error(const struct fl_question *q, unsigned rcode, struct fl__re
 	put_opt(q, rcode, remark, o);
 }
 
-/* The owner of a block's SOA: the matched entry's name where that is the question's or above it; a block on a later hop looks like one on the question. */
-static bool put_soa_owner(const struct fl_question *q, const struct fl_decision *d, struct fl__out *o)
+/* The part of the question's name that stands `skip` octets in. */
+static bool put_owner(const struct fl_question *q, size_t skip, struct fl__out *o)
 {
-	size_t skip = 0;
-
-	if (d->hop == 0 && d->entry_len <= q->key.len)
-		skip = (size_t)q->key.len - d->entry_len;
 	if (skip == q->name.len - 1u)
 		return put(o, "", 1);
 	return put_u16(o, (uint16_t)(0xc000 | (FL__DNS_HEADER + skip)));
 }
 
-static bool put_soa(const struct fl_question *q, const struct fl_decision *d, struct fl__out *o)
+static bool put_soa(const struct fl_question *q, size_t skip, uint32_t serial, uint32_t ttl, struct fl__out *o)
 {
 	size_t mname;
 
-	if (!put_soa_owner(q, d, o) || !put_u16(o, FL__T_SOA) || !put_u16(o, FL__CLASS_IN) || !put_u32(o, d->ttl) ||
-	    !put_u16(o, sizeof(soa_mname) + 2 + 20))
+	if (!put_owner(q, skip, o) || !put_u16(o, FL__T_SOA) || !put_u16(o, FL__CLASS_IN) || !put_u32(o, ttl) || !put_u16(o, sizeof(soa_mname) + 2 + 20))
 		return false;
 	mname = o->n;
-	if (!put(o, soa_mname, sizeof(soa_mname)) || !put_u16(o, (uint16_t)(0xc000 | mname)) || !put_u32(o, (uint32_t)d->list_version) ||
-	    !put_u32(o, SOA_REFRESH) || !put_u32(o, SOA_RETRY) || !put_u32(o, SOA_EXPIRE) || !put_u32(o, d->ttl))
+	if (!put(o, soa_mname, sizeof(soa_mname)) || !put_u16(o, (uint16_t)(0xc000 | mname)) || !put_u32(o, serial) || !put_u32(o, SOA_REFRESH) ||
+	    !put_u32(o, SOA_RETRY) || !put_u32(o, SOA_EXPIRE) || !put_u32(o, ttl))
 		return false;
 	count_up(o, 8);
 	return true;
+}
+
+/* A block's SOA stands at the matched entry, where that is the question's name or above it; a block on a later hop looks like one on the question. */
+static size_t soa_skip(const struct fl_question *q, const struct fl_decision *d)
+{
+	return d->hop == 0 && d->entry_len <= q->key.len ? (size_t)q->key.len - d->entry_len : 0;
 }
 
 static bool put_addresses(const struct fl_cfg_rule *r, uint32_t ttl, struct fl__out *o)
@@ -145,7 +166,7 @@ static bool put_override(const struct fl_question *q, const struct fl_decision *
 	struct fl_dname target;
 
 	if (d->rule && d->rule->override_type != FL_OVERRIDE_CNAME)
-		return fl_override_answers(d->rule, q->qtype) ? put_addresses(d->rule, d->ttl, o) : put_soa(q, d, o);
+		return fl_override_answers(d->rule, q->qtype) ? put_addresses(d->rule, d->ttl, o) : put_soa(q, soa_skip(q, d), (uint32_t)d->list_version, d->ttl, o);
 
 	if (!d->override_domain || !fl_dname_from_text(fl_span_str(d->override_domain), &target))
 		return false;
@@ -165,9 +186,26 @@ void fl__answer_block(const struct fl_question *q, const struct fl_decision *d, 
 	if (d->response == FL_BLOCK_OVERRIDE)
 		whole = put_override(q, d, o);
 	else if (d->response != FL_BLOCK_SERVFAIL)
-		whole = put_soa(q, d, o);
+		whole = put_soa(q, soa_skip(q, d), (uint32_t)d->list_version, d->ttl, o);
 	if (!whole || !put_opt(q, rcode, remark, o))
-		truncated(q, rcode, remark, o);
+		fl__answer_truncated(q, rcode, remark, o);
+}
+
+void fl__answer_negative(const struct fl_question *q, unsigned rcode, size_t skip, uint32_t ttl, struct fl__remark remark, struct fl__out *o)
+{
+	begin(q, rcode, o);
+	if (!put_soa(q, skip, 1, ttl, o) || !put_opt(q, rcode, remark, o))
+		fl__answer_truncated(q, rcode, remark, o);
+}
+
+void fl__answer_record(const struct fl_question *q, uint16_t type, uint32_t ttl, struct fl_span rdata, struct fl__out *o)
+{
+	begin(q, FL__NOERROR, o);
+	if (put_u16(o, 0xc000 | FL__DNS_HEADER) && put_u16(o, type) && put_u16(o, FL__CLASS_IN) && put_u32(o, ttl) && put_u16(o, (uint16_t)rdata.n) &&
+	    put(o, rdata.p, rdata.n))
+		count_up(o, 6);
+	if (!fl__be16(o->p + 6) || !put_opt(q, FL__NOERROR, FL__NO_REMARK, o))
+		fl__answer_truncated(q, FL__NOERROR, FL__NO_REMARK, o);
 }
 
 static void age(uint8_t *msg, const struct fl_answer *a, uint32_t seconds, bool stale)
@@ -183,19 +221,20 @@ static void age(uint8_t *msg, const struct fl_answer *a, uint32_t seconds, bool 
 void fl__answer_kept(const struct fl_question *q, const struct fl_answer *a, fl_mono_ns now, bool stale, struct fl__remark remark, struct fl__out *o)
 {
 	int64_t seconds = now > a->stored ? (now - a->stored) / FL_NS_PER_S : 0;
+	bool authentic = a->authentic && !stale && (q->dnssec_ok || q->flags & FL__F_AD); /* RFC 6840, 5.7 */
 
 	if (a->msg_len > o->cap) {
-		truncated(q, a->rcode, remark, o);
+		fl__answer_truncated(q, a->rcode, remark, o);
 		return;
 	}
 	memcpy(o->p, a->msg, a->msg_len);
 	o->n = a->msg_len;
 	fl__put16(o->p, q->id);
-	fl__put16(o->p + 2, response_flags(q, a->rcode));
+	fl__put16(o->p + 2, (uint16_t)(response_flags(q, a->rcode) | (authentic ? FL__F_AD : 0)));
 	memcpy(o->p + FL__DNS_HEADER, q->raw, q->name.len);
 	age(o->p, a, seconds > UINT32_MAX ? UINT32_MAX : (uint32_t)seconds, stale);
 	if (!put_opt(q, a->rcode, remark, o))
-		truncated(q, a->rcode, remark, o);
+		fl__answer_truncated(q, a->rcode, remark, o);
 }
 
 void fl__answer_txt(const struct fl_question *q, const char *text, struct fl__out *o)
@@ -208,7 +247,7 @@ void fl__answer_txt(const struct fl_question *q, const char *text, struct fl__ou
 	    put_u16(o, (uint16_t)(len + 1)) && put(o, &len, 1) && put(o, text, len))
 		count_up(o, 6);
 	else if (text) {
-		truncated(q, FL__NOERROR, FL__NO_REMARK, o);
+		fl__answer_truncated(q, FL__NOERROR, FL__NO_REMARK, o);
 		return;
 	}
 	put_opt(q, FL__NOERROR, FL__NO_REMARK, o);

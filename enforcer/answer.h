@@ -17,7 +17,10 @@ struct fl_answer {
 	size_t bytes; /* of the allocation */
 	uint8_t used; /* relaxed atomic: a worker answered from it */
 	uint8_t rcode, n_chain;
+	uint8_t refreshing; /* relaxed atomic: it was asked for anew, shortly before its end */
 	bool dnssec_ok, checking_disabled, negative;
+	bool authentic; /* AD, from an upstream that is trusted to say so */
+	bool inside;	/* holds an address of a private network (chain.c:private_address) */
 	uint16_t qtype, n_ttls;
 	uint32_t msg_len;
 	uint8_t name_len; /* of the key name, lower case wire form */
@@ -49,6 +52,12 @@ void fl__answer_error(const struct fl_question *q, unsigned rcode, struct fl__re
 void fl__answer_block(const struct fl_question *q, const struct fl_decision *d, struct fl__remark remark, struct fl__out *o);
 /** A kept answer, aged to `now`; stale: every TTL is 30 s. What does not fit becomes an empty answer with TC. */
 void fl__answer_kept(const struct fl_question *q, const struct fl_answer *a, fl_mono_ns now, bool stale, struct fl__remark remark, struct fl__out *o);
+/** An empty answer with TC: the client comes again over TCP. */
+void fl__answer_truncated(const struct fl_question *q, unsigned rcode, struct fl__remark remark, struct fl__out *o);
+/** NOERROR or NXDOMAIN without records; its SOA stands at the question's name without its first `skip` octets (a label's begin). */
+void fl__answer_negative(const struct fl_question *q, unsigned rcode, size_t skip, uint32_t ttl, struct fl__remark remark, struct fl__out *o);
+/** One record at the question's name. */
+void fl__answer_record(const struct fl_question *q, uint16_t type, uint32_t ttl, struct fl_span rdata, struct fl__out *o);
 /** NOERROR with one TXT string, or NODATA when text is NULL; TTL 0. */
 void fl__answer_txt(const struct fl_question *q, const char *text, struct fl__out *o);
 

@@ -5,7 +5,7 @@
 #include "base/rcu.h"
 #include "enforcer/hash.h"
 
-enum { WAYS = 8, AVERAGE = 384, RETIRED_MAX = 256, RETIRED_BYTES = 1 << 20 };
+enum { WAYS = 8, AVERAGE = 384, RETIRED_MAX = 256, RETIRED_BYTES = 1 << 20, REFRESH_MIN_S = 10 };
 #define BYTES_MIN (UINT64_C(64) << 10)
 
 struct set {
@@ -118,6 +118,15 @@ const struct fl_answer *fl__cache_get(struct fl_cache *c, uint64_t hash, const s
 	if (!__atomic_load_n(&a->used, __ATOMIC_RELAXED)) /* a store only when it changes: the line stays shared */
 		__atomic_store_n(&a->used, 1, __ATOMIC_RELAXED);
 	return a;
+}
+
+bool fl__cache_ends_soon(const struct fl_answer *a, fl_mono_ns now)
+{
+	uint8_t *flag = (uint8_t *)(uintptr_t)&a->refreshing;
+
+	if (a->expires - a->stored < REFRESH_MIN_S * FL_NS_PER_S || (a->expires - now) * 10 > a->expires - a->stored)
+		return false;
+	return !__atomic_load_n(flag, __ATOMIC_RELAXED) && !__atomic_exchange_n(flag, 1, __ATOMIC_RELAXED);
 }
 
 const struct fl_answer *fl__cache_get_stale(struct fl_cache *c, uint64_t hash, const struct fl__asked *asked, fl_mono_ns now)

@@ -15,6 +15,8 @@ void fl__cache_free(struct fl_cache *c);
 uint64_t fl__cache_hash(const struct fl_cache *c, const struct fl__asked *asked);
 /** Any thread, inside a read section: a fresh answer, or NULL. */
 const struct fl_answer *fl__cache_get(struct fl_cache *c, uint64_t hash, const struct fl__asked *asked, fl_mono_ns now);
+/** Any thread, inside a read section: true once for an answer in the last tenth of its time, if that is 10 s or more. */
+bool fl__cache_ends_soon(const struct fl_answer *a, fl_mono_ns now);
 /** Resolve thread: also one past its time, as long as it may be served stale. */
 const struct fl_answer *fl__cache_get_stale(struct fl_cache *c, uint64_t hash, const struct fl__asked *asked, fl_mono_ns now);
 /** True: taken; the older one of the same key is retired. False: too big to keep, still the caller's. Resolve thread, not inside a read section. */

@@ -67,6 +67,16 @@ void fl__counters_metrics(const struct fl__counters *c, struct fl_buf *out)
 		fl_metric_u64(out, "fireline_dns_dropped_total", "", FL_LABELS("reason", lost_words[i]), fl__peek(&c->lost[i]));
 	fl_metric_family(out, "fireline_dns_tcp_refused_total", FL_COUNTER, "TCP connections closed at once: too many in all, or from one address.");
 	fl_metric_u64(out, "fireline_dns_tcp_refused_total", "", NULL, fl__peek(&c->tcp_refused));
+	fl_metric_family(out, "fireline_dns_strangers_total", FL_COUNTER, "Questions of clients outside `clients.allow`: refused, or dropped.");
+	fl_metric_u64(out, "fireline_dns_strangers_total", "", NULL, fl__peek(&c->strangers));
+	fl_metric_family(out, "fireline_dns_limited_total", FL_COUNTER, "Questions over `rate_limit`: dropped, or sent to TCP, or refused.");
+	fl_metric_u64(out, "fireline_dns_limited_total", "", NULL, fl__peek(&c->limited));
+	fl_metric_family(out, "fireline_dns_special_total", FL_COUNTER, "Special-use names, answered here and not forwarded.");
+	fl_metric_u64(out, "fireline_dns_special_total", "", NULL, fl__peek(&c->special));
+	fl_metric_family(out, "fireline_dns_rebinding_total", FL_COUNTER, "Answers withheld because they hold an address of a private network.");
+	fl_metric_u64(out, "fireline_dns_rebinding_total", "", NULL, fl__peek(&c->rebinding));
+	fl_metric_family(out, "fireline_cache_prefetches_total", FL_COUNTER, "Answers asked for anew while they were still good.");
+	fl_metric_u64(out, "fireline_cache_prefetches_total", "", NULL, fl__peek(&c->prefetches));
 	fl_metric_family(out, "fireline_policy_redirect_matches_total", FL_COUNTER, "Decisions made by a CNAME or DNAME target.");
 	fl_metric_u64(out, "fireline_policy_redirect_matches_total", "", NULL, fl__peek(&c->redirect_matches));
 	fl_metric_family(out, "fireline_cache_hits_total", FL_COUNTER, "Questions answered from the cache.");

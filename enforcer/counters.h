@@ -12,6 +12,7 @@ struct fl__counters {
 	_Alignas(64) _Atomic uint64_t queries_udp;
 	_Atomic uint64_t queries_tcp, hits, misses;
 	_Atomic uint64_t tcp_refused; /* connections, before any question */
+	_Atomic uint64_t strangers, limited, special, rebinding, prefetches;
 	_Atomic uint64_t responses[FL__SOURCES][FL__RCODES];
 	_Atomic uint64_t durations[FL__SOURCES][FL__DURATIONS], duration_us[FL__SOURCES];
 	_Atomic uint64_t lost[FL__LOSSES];

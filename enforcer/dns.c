@@ -169,12 +169,26 @@ static bool read_qname(struct fl_span pkt, size_t *pos, struct fl_question *q)
 	return true;
 }
 
-static bool options_well_formed(const uint8_t *p, size_t n)
+/* A COOKIE of any other length is malformed (RFC 7873, 5.2.2). Of several options of one kind the first counts. */
+static bool read_option(uint16_t code, const uint8_t *p, uint16_t n, struct fl_question *q)
+{
+	if (code == FL__OPTION_KEEPALIVE)
+		q->keepalive = true;
+	if (code != FL__OPTION_COOKIE || q->cookie_len)
+		return true;
+	if (n != FL__COOKIE_CLIENT && (n < 2 * FL__COOKIE_CLIENT || n > FL__COOKIE_MAX))
+		return false;
+	memcpy(q->cookie, p, n);
+	q->cookie_len = (uint8_t)n;
+	return true;
+}
+
+static bool read_options(const uint8_t *p, size_t n, struct fl_question *q)
 {
 	while (n >= 4) {
 		size_t len = 4u + fl__be16(p + 2);
 
-		if (len > n)
+		if (len > n || !read_option(fl__be16(p), p + 4, (uint16_t)(len - 4), q))
 			return false;
 		p += len;
 		n -= len;
@@ -185,12 +199,14 @@ static bool options_well_formed(const uint8_t *p, size_t n)
 /* The OPT record (RFC 6891, 6.1): at most one, at the root, in the additional section. */
 static int read_opt(struct fl_span pkt, const struct fl__rr *rr, bool additional, struct fl_question *q)
 {
-	if (!additional || q->edns || pkt.p[rr->owner] != 0 || !options_well_formed(pkt.p + rr->rdata, rr->rdlen))
+	if (!additional || q->edns || pkt.p[rr->owner] != 0)
 		return FL__FORMERR;
 	q->edns = true;
 	q->dnssec_ok = rr->ttl & 0x8000;
 	q->udp_size = rr->rclass < FL__UDP_PLAIN ? FL__UDP_PLAIN : rr->rclass > FL__UDP_SIZE ? FL__UDP_SIZE : rr->rclass;
-	return (rr->ttl >> 16 & 0xff) ? FL__BADVERS : FL__PARSED_OK;
+	if (rr->ttl >> 16 & 0xff) /* options of a version that we do not know are not read */
+		return FL__BADVERS;
+	return read_options(pkt.p + rr->rdata, rr->rdlen, q) ? FL__PARSED_OK : FL__FORMERR;
 }
 
 static int read_rest(struct fl_span pkt, size_t pos, unsigned before, unsigned additional, struct fl_question *q)
@@ -236,12 +252,61 @@ static int judge_type(uint16_t qtype)
 	}
 }
 
+static bool read_question(struct fl_span pkt, size_t *pos, struct fl_question *q)
+{
+	if (!read_qname(pkt, pos, q) || pkt.n - *pos < 4)
+		return false;
+	q->qtype = fl__be16(pkt.p + *pos);
+	q->qclass = fl__be16(pkt.p + *pos + 2);
+	*pos += 4;
+	q->has_name = true;
+	fl__key_from_dname(&q->name, &q->key);
+	return true;
+}
+
+/* Another opcode is answered with NOTIMP; its question and its OPT are read as far as they can be, so that the answer repeats them. */
+static int other_opcode(struct fl_span pkt, struct fl_question *q)
+{
+	size_t pos = FL__DNS_HEADER;
+	unsigned n = fl__be16(pkt.p + 4);
+
+	if (n > 1 || (n == 1 && !read_question(pkt, &pos, q)))
+		return FL__NOTIMP;
+	read_rest(pkt, pos, (unsigned)fl__be16(pkt.p + 6) + fl__be16(pkt.p + 8), fl__be16(pkt.p + 10), q);
+	return FL__NOTIMP;
+}
+
+uint16_t fl__ede_read(struct fl_span msg)
+{
+	size_t pos = FL__DNS_HEADER;
+	struct fl__rr rr;
+	unsigned n;
+
+	if (msg.n < FL__DNS_HEADER)
+		return FL__EDE_NONE;
+	for (n = fl__be16(msg.p + 4); n; n--, pos += 4)
+		if (!fl__name_skip(msg, &pos))
+			return FL__EDE_NONE;
+	for (n = (unsigned)fl__be16(msg.p + 6) + fl__be16(msg.p + 8) + fl__be16(msg.p + 10); n && pos < msg.n && fl__rr_read(msg, &pos, &rr); n--) {
+		const uint8_t *p = msg.p + rr.rdata;
+
+		if (rr.type != FL__T_OPT)
+			continue;
+		for (size_t left = rr.rdlen, len; left >= 4 && (len = 4u + fl__be16(p + 2)) <= left; left -= len, p += len)
+			if (fl__be16(p) == FL__OPTION_EDE && len >= 6)
+				return fl__be16(p + 4);
+	}
+	return FL__EDE_NONE;
+}
+
 int fl__question_parse(struct fl_span pkt, struct fl_question *q)
 {
 	size_t pos = FL__DNS_HEADER;
 	int verdict;
 
-	q->has_name = q->edns = q->dnssec_ok = false;
+	q->has_name = q->edns = q->dnssec_ok = q->keepalive = q->cookie_out = false;
+	q->cookie_len = 0;
+	q->keepalive_out = 0;
 	q->udp_size = FL__UDP_PLAIN;
 	q->qtype = q->qclass = 0;
 	if (pkt.n < FL__DNS_HEADER)
@@ -251,16 +316,16 @@ int fl__question_parse(struct fl_span pkt, struct fl_question *q)
 	if (q->flags & FL__F_QR)
 		return FL__PARSED_DROP;
 	if (q->flags & FL__F_OPCODE)
-		return FL__NOTIMP;
-	if (fl__be16(pkt.p + 4) != 1)
+		return other_opcode(pkt, q);
+	if (fl__be16(pkt.p + 4) > 1) /* RFC 9619 */
 		return FL__FORMERR;
-	if (!read_qname(pkt, &pos, q) || pkt.n - pos < 4)
+	if (fl__be16(pkt.p + 4) == 0) {
+		verdict = read_rest(pkt, pos, (unsigned)fl__be16(pkt.p + 6) + fl__be16(pkt.p + 8), fl__be16(pkt.p + 10), q);
+		return verdict ? verdict : q->cookie_len ? FL__PARSED_PING : FL__FORMERR;
+	}
+	if (!read_question(pkt, &pos, q))
 		return FL__FORMERR;
-	q->qtype = fl__be16(pkt.p + pos);
-	q->qclass = fl__be16(pkt.p + pos + 2);
-	q->has_name = true;
-	fl__key_from_dname(&q->name, &q->key);
-	verdict = read_rest(pkt, pos + 4, (unsigned)fl__be16(pkt.p + 6) + fl__be16(pkt.p + 8), fl__be16(pkt.p + 10), q);
+	verdict = read_rest(pkt, pos, (unsigned)fl__be16(pkt.p + 6) + fl__be16(pkt.p + 8), fl__be16(pkt.p + 10), q);
 	if (verdict)
 		return verdict;
 	if (q->qclass != FL__CLASS_IN)

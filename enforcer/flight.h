@@ -11,6 +11,8 @@ struct fl__try {
 	bool tcp, open, plain; /* plain: without EDNS */
 	bool charged;	       /* its silence was held against the server */
 	bool refused;	       /* the server answered with an error, or could not be reached */
+	bool case_lost;	       /* a reply came whose case was not ours */
+	uint64_t mix;	       /* case of the name as sent; 0: lower */
 	fl_mono_ns sent;
 };
 struct fl_flight {

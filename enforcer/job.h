@@ -22,6 +22,7 @@ struct fl__local {
 };
 struct fl_job {
 	bool tcp;
+	bool refresh; /* nobody waits: the cache's answer ends soon */
 	int fd;		 /* UDP: the worker's socket */
 	uint64_t conn;	 /* TCP: slot and generation */
 	union fl__addr peer;

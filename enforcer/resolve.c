@@ -159,17 +159,31 @@ static void finish(struct fl_resolve *r, struct fl_flight *f, struct fl_answer *
 	fl__flight_free(&r->flights, f);
 }
 
-/* The question as we ask it: RD, CD as the client's, EDNS with our size, DO as the client's. */
-static size_t write_query(const struct fl_flight *f, uint16_t id, bool plain, uint8_t out[FL__DNS_HEADER + FL_DNAME_MAX + 4 + 11])
+/* Case as entropy (0x20): the letter at i is upper case where this bit is set. 64 letters at random, more by stretching. */
+static bool upper_at(uint64_t mix, unsigned i)
+{
+	return (i < 64 ? mix : fl__fold(mix, UINT64_C(0x9e3779b97f4a7c15) + i / 64)) >> i % 64 & 1;
+}
+
+static void mix_case(uint64_t mix, uint8_t *name, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (name[i] >= 'a' && name[i] <= 'z' && upper_at(mix, i)) /* length octets are no letters */
+			name[i] ^= 0x20;
+}
+
+/* The question as we ask it: RD, CD as the client's, EDNS with our size, DO as the client's; AD where it is believed. */
+static size_t write_query(const struct fl_flight *f, uint16_t id, bool plain, uint64_t mix, uint8_t out[FL__DNS_HEADER + FL_DNAME_MAX + 4 + 11])
 {
 	uint8_t *at = out;
 
 	memset(out, 0, FL__DNS_HEADER);
 	fl__put16(out, id);
-	fl__put16(out + 2, (uint16_t)(FL__F_RD | (f->cd ? FL__F_CD : 0)));
+	fl__put16(out + 2, (uint16_t)(FL__F_RD | (f->cd ? FL__F_CD : 0) | (f->group->trust_ad ? FL__F_AD : 0)));
 	fl__put16(out + 4, 1);
 	at += FL__DNS_HEADER;
 	memcpy(at, f->name.b, f->name.len);
+	mix_case(mix, at, f->name.len);
 	at += f->name.len;
 	fl__put16(at, f->qtype);
 	fl__put16(at + 2, FL__CLASS_IN);
@@ -196,7 +210,9 @@ static bool send_try(struct fl_resolve *r, struct fl_flight *f, uint16_t server,
 
 	*t = (struct fl__try){ .server = server, .tcp = tcp, .plain = plain, .open = true, .sent = now };
 	r->c.random->bytes(r->c.random, &t->id, sizeof(t->id));
-	n = write_query(f, t->id, plain, msg);
+	if (f->group->mixed_case && !tcp) /* over TCP there is nothing to guess */
+		t->mix = fl_random_u64(r->c.random);
+	n = write_query(f, t->id, plain, t->mix, msg);
 	bump(&r->stats.queries);
 	if (tcp)
 		bump(&r->stats.tcp);
@@ -312,19 +328,27 @@ static void send_again(struct fl_resolve *r, struct fl_flight *f, const struct f
 	send_next(r, f, now);
 }
 
-static bool question_matches(const struct fl_flight *f, struct fl_span msg)
+enum match { MATCH_NONE, MATCH_CASE_LOST, MATCH };
+
+static enum match question_matches(const struct fl_flight *f, const struct fl__try *t, struct fl_span msg)
 {
 	size_t pos = FL__DNS_HEADER;
-	struct fl_dname name;
+	struct fl_dname name, sent = f->name;
 
-	return fl__be16(msg.p + 4) == 1 && fl__name_read(msg, &pos, &name) && msg.n - pos >= 4 && fl__dname_eq(&name, &f->name) &&
-	       fl__be16(msg.p + pos) == f->qtype && fl__be16(msg.p + pos + 2) == FL__CLASS_IN;
+	if (fl__be16(msg.p + 4) != 1 || !fl__name_read(msg, &pos, &name) || msg.n - pos < 4 || !fl__dname_eq(&name, &f->name) ||
+	    fl__be16(msg.p + pos) != f->qtype || fl__be16(msg.p + pos + 2) != FL__CLASS_IN)
+		return MATCH_NONE;
+	mix_case(t->mix, sent.b, sent.len);
+	return t->mix && memcmp(name.b, sent.b, sent.len) != 0 ? MATCH_CASE_LOST : MATCH;
 }
 
 /* Is this the reply to what was asked? An error without a question section is one too (RFC 1035: a server that could not read it). */
-static bool is_ours(struct fl_resolve *r, const struct fl_flight *f, const struct fl__try *t, struct fl_span msg)
+static bool is_ours(struct fl_resolve *r, const struct fl_flight *f, const struct fl__try *t, struct fl_span msg, bool *case_lost)
 {
+	enum match match;
 	unsigned rcode;
+
+	*case_lost = false;
 
 	if (msg.n < FL__DNS_HEADER || !(msg.p[2] & 0x80) || (msg.p[2] & 0x78)) {
 		bump(&r->stats.bad_format);
@@ -337,7 +361,9 @@ static bool is_ours(struct fl_resolve *r, const struct fl_flight *f, const struc
 	rcode = msg.p[3] & 15;
 	if ((rcode == FL__FORMERR || rcode == FL__NOTIMP) && fl__be16(msg.p + 4) == 0)
 		return true;
-	if (!question_matches(f, msg)) {
+	match = question_matches(f, t, msg);
+	*case_lost = match == MATCH_CASE_LOST;
+	if (match != MATCH) {
 		bump(&r->stats.bad_question);
 		return false;
 	}
@@ -350,9 +376,11 @@ static void close_try(struct fl_resolve *r, struct fl_flight *f, unsigned i)
 	r->c.door->ops->cancel(r->c.door, fl__flight_tag(f, i));
 }
 
-static void on_error_rcode(struct fl_resolve *r, struct fl_flight *f, unsigned i, unsigned rcode, fl_mono_ns now)
+static void on_error_rcode(struct fl_resolve *r, struct fl_flight *f, unsigned i, struct fl_span msg, fl_mono_ns now)
 {
+	unsigned rcode = msg.p[3] & 15;
 	struct fl__try *t = &f->tries[i];
+	uint16_t ede = fl__ede_read(msg);
 
 	close_try(r, f, i);
 	if ((rcode == FL__FORMERR || rcode == FL__NOTIMP) && !t->plain) {
@@ -360,6 +388,8 @@ static void on_error_rcode(struct fl_resolve *r, struct fl_flight *f, unsigned i
 		return;
 	}
 	t->refused = true;
+	if (ede != FL__EDE_NONE) /* its reason says more than ours; its text may be anything */
+		f->why = (struct fl__remark){ ede, "said by the upstream" };
 	f->n_errors++;
 	fl__upstream_count(f->group, FL__UP_ERROR);
 	send_next(r, f, now);
@@ -371,15 +401,20 @@ static void on_message(struct fl_resolve *r, struct fl_flight *f, unsigned i, st
 	struct fl__asked asked = asked_of(f);
 	struct fl_answer *a = NULL;
 	unsigned rcode;
+	bool case_lost;
 
-	if (!is_ours(r, f, t, msg)) {
+	if (!is_ours(r, f, t, msg, &case_lost)) {
 		fl__upstream_count(f->group, FL__UP_BAD);
+		if (case_lost && !t->case_lost) { /* a forger, or a server that does not keep case: ask it once more, where nobody else can answer */
+			t->case_lost = true;
+			send_again(r, f, t, true, t->plain, now);
+		}
 		return; /* the wait goes on */
 	}
 	rcode = msg.p[3] & 15;
 	fl__upstream_measured(&f->group->servers[t->server], now - t->sent);
 	if (rcode != FL__NOERROR && rcode != FL__NXDOMAIN) {
-		on_error_rcode(r, f, i, rcode, now);
+		on_error_rcode(r, f, i, msg, now);
 		return;
 	}
 	if (msg.p[2] & 2 && !t->tcp) {
@@ -393,6 +428,7 @@ static void on_message(struct fl_resolve *r, struct fl_flight *f, unsigned i, st
 		send_next(r, f, now); /* others may do better; a true reply may still come */
 		return;
 	}
+	a->authentic = f->group->trust_ad && (msg.p[3] & FL__F_AD);
 	fl__upstream_count(f->group, FL__UP_ANSWERED);
 	finish(r, f, a, now);
 }
@@ -498,7 +534,7 @@ static bool join(struct fl_resolve *r, struct fl_flight *f, const struct fl_job 
 	uint16_t *client = client_slot(r, job);
 	struct fl__waiter *w;
 
-	if (r->n_waiters >= FL__WAITERS_MAX || *client >= FL__WAITERS_CLIENT_MAX)
+	if (r->n_waiters >= FL__WAITERS_MAX || *client >= r->c.upstreams->waiting)
 		return false;
 	w = malloc(sizeof(*w));
 	if (!w)
@@ -542,18 +578,20 @@ void fl__resolve_ask(struct fl_resolve *r, const struct fl_job *job, fl_mono_ns 
 	const struct fl_answer *a = fl__cache_get(r->c.cache, hash, &asked, now);
 	struct fl_flight *f;
 
-	if (a) {
+	if (a && !job->refresh) {
 		answer_now(r, job, a, now);
 		return;
 	}
 	f = fl__flight_find(&r->flights, hash, &asked);
 	if (f) {
-		ask_again(r, f, job, now);
+		if (!job->refresh)
+			ask_again(r, f, job, now);
 		return;
 	}
 	f = r->flights.n_active < FL__FLIGHTS_MAX ? fl__flight_new(&r->flights, hash, &asked) : NULL;
 	if (!f) {
-		refuse(r, job, now);
+		if (!job->refresh)
+			refuse(r, job, now);
 		return;
 	}
 	r->flights.n_active++;
@@ -561,7 +599,7 @@ void fl__resolve_ask(struct fl_resolve *r, const struct fl_job *job, fl_mono_ns 
 	f->group = fl__upstreams_for(f->upstreams, &f->name);
 	f->deadline = now + BUDGET_MS * FL_NS_PER_MS;
 	f->stale_at = now + STALE_AFTER_MS * FL_NS_PER_MS;
-	if (!join(r, f, job))
+	if (!job->refresh && !join(r, f, job))
 		refuse(r, job, now);
 	if (!f->group) {
 		f->why = (struct fl__remark){ FL__EDE_NETWORK, "no upstream" };

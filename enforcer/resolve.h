@@ -3,7 +3,7 @@
  *   ask ──> flight (name, type, DO, CD) ──> tries: at most 16, several servers, TCP on truncation ──> chain_read ──> cache ──> done for each waiter
  *
  * One flight per question, however many wait. A reply with a wrong id or question, or none that can be read, is dropped and counted, and the wait goes on. After 4.8 s at the
- * latest every waiter has its answer: fresh, stale (EDE 3) or SERVFAIL (EDE 22, 23). A failure is remembered for a moment (RFC 9520). Start reading at resolve.c. */
+ * latest every waiter has its answer: fresh, stale (EDE 3) or SERVFAIL (EDE 22, 23, or the upstream's own). A failure is remembered for a moment (RFC 9520). Start reading at resolve.c. */
 #pragma once
 #include "enforcer/cache.h"
 #include "enforcer/job.h"
@@ -11,7 +11,7 @@
 #include "io/clock.h"
 #include "io/upstream.h"
 
-enum { FL__TRIES_MAX = 16, FL__FLIGHTS_MAX = 4096, FL__WAITERS_MAX = 10000, FL__WAITERS_CLIENT_MAX = 1000 };
+enum { FL__TRIES_MAX = 16, FL__FLIGHTS_MAX = 4096, FL__WAITERS_MAX = 10000 };
 
 /** What the question of a job is in the cache. Borrows the job. */
 static inline struct fl__asked fl__job_asked(const struct fl_job *job)

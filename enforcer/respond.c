@@ -1,8 +1,11 @@
 /* From a question to its answer and record: the one place where policy, cache and wire meet. Question and each name of the chain are decided; a block on a later hop is answered like a
  * block on the question. Verdicts are never cached. */
 #include "enforcer/server_int.h"
+#include "enforcer/special.h"
 
 #include "base/text.h"
+
+enum { ANY_TTL = 3600 };
 
 /* LIST.probe.fireline.internal as a key: these labels, then the list's name. */
 static const char probe_key[] = "internal\0fireline\0probe";
@@ -154,6 +157,57 @@ static unsigned rcode_of(const struct fl__out *o)
 	return o->n >= FL__DNS_HEADER ? o->p[3] & 15 : FL__SERVFAIL;
 }
 
+static bool listed(const struct fl_rkey *v, size_t n, struct fl_span key)
+{
+	for (size_t i = 0; i < n; i++)
+		if (fl_rkey_below_or_at(key, fl_rkey_span(&v[i])))
+			return true;
+	return false;
+}
+
+/* An upstream's zone that lies at or below the special name, and holds this one: it is forwarded. */
+static bool has_upstream(const struct fl__settings *st, struct fl_span key, struct fl_span special)
+{
+	for (size_t i = 0; i < st->n_zones; i++)
+		if (fl_rkey_below_or_at(key, fl_rkey_span(&st->zones[i])) && fl_rkey_below_or_at(fl_rkey_span(&st->zones[i]), special))
+			return true;
+	return false;
+}
+
+/* Names that are not forwarded. False: this is none of them. */
+static bool answer_special(struct fl__thread *t, const struct fl__settings *st, const struct fl_question *q, struct fl__out *o)
+{
+	struct fl_span key = fl_rkey_span(&q->key);
+	struct fl__special s = { FL__SPECIAL_NONE, 0 };
+
+	if (st->special_names)
+		s = fl__special_find(key);
+	if (s.kind && has_upstream(st, key, fl_span(key.p, s.top_len)))
+		s.kind = FL__SPECIAL_NONE;
+	if (!s.kind && st->doh_canary && fl__special_canary(key))
+		s = (struct fl__special){ FL__SPECIAL_ABSENT, q->key.len };
+	if (!s.kind || !fl__special_answer(q, s, o))
+		return false;
+	fl__bump(&t->counters.special);
+	return true;
+}
+
+/* RFC 8482, 4.2, over UDP: what is asked for much and seldom meant is answered with little. */
+static void answer_any(const struct fl_question *q, struct fl__out *o)
+{
+	static const uint8_t hinfo[] = "\x7" "RFC8482"; /* CPU, and an empty OS: the string's own zero octet */
+
+	fl__answer_record(q, FL__T_HINFO, ANY_TTL, fl_span(hinfo, sizeof(hinfo)), o);
+}
+
+/* A name of the world that gives an address of this network: DNS rebinding, unless the name is one of ours. */
+static bool rebinds(const struct fl__settings *st, const struct fl__ask *a)
+{
+	struct fl_span key = fl_rkey_span(&a->job->q.key);
+
+	return st->rebinding && a->kept && a->kept->inside && !listed(st->zones, st->n_zones, key) && !listed(st->inside, st->n_inside, key);
+}
+
 bool fl__respond(struct fl__thread *t, const struct fl_view *view, const struct fl__settings *st, struct fl__ask *a, fl_mono_ns now, fl_unix_us now_us,
 		 struct fl__out *o)
 {
@@ -162,15 +216,15 @@ bool fl__respond(struct fl__thread *t, const struct fl_view *view, const struct 
 	struct fl_decision d = { 0 };
 	struct fl_span decided = fl_rkey_span(&q->key);
 	char list[FL_SET_NAME];
-	bool numbered = false; /* the first number is 0 */
+	bool numbered = false, local = false; /* the first number is 0 */
 	uint64_t seq = 0;
 	uint16_t port;
 
 	fl__client_of(&a->job->peer, &a->client, &port);
 	if (a->parsed != FL__PARSED_OK) {
-		fl__answer_error(q, (unsigned)a->parsed, FL__NO_REMARK, o);
-		out.source = FL__FROM_ERROR;
-		out.rcode = (unsigned)a->parsed;
+		out.source = a->parsed == FL__PARSED_PING ? FL__FROM_LOCAL : FL__FROM_ERROR;
+		out.rcode = a->parsed == FL__PARSED_PING ? FL__NOERROR : (unsigned)a->parsed;
+		fl__answer_error(q, out.rcode, FL__NO_REMARK, o);
 		if (!q->has_name) { /* no question, no record: counted as an answer all the same */
 			fl__count_answer(&t->counters, out.source, out.rcode, 0);
 			return true;
@@ -179,13 +233,24 @@ bool fl__respond(struct fl__thread *t, const struct fl_view *view, const struct 
 		answer_probe(q, view, list, o);
 	} else {
 		decide(view, a, &d, &decided);
-		if (!blocks(&d) && !a->kept && !a->resolved)
+		local = !blocks(&d) && answer_special(t, st, q, o);
+		if (!local && !blocks(&d) && q->qtype == FL__T_ANY && !a->job->tcp) {
+			answer_any(q, o);
+			local = true;
+		}
+		if (!local && !blocks(&d) && !a->kept && !a->resolved)
 			return false;
-		if (blocks(&d)) {
+		if (local) {
+			;
+		} else if (blocks(&d)) {
 			seq = fl__ring_number(t->ring);
 			numbered = true;
 			answer_blocked(t, st, a, &d, seq, o);
 			out.source = FL__FROM_POLICY;
+			out.upstream = a->resolved ? a->resolved->upstream : NULL;
+		} else if (rebinds(st, a)) {
+			fl__bump(&t->counters.rebinding);
+			fl__answer_negative(q, FL__NOERROR, 0, st->block_ttl, (struct fl__remark){ FL__EDE_BLOCKED, "an address of a private network: DNS rebinding" }, o);
 			out.upstream = a->resolved ? a->resolved->upstream : NULL;
 		} else if (a->kept) {
 			struct fl__remark remark = a->resolved ? a->resolved->remark : FL__NO_REMARK;
@@ -193,6 +258,7 @@ bool fl__respond(struct fl__thread *t, const struct fl_view *view, const struct 
 			fl__answer_kept(q, a->kept, now, a->resolved && a->resolved->stale, remark, o);
 			out.cached = !a->resolved || a->resolved->cached;
 			out.source = out.cached ? FL__FROM_CACHE : FL__FROM_UPSTREAM;
+			a->refresh = !a->resolved && st->prefetch && fl__cache_ends_soon(a->kept, now);
 			out.upstream = a->resolved ? a->resolved->upstream : NULL;
 		} else {
 			fl__answer_error(q, FL__SERVFAIL, a->resolved->remark, o);
@@ -220,16 +286,34 @@ void fl__look_up(struct fl__thread *t, struct fl__ask *a, fl_mono_ns now)
 		fl__bump(&t->counters.hits);
 }
 
-bool fl__hand_on(struct fl__thread *t, const struct fl_job *job)
+static bool hand_on(struct fl__thread *t, const struct fl_job *job)
 {
 	struct fl_job *slot = fl__spsc_slot(&t->to_resolve);
 
-	fl__bump(&t->counters.misses);
-	if (!slot) {
-		fl__bump(&t->counters.lost[FL__LOST_OVERLOAD]);
+	if (!slot)
 		return false;
-	}
 	*slot = *job;
 	fl__spsc_push(&t->to_resolve);
 	return true;
+}
+
+bool fl__hand_on(struct fl__thread *t, const struct fl_job *job)
+{
+	fl__bump(&t->counters.misses);
+	if (hand_on(t, job))
+		return true;
+	fl__bump(&t->counters.lost[FL__LOST_OVERLOAD]);
+	return false;
+}
+
+bool fl__hand_on_refresh(struct fl__thread *t, struct fl_job *job)
+{
+	bool ok;
+
+	job->refresh = true;
+	ok = hand_on(t, job);
+	job->refresh = false;
+	if (ok)
+		fl__bump(&t->counters.prefetches);
+	return ok;
 }

@@ -10,18 +10,6 @@ static struct fl__ttl_limits limits_of(const struct fl_config *c)
 					.negative_max_s = (uint32_t)(c->cache_negative_max_ttl_ms / 1000), .stale_s = (uint32_t)(c->serve_stale_ms / 1000) };
 }
 
-static struct fl__settings *settings_of(const struct fl_config *c)
-{
-	struct fl__settings *s = calloc(1, sizeof(*s));
-
-	if (!s)
-		return NULL;
-	snprintf(s->contact, sizeof(s->contact), "%s", c->ede_contact ? c->ede_contact : "");
-	s->ede.text = c->ede_text;
-	s->ede.contact = s->contact;
-	return s;
-}
-
 static int open_threads(struct fl_server *s, struct fl_err *err)
 {
 	uint64_t bytes = s->c.cfg->ring_bytes;
@@ -51,10 +39,15 @@ static int open_resolve(struct fl_server *s, struct fl_err *err)
 		s->door = fl__builtin_open();
 	s->cache = fl__cache_new(s->c.cfg->cache_bytes, key);
 	s->upstreams = fl__upstreams_new(s->c.cfg);
-	s->settings = settings_of(s->c.cfg);
+	s->rate = fl__rate_new();
+	s->c.random->bytes(s->c.random, &s->client_key, sizeof(s->client_key));
+	s->c.random->bytes(s->c.random, s->cookie_secret, sizeof(s->cookie_secret));
+	s->settings = fl__settings_new(s->c.cfg, s->cookie_secret, err);
+	if (!s->settings)
+		return err ? err->code : FL_ECONFIG;
 	s->resolve_event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	s->tcp_event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (!s->door || !s->cache || !s->upstreams || !s->settings || s->resolve_event < 0 || s->tcp_event < 0 ||
+	if (!s->door || !s->cache || !s->upstreams || !s->rate || s->resolve_event < 0 || s->tcp_event < 0 ||
 	    !fl__spsc_init(&s->tcp_replies, FL__TCP_QUEUE, sizeof(struct fl__tcp_reply)))
 		return fl_err_set(err, FL_ENOMEM, "server: out of memory or descriptors");
 	rc.door = s->door;
@@ -213,7 +206,8 @@ void fl_server_stop(struct fl_server *s, int drain_ms)
 	if (s->door)
 		s->door->ops->close(s->door);
 	fl_view_free(s->view);
-	free(s->settings);
+	fl__settings_free(s->settings);
+	fl__rate_free(s->rate);
 	free(s->tcp_fds);
 	pthread_mutex_destroy(&s->reload_lock);
 	free(s);
@@ -230,12 +224,14 @@ void fl_server_set_view(struct fl_server *s, struct fl_view *take_view)
 int fl_server_reload(struct fl_server *s, const struct fl_config *cfg, struct fl_err *err)
 {
 	struct fl__upstreams *up = fl__upstreams_new(cfg), *unused;
-	struct fl__settings *st = settings_of(cfg), *old;
+	struct fl__settings *st, *old;
 
-	if (!up || !st) {
-		fl__upstreams_release(up);
-		free(st);
+	if (!up)
 		return fl_err_set(err, FL_ENOMEM, "out of memory: the old settings stay");
+	st = fl__settings_new(cfg, s->cookie_secret, err);
+	if (!st) {
+		fl__upstreams_release(up);
+		return err ? err->code : FL_ECONFIG;
 	}
 	pthread_mutex_lock(&s->reload_lock);
 	unused = s->next_upstreams;
@@ -246,7 +242,7 @@ int fl_server_reload(struct fl_server *s, const struct fl_config *cfg, struct fl
 	fl__resolve_kick(s);
 	old = fl_rcu_swap(&s->settings, st);
 	fl_rcu_synchronize();
-	free(old);
+	fl__settings_free(old);
 	/* the log thread reads only the file's settings, which a reload does not change */
 	return 0;
 }

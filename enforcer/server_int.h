@@ -10,8 +10,11 @@
 #include <stdlib.h>
 
 #include "base/rcu.h"
+#include "enforcer/cookie.h"
 #include "enforcer/counters.h"
 #include "enforcer/decisions.h"
+#include "enforcer/ranges.h"
+#include "enforcer/rate.h"
 #include "enforcer/record.h"
 #include "enforcer/resolve.h"
 #include "enforcer/server.h"
@@ -22,6 +25,21 @@ enum { FL__THREADS_MAX = 16, FL__QUEUE = 1024, FL__TCP_QUEUE = 4096 };
 struct fl__settings {
 	struct fl__ede_style ede;
 	char contact[128];
+	/* who may ask, and how often (admit.c) */
+	struct fl__ranges allowed, exempt;
+	bool open;	    /* no table of clients: everyone may ask (tests of parts) */
+	bool drop_others;
+	uint32_t per_client, burst, prefix_v4, prefix_v6;
+	bool cookies;
+	struct fl__cookie_key cookie_key;
+	uint16_t keepalive; /* of TCP connections, in 100 ms */
+	/* what is not forwarded (respond.c) */
+	bool special_names, doh_canary, rebinding, prefetch;
+	uint32_t block_ttl;
+	struct fl_rkey *zones; /* of upstreams: special-use names at and below are forwarded, private addresses are right */
+	size_t n_zones;
+	struct fl_rkey *inside; /* rebinding.allow */
+	size_t n_inside;
 };
 
 /* An answering thread's own things. */
@@ -55,6 +73,9 @@ struct fl_server {
 	struct fl_view *view;	       /* RCU; NULL until the first is set */
 	struct fl__settings *settings; /* RCU */
 	struct fl_cache *cache;
+	struct fl__rate *rate;
+	uint64_t client_key; /* of hashes of client addresses */
+	uint8_t cookie_secret[16]; /* where no file gives one */
 	struct fl__thread threads[FL__THREADS_MAX];
 	uint32_t n_workers, n_threads, resolve_number, tcp_number;
 	int *tcp_fds;
@@ -82,8 +103,18 @@ struct fl__ask {
 	const struct fl_answer *kept; /* from cache or upstream; NULL */
 	const struct fl__resolved *resolved; /* on the resolve thread */
 	struct fl_client client;
+	bool refresh; /* answered from the cache, whose answer ends soon: ask for it anew */
 };
 
+/* settings.c */
+/** NULL: out of memory, or err: a file. secret: of cookies, where no file gives one. */
+struct fl__settings *fl__settings_new(const struct fl_config *c, const uint8_t secret[16], struct fl_err *err);
+void fl__settings_free(struct fl__settings *s);
+/* admit.c */
+enum fl__admitted { FL__ADMIT_ASK, FL__ADMIT_SAID /* o holds the answer */, FL__ADMIT_DROP };
+/** May this client ask, and now? Sets a->client, and what the answer says of cookie and keepalive. Inside a read section; no allocation, lock or system call. */
+enum fl__admitted fl__admit(struct fl__thread *t, const struct fl__settings *st, struct fl__ask *a, struct fl_job *job, fl_mono_ns now, fl_unix_us now_us,
+			    struct fl__out *o);
 /* respond.c */
 void fl__client_of(const union fl__addr *a, struct fl_client *out, uint16_t *port);
 /**
@@ -97,6 +128,8 @@ bool fl__respond(struct fl__thread *t, const struct fl_view *view, const struct 
 void fl__look_up(struct fl__thread *t, struct fl__ask *a, fl_mono_ns now);
 /** A copy to the resolve thread, counted as a miss; false, counted as lost, when its queue is full. The caller wakes it: fl__resolve_kick. */
 bool fl__hand_on(struct fl__thread *t, const struct fl_job *job);
+/** The same for an answer that was given and ends soon (a->refresh). */
+bool fl__hand_on_refresh(struct fl__thread *t, struct fl_job *job);
 void *fl__worker_main(void *thread);
 /** Send one answer from the address that was asked. */
 bool fl__udp_send(int fd, const union fl__addr *peer, const struct fl__local *local, const uint8_t *p, size_t n);

@@ -118,6 +118,9 @@ static bool handle(struct fl__tcp *x, struct conn *c, struct fl_span msg)
 	struct fl_job job = { .tcp = true, .conn = number_of(x, c), .peer = c->peer, .received = fl_now_mono(s->c.clock) };
 	struct fl__out o = { x->answer, 0, FL__MSG_MAX };
 	struct fl__ask a = { .job = &job };
+	enum fl__admitted admitted;
+	const struct fl__settings *st;
+	fl_unix_us now_us = fl_now_unix(s->c.clock);
 	bool answered;
 
 	fl__bump(&t->counters.queries_tcp);
@@ -128,9 +131,20 @@ static bool handle(struct fl__tcp *x, struct conn *c, struct fl_span msg)
 		return false;
 	}
 	fl_rcu_read_lock();
-	fl__look_up(t, &a, job.received);
-	answered = fl__respond(t, fl_rcu_load(&s->view), fl_rcu_load(&s->settings), &a, job.received, fl_now_unix(s->c.clock), &o);
+	st = fl_rcu_load(&s->settings);
+	admitted = fl__admit(t, st, &a, &job, job.received, now_us, &o);
+	answered = admitted != FL__ADMIT_ASK;
+	if (!answered) {
+		fl__look_up(t, &a, job.received);
+		answered = fl__respond(t, fl_rcu_load(&s->view), st, &a, job.received, now_us, &o);
+	}
 	fl_rcu_read_unlock();
+	if (admitted == FL__ADMIT_DROP) {
+		close_conn(x, c);
+		return false;
+	}
+	if (a.refresh && fl__hand_on_refresh(t, &job))
+		fl__resolve_kick(s);
 	if (answered)
 		return o.n == 0 || queue_answer(x, c, o.p, o.n);
 	if (!fl__hand_on(t, &job))

@@ -1,7 +1,7 @@
 #include "enforcer/upstreams.h"
 #include "enforcer/dns.h"
 
-enum { PENALTY_MS = 300, PENALTY_MAX = 8, PATIENCE_MIN_MS = 150, PATIENCE_UNKNOWN_MS = 400, TIMEOUT_MS = 2000 };
+enum { PENALTY_MS = 300, PENALTY_MAX = 8, PATIENCE_MIN_MS = 150, PATIENCE_UNKNOWN_MS = 400, TIMEOUT_MS = 2000, WAITING = 1000 };
 
 const char *const fl__upstream_result_words[FL__UP_COUNT] = { "answered", "error", "timeout", "unreachable", "bad_reply" };
 
@@ -22,6 +22,8 @@ static bool copy_group(struct fl_arena *a, const struct fl_cfg_upstream *from, s
 	}
 	to->n_servers = (uint32_t)from->n_servers;
 	to->retries = from->retries;
+	to->mixed_case = from->mixed_case;
+	to->trust_ad = from->trust_ad;
 	to->timeout = (from->timeout_ms > 0 ? from->timeout_ms : TIMEOUT_MS) * FL_NS_PER_MS;
 	return true;
 }
@@ -37,6 +39,7 @@ struct fl__upstreams *fl__upstreams_new(const struct fl_config *cfg)
 	if (!u)
 		return NULL;
 	u->refs = 1;
+	u->waiting = cfg->rate.waiting ? cfg->rate.waiting : WAITING;
 	u->groups = fl_arena_array(&u->arena, n, sizeof(*u->groups));
 	for (; u->groups && u->n_groups < n; u->n_groups++)
 		if (!copy_group(&u->arena, made_here ? &builtin : &cfg->upstreams[u->n_groups], &u->groups[u->n_groups]))

@@ -20,6 +20,7 @@ struct fl__upstream_group {
 	size_t n_zones; /* 0: every name */
 	struct fl__upstream_server *servers;
 	uint32_t n_servers, retries;
+	bool mixed_case, trust_ad;
 	fl_mono_ns timeout;
 	_Atomic uint64_t results[FL__UP_COUNT];
 };
@@ -28,6 +29,7 @@ struct fl__upstreams {
 	struct fl_arena arena;
 	struct fl__upstream_group *groups;
 	size_t n_groups;
+	uint32_t waiting; /* questions of one client that may wait */
 };
 /** NULL: out of memory. Without groups and with upstream_builtin: one group "builtin". */
 struct fl__upstreams *fl__upstreams_new(const struct fl_config *cfg);

@@ -127,7 +127,7 @@ static int handle(struct fl__thread *t, struct batch *b, int i, const struct fl_
 	struct fl__ask a = { .job = job };
 
 	fl__bump(&t->counters.queries_udp);
-	job->tcp = false;
+	job->tcp = job->refresh = false;
 	job->fd = t->fd;
 	job->peer = b->peer[i];
 	job->received = now;
@@ -138,9 +138,20 @@ static int handle(struct fl__thread *t, struct batch *b, int i, const struct fl_
 		return 0;
 	}
 	o->cap = job->q.udp_size;
-	fl__look_up(t, &a, now);
-	if (fl__respond(t, view, st, &a, now, now_us, o))
+	switch (fl__admit(t, st, &a, job, now, now_us, o)) {
+	case FL__ADMIT_SAID:
 		return 1;
+	case FL__ADMIT_DROP:
+		return 0;
+	case FL__ADMIT_ASK:
+		break;
+	}
+	fl__look_up(t, &a, now);
+	if (fl__respond(t, view, st, &a, now, now_us, o)) {
+		if (a.refresh && fl__hand_on_refresh(t, job))
+			*handed_on = true;
+		return 1;
+	}
 	if (fl__hand_on(t, job))
 		*handed_on = true;
 	return 0;

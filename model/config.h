@@ -35,6 +35,13 @@ struct fl_cfg_upstream {
 	size_t n_servers;
 	int64_t timeout_ms;
 	uint32_t retries;
+	bool mixed_case; /* 0x20 */
+	bool trust_ad;
+};
+struct fl_cfg_network {
+	bool v6;
+	uint8_t addr[16];
+	uint8_t prefix;
 };
 struct fl_cfg_guard {
 	double max_added_ratio, max_removed_ratio;
@@ -147,11 +154,6 @@ struct fl_cfg_rule_group {
 	const struct fl_cfg_rule *rules; /* by rising priority */
 	size_t n_rules;
 };
-struct fl_cfg_network {
-	bool v6;
-	uint8_t addr[16];
-	uint8_t prefix;
-};
 struct fl_cfg_group_ref {
 	const char *name;
 	uint32_t priority;
@@ -181,6 +183,23 @@ struct fl_config {
 	bool upstream_builtin; /* demo: answers made by fireline itself */
 	uint64_t cache_bytes;
 	int64_t cache_min_ttl_ms, cache_max_ttl_ms, cache_negative_max_ttl_ms, serve_stale_ms;
+	bool prefetch;
+	const struct fl_cfg_network *allowed_clients; /* none: loopback and private networks */
+	size_t n_allowed_clients;
+	bool drop_others; /* clients that are not allowed hear nothing; else REFUSED */
+	struct fl_cfg_rate {
+		uint32_t per_client, burst; /* questions a second, 0: no limit; burst 0: twice per_client */
+		uint32_t ipv4_prefix, ipv6_prefix;
+		const struct fl_cfg_network *exempt;
+		size_t n_exempt;
+		uint32_t waiting; /* questions of one client that wait for an upstream; 0: 1,000 */
+	} rate;
+	bool cookies;
+	const char *cookie_secret_file; /* 32 hexadecimal digits a line, the newest first; "": random */
+	bool special_names, doh_canary;
+	bool rebinding;
+	const char *const *rebinding_allow; /* names at and below which private addresses are right */
+	size_t n_rebinding_allow;
 	const struct fl_cfg_list *lists; /* built-in ones included */
 	size_t n_lists;
 	const struct fl_cfg_feed *feeds;

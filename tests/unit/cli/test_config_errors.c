@@ -36,7 +36,7 @@ static const struct broken rows[] = {
 	{ RULE("domain_list: malware, acton: BLOCK"), 5, 52, "unknown key 'acton' in rule_groups[].rules[]", "did you mean 'action'?" },
 	{ "cache:\n  size: 1MiB\n  size: 2MiB\n", 3, 3, "duplicate key 'size'", "already on line 2" },
 	{ "zzzzzz: 1\n", 1, 1, "unknown key 'zzzzzz'", "known here: version, state" },
-	{ "rate_limit: {}\n", 1, 1, "'rate_limit' belongs to a later release", "leave it out" },
+	{ "traffic_record: {}\n", 1, 1, "'traffic_record' belongs to a later release", "leave it out" },
 	{ LISTS "feeds: [{name: f, preset: urlhaus-filtre, into: malware}]\n", 2, 27, "there is no preset 'urlhaus-filtre'", "did you mean 'urlhaus-filter'?" },
 	{ LISTS "feeds: [{name: f, preset: qqqqqqqqqqqqqqqqqq, into: malware}]\n", 2, 27, "there is no preset", "fireline feed presets" },
 	{ LISTS "feeds: [{name: f, preset: phishtank, format: hosts, into: malware}]\n", 2, 27, "wants a key in the url", "https://data.phishtank.com/data/KEY/" },
