@@ -5,7 +5,6 @@
 
 enum { SETS = 16384, WAYS = 4, TRIES = 4, TIME_BITS = 44 };
 #define TIME_MASK ((UINT64_C(1) << TIME_BITS) - 1)
-#define TIME_HALF (UINT64_C(1) << (TIME_BITS - 1))
 
 struct fl__rate {
 	_Atomic uint64_t slot[SETS][WAYS];
@@ -20,14 +19,12 @@ void fl__rate_free(struct fl__rate *r)
 	free(r);
 }
 
-/* How far the slot's time lies ahead of t; 0 when it has passed. What is further ahead than the window stems from a wider one, or from before the clock went round. */
+/* How far the slot's time lies ahead of t; 0 when it has passed. Further ahead than the window it stems from other settings, or from before the clock went round: 0 too. */
 static uint64_t ahead(uint64_t slot, uint64_t t, uint64_t window)
 {
 	uint64_t d = (slot - t) & TIME_MASK;
 
-	if (d >= TIME_HALF)
-		return 0;
-	return d > window ? window : d;
+	return d > window ? 0 : d;
 }
 
 static unsigned choose(const uint64_t v[WAYS], uint64_t tag, uint64_t t, uint64_t window, bool *known)
@@ -52,7 +49,7 @@ bool fl__rate_take(struct fl__rate *r, uint64_t hash, fl_mono_ns now, uint32_t p
 	uint64_t step = 1000000 / per_s, window = step * burst;
 
 	for (int i = 0; i < TRIES; i++) {
-		uint64_t v[WAYS], owed;
+		uint64_t v[WAYS], owed, next;
 		unsigned w;
 		bool known;
 
@@ -62,7 +59,10 @@ bool fl__rate_take(struct fl__rate *r, uint64_t hash, fl_mono_ns now, uint32_t p
 		owed = known ? ahead(v[w], t, window) : 0;
 		if (owed + step > window)
 			return false;
-		if (atomic_compare_exchange_weak_explicit(&set[w], &v[w], tag | ((t + owed + step) & TIME_MASK), memory_order_relaxed, memory_order_relaxed))
+		next = tag | ((t + owed + step) & TIME_MASK);
+		if (next == 0) /* that is an empty slot */
+			next = 1;
+		if (atomic_compare_exchange_weak_explicit(&set[w], &v[w], next, memory_order_relaxed, memory_order_relaxed))
 			return true;
 	}
 	return true; /* others write this set at this very moment: the next one counts */

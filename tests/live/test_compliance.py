@@ -7,10 +7,8 @@ import os
 import random
 import re
 import shutil
-import signal
 import socket
 import struct
-import sys
 import threading
 import time
 
@@ -21,12 +19,12 @@ import dns.name
 import dns.rcode
 import dns.rdatatype
 
-from harness import LONG, PSL, World, wait_until
-from hostile import LIE, TRUTH, Hostile, rr
+from harness import World, wait_until
+from hostile import LIE, TRUTH, Hostile
 from servers import Proc, Skip, free_port
 
 CASES = []
-COOKIE, KEEPALIVE, EDE, PADDING = 10, 11, 15, 12
+COOKIE, KEEPALIVE, EDE = 10, 11, 15
 
 
 def everyone(section, text):
@@ -545,7 +543,7 @@ def _(t):
 def _(t):
     n = t.name("big")
     m = t.ask(n, tcp=True)
-    assert len(addresses(m)) == 120 and [s.tcp for s in t.up.of(n)][-1]
+    assert len(addresses(m)) == 90 and [s.tcp for s in t.up.of(n)][-1]
 
 
 @everyone("RFC 7766, 5", "an upstream that truncates a small answer is asked over TCP")
@@ -718,12 +716,11 @@ def _(t):
 
 @ours("RFC 8914, 4.23", "a mute upstream: SERVFAIL within 5 s, EDE 22, at most 16 questions")
 def _(t):
-    n, at = t.name("mute"), time.monotonic()
+    n = t.name("mute")
     m = t.ask(n, edns=True, timeout=7)
     assert m.rcode() == 2 and ede(m) == 22 and len(t.up.of(n)) <= 16, m.to_text()
     before = len(t.up.of(n))
     assert t.ask(n, edns=True).rcode() == 2 and len(t.up.of(n)) == before, "RFC 9520: it is remembered"
-    del at
 
 
 @ours("RFC 8914, 4.24", "no upstream there: SERVFAIL with EDE 23")
@@ -807,12 +804,12 @@ def _(t):
 @everyone("RFC 5452, 5", "equal questions of many clients are one question to the upstream")
 def _(t):
     n, got = t.name("slow-100"), []  # shorter than the patience after which a server is asked again
-    threads = [threading.Thread(target=lambda: got.append(t.ask(n))) for _ in range(30)]
+    threads = [threading.Thread(target=lambda: got.append(t.udp(query(n)))) for _ in range(30)]
     for th in threads:
         th.start()
     for th in threads:
         th.join()
-    assert len(got) == 30 and len(t.up.of(n)) == 1, len(t.up.of(n))
+    assert None not in got and len(t.up.of(n)) == 1, len(t.up.of(n))
 
 
 @ours("RFC 8767, 5", "an expired answer is served when the upstream is mute: EDE 3, 30 s")
@@ -1164,8 +1161,7 @@ def test_poisoning(shared):
             c.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
             c.connect(("127.0.0.1", f.w.port))
             c.settimeout(0.5)
-            out, at, first = {}, 0, True
-            quiet = 0
+            out, at, quiet = {}, 0, 0
             while at < tries or out:
                 while at < tries and len(out) < limit:
                     q = query(f"poison{at}.example.")
@@ -1186,9 +1182,8 @@ def test_poisoning(shared):
                 if q is None:
                     continue
                 done += 1
-                if bytes([203, 0, 113, 66]) in a or bytes([192, 0, 2, 1]) not in a:
+                if socket.inet_aton(LIE) in a or socket.inet_aton(TRUTH) not in a:
                     wrong.append(a)
-            del first
     finally:
         up.on = None
         for s in spare:
@@ -1208,6 +1203,7 @@ def test_birthday(shared):
     f = forwarders(shared)
     n = "slow-100.birthday.example."
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as c:
+        c.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
         c.connect(("127.0.0.1", f.w.port))
         c.settimeout(5)
         for i in range(300):
