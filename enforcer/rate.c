@@ -60,8 +60,8 @@ bool fl__rate_take(struct fl__rate *r, uint64_t hash, fl_mono_ns now, uint32_t p
 		if (owed + step > window)
 			return false;
 		next = tag | ((t + owed + step) & TIME_MASK);
-		if (next == 0) /* that is an empty slot */
-			next = 1;
+		if (next == 0) /* that is an empty slot: a microsecond less */
+			next = TIME_MASK;
 		if (atomic_compare_exchange_weak_explicit(&set[w], &v[w], next, memory_order_relaxed, memory_order_relaxed))
 			return true;
 	}

@@ -67,7 +67,7 @@ def test_one_record_a_question(shared):
         n = 20_000 if harness.LONG else 3000
         names = []
         for i in range(n):
-            names.append((f"q{i}.listed.example", f"q{i}.free.example", f"q{i}.other.example", f"q{i}.neutral.test")[i % 4])
+            names.append((f"q{i}.listed.example", f"q{i}.free.example", f"q{i}.other.example", f"q{i}.neutral.example")[i % 4])
         names += [f"t{i}.listed.example" for i in range(40)] + [f"t{i}.free.example" for i in range(40)]
         assert None not in w.verdicts(names[:n], window=64)
         for name in names[n:]:

@@ -35,7 +35,7 @@ struct world {
 	struct {
 		uint16_t id, ede;
 		unsigned rcode;
-		bool stale, cached, overload, negative;
+		bool stale, cached, overload, negative, authentic, inside;
 		unsigned answers, hops;
 		fl_mono_ns at;
 	} told[ANSWERS_MAX];
@@ -93,6 +93,8 @@ static void done(void *ctx, const struct fl_job *job, const struct fl__resolved 
 	w->told[w->n_told].rcode = r->answer ? r->answer->rcode : 2;
 	w->told[w->n_told].answers = r->answer ? fl__be16(r->answer->msg + 6) : 0;
 	w->told[w->n_told].hops = r->answer ? r->answer->n_chain : 0;
+	w->told[w->n_told].authentic = r->answer && r->answer->authentic;
+	w->told[w->n_told].inside = r->answer && r->answer->inside;
 	w->told[w->n_told].at = w->now;
 	w->n_told++;
 }
@@ -102,11 +104,11 @@ static const char *const servers_three[] = { "192.0.2.1:53", "192.0.2.2:53", "19
 static const char *const servers_corp[] = { "10.0.0.1:53" };
 static const char *const zones_corp[] = { "corp.example", "10.in-addr.arpa" };
 
-static struct world *world(const char *const *servers, size_t n, unsigned retries)
+static struct world *world_with(const char *const *servers, size_t n, unsigned retries, bool mixed_case, bool trust_ad)
 {
 	struct world *w = calloc(1, sizeof(*w));
 	struct fl_cfg_upstream groups[2] = {
-		{ .name = "isp", .servers = servers, .n_servers = n, .timeout_ms = 2000, .retries = retries },
+		{ .name = "isp", .servers = servers, .n_servers = n, .timeout_ms = 2000, .retries = retries, .mixed_case = mixed_case, .trust_ad = trust_ad },
 		{ .name = "corp", .servers = servers_corp, .n_servers = 1, .zones = zones_corp, .n_zones = 2, .timeout_ms = 2000 },
 	};
 	struct fl_config cfg = { .upstreams = groups, .n_upstreams = n ? 2 : 0 };
@@ -123,6 +125,11 @@ static struct world *world(const char *const *servers, size_t n, unsigned retrie
 	w->r = fl__resolve_new(&c);
 	fl__upstreams_release(u);
 	return w;
+}
+
+static struct world *world(const char *const *servers, size_t n, unsigned retries)
+{
+	return world_with(servers, n, retries, false, false);
 }
 
 static void end(struct world *w)
@@ -615,6 +622,126 @@ static void test_ids_differ(void **state)
 	end(w);
 }
 
+/* 0x20: the case is a secret; a reply in another one is dropped, and the server is asked once over TCP, where case means nothing. */
+static void test_mixed_case(void **state)
+{
+	static const char name[] = "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrst.example";
+	struct world *w = world_with(servers_one, 1, 3, true, false);
+	const struct fl__resolve_stats *s = fl__resolve_stats(w->r);
+	struct fl_buf b;
+	unsigned upper = 0;
+
+	(void)state;
+	ask(w, 1, name);
+	for (unsigned i = 12; i < 60; i++)
+		upper += w->out[0].msg[i] >= 'A' && w->out[0].msg[i] <= 'Z';
+	assert_in_range(upper, 10, 36);
+	reply_a(w, 0, name, 300); /* the question echoed as it was */
+	step(w);
+	assert_int_equal(w->n_told, 1);
+	assert_int_equal(w->told[0].rcode, 0);
+	ask(w, 2, "other.abcdefghijklmnopqrst.example");
+	for (int i = 0; i < 3; i++) {
+		b = reply_to(w, 1, 0x8180, 1);
+		for (size_t k = 12; k < b.n; k++)
+			b.p[k] = b.p[k] >= 'A' && b.p[k] <= 'Z' ? b.p[k] | 0x20 : b.p[k];
+		wrr_a(&b, "other.abcdefghijklmnopqrst.example", 300, 66);
+		queue(w, 1, 0, &b);
+	}
+	step(w);
+	assert_int_equal(w->n_told, 1);
+	assert_int_equal(atomic_load(&s->bad_question), 3);
+	assert_int_equal(w->n_out, 3); /* one more question, and not one a forgery */
+	assert_true(w->out[2].tcp);
+	assert_true(w->out[1].open); /* the true reply may still come */
+	reply_a(w, 2, "other.abcdefghijklmnopqrst.example", 300);
+	step(w);
+	assert_int_equal(w->n_told, 2);
+	assert_int_equal(w->told[1].answers, 1);
+	end(w);
+}
+
+static void test_ad_of_who_is_trusted(void **state)
+{
+	(void)state;
+	for (int trust = 0; trust < 2; trust++) {
+		struct world *w = world_with(servers_one, 1, 0, false, trust);
+		struct fl_buf b;
+
+		ask(w, 1, "a.example");
+		assert_int_equal(w->out[0].msg[3] & 0x20, trust ? 0x20 : 0);
+		b = reply_to(w, 0, 0x81a0, 1);
+		wrr_a(&b, "a.example", 300, 1);
+		queue(w, 0, 0, &b);
+		step(w);
+		assert_int_equal(w->told[0].authentic, trust);
+		end(w);
+	}
+}
+
+/* The reason of an upstream is worth more than ours; one that is cut off is none. */
+static void test_ede_of_the_upstream(void **state)
+{
+	static const uint8_t whole[] = { 0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 6, 0, 15, 0, 2, 0, 6 }, cut[] = { 0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 5, 0, 15, 0, 2, 0 };
+	const struct {
+		const uint8_t *opt;
+		size_t n;
+		uint16_t ede;
+	} rows[] = { { whole, sizeof(whole), 6 }, { cut, sizeof(cut), 22 } };
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct world *w = world(servers_one, 1, 0);
+		struct fl_buf b;
+
+		ask(w, 1, "a.example");
+		b = reply_to(w, 0, 0x8182, 0);
+		b.p[11] = 1;
+		fl_buf_add(&b, rows[i].opt, rows[i].n);
+		queue(w, 0, 0, &b);
+		step(w);
+		assert_int_equal(w->told[0].rcode, 2);
+		assert_int_equal(w->told[0].ede, rows[i].ede);
+		end(w);
+	}
+}
+
+/* Nobody waits for a refresh: it goes out although the cache has an answer, joins what is out, and its failure hides nothing. */
+static void test_refresh(void **state)
+{
+	struct world *w = world(servers_one, 1, 0);
+	struct fl_buf q = wquery(1, "a.example", 1, 1232, false);
+	struct fl_job job = { .refresh = true, .peer.in.sin_family = AF_INET };
+
+	(void)state;
+	assert_int_equal(fl__question_parse(fl_buf_span(&q), &job.q), 0);
+	ask(w, 1, "a.example");
+	reply_a(w, 0, "a.example", 300);
+	step(w);
+	w->now += 280 * FL_NS_PER_S;
+	fl__resolve_ask(w->r, &job, w->now);
+	fl__resolve_ask(w->r, &job, w->now);
+	assert_int_equal(w->n_out, 2);
+	assert_int_equal(w->n_told, 1);
+	assert_int_equal(fl__resolve_waiting(w->r), 0);
+	reply_rcode(w, 1, 2);
+	step(w);
+	assert_int_equal(w->n_told, 1);
+	ask(w, 2, "a.example"); /* the old answer is still good */
+	assert_true(w->told[1].cached && w->told[1].rcode == 0);
+	run(w, 3000);
+	fl__resolve_ask(w->r, &job, w->now);
+	assert_int_equal(w->n_out, 3);
+	reply_a(w, 2, "a.example", 300);
+	step(w);
+	w->now += 100 * FL_NS_PER_S; /* past the end of the first */
+	ask(w, 3, "a.example");
+	assert_int_equal(w->n_out, 3);
+	assert_true(w->told[2].cached);
+	fl_buf_done(&q);
+	end(w);
+}
+
 static int up(void **state)
 {
 	(void)state;
@@ -637,6 +764,7 @@ int main(void)
 		cmocka_unit_test(test_chain_is_followed), cmocka_unit_test(test_stale), cmocka_unit_test(test_late_answer_refreshes), cmocka_unit_test(test_zones),
 		cmocka_unit_test(test_one_client_is_bounded), cmocka_unit_test(test_the_faster_server),
 		cmocka_unit_test(test_bounds_hold_under_a_hostile_upstream), cmocka_unit_test(test_ids_differ),
+		cmocka_unit_test(test_mixed_case), cmocka_unit_test(test_ad_of_who_is_trusted), cmocka_unit_test(test_ede_of_the_upstream), cmocka_unit_test(test_refresh),
 	};
 
 	return cmocka_run_group_tests(tests, up, down);
