@@ -318,6 +318,49 @@ static void test_too_many_records(void **state)
 	assert_int_equal(read_reply(&b, "a.example", 1, false, &a), FL_EFORMAT);
 }
 
+/* Addresses of no host of the internet, in A, AAAA and the hints of HTTPS; at the end of a chain too. */
+static void test_private_addresses(void **state)
+{
+	static const struct {
+		unsigned type;
+		const char *rdata;
+		size_t n;
+		bool inside;
+	} rows[] = {
+		{ 1, "\xc0\xa8\1\1", 4, true },
+		{ 1, "\x0a\0\0\1", 4, true },
+		{ 1, "\x7f\0\0\1", 4, true },
+		{ 1, "\0\0\0\0", 4, true },
+		{ 1, "\xac\x20\0\1", 4, false },
+		{ 1, "\xc0\0\2\1", 4, false },
+		{ 1, "\x0a\0\0\1\1", 5, false }, /* no address */
+		{ 28, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1", 16, true },
+		{ 28, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16, true },
+		{ 28, "\xfd\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1", 16, true },
+		{ 28, "\0\0\0\0\0\0\0\0\0\0\xff\xff\x0a\1\2\3", 16, true },
+		{ 28, "\x20\1\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\1", 16, false },
+		{ 65, "\0\1\0\0\4\0\4\xc0\0\2\1", 11, false },
+		{ 65, "\0\1\0\0\4\0\x8\xc0\0\2\1\x0a\0\0\1", 15, true },
+		{ 65, "\0\1\1a\0\0\1\0\3\2h2\0\6\0\x10\xfd\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1", 32, true },
+		{ 65, "\0\1\0\0\4\0\x9\x0a\0\0\1", 11, false }, /* longer than it is */
+		{ 65, "\0\1", 2, false },
+		{ 16, "\4\x0a\0\0\1", 5, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct fl_buf b = reply(0, "a.example", rows[i].type, 2, 0, 0);
+		struct fl_answer *a = NULL;
+
+		wrr_name(&b, "a.example", 5, 60, "b.test");
+		wrr(&b, "b.test", rows[i].type, 30, rows[i].rdata, rows[i].n);
+		assert_int_equal(read_reply(&b, "a.example", rows[i].type, false, &a), 0);
+		if (a->inside != rows[i].inside)
+			fail_msg("row %zu: %s", i, a->inside ? "inside" : "outside");
+		fl__answer_free(a);
+	}
+}
+
 static int up(void **state)
 {
 	(void)state;
@@ -337,7 +380,7 @@ int main(void)
 		cmocka_unit_test(test_plain), cmocka_unit_test(test_records_off_the_chain_are_dropped), cmocka_unit_test(test_long_chain),
 		cmocka_unit_test(test_loops), cmocka_unit_test(test_dname), cmocka_unit_test(test_target_in_the_answer), cmocka_unit_test(test_negative),
 		cmocka_unit_test(test_negative_at_the_end_of_a_chain), cmocka_unit_test(test_dnssec), cmocka_unit_test(test_ttl_limits),
-		cmocka_unit_test(test_compressed_rdata), cmocka_unit_test(test_truncated), cmocka_unit_test(test_too_many_records),
+		cmocka_unit_test(test_compressed_rdata), cmocka_unit_test(test_truncated), cmocka_unit_test(test_too_many_records), cmocka_unit_test(test_private_addresses),
 	};
 
 	return cmocka_run_group_tests(tests, up, down);

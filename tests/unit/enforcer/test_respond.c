@@ -248,6 +248,97 @@ static void test_errors_have_records(void **state)
 	assert_int_equal(r.log.action, FL_ACTION_NONE);
 }
 
+/* Names that stay here: after the policy, before the cache; a zone of an upstream takes them back. */
+static void test_special_names(void **state)
+{
+	struct fl_answer *a = kept("www.lab.test", CHAIN());
+	struct fl_rkey zone;
+	struct result r;
+
+	(void)state;
+	r = respond("192.0.2.7", "www.lab.test", 1, NULL, false);
+	assert_false(r.answered); /* not asked for in the settings */
+	settings.special_names = true;
+	r = respond("192.0.2.7", "www.lab.test", 1, a, false);
+	assert_int_equal(r.rcode, 3);
+	assert_int_equal(r.log.action, FL_ACTION_NONE);
+	r = respond("192.0.2.7", "x.bad-zone.test", 1, NULL, true);
+	assert_int_equal(r.log.action, FL_ACTION_BLOCK);
+	assert_true(fl_rkey_from_text(fl_span_str("lab.test"), &zone));
+	settings.zones = &zone;
+	settings.n_zones = 1;
+	r = respond("192.0.2.7", "www.lab.test", 1, NULL, false);
+	assert_false(r.answered);
+	r = respond("192.0.2.7", "www.other.test", 1, NULL, false);
+	assert_int_equal(r.rcode, 3);
+	assert_true(fl_rkey_from_text(fl_span_str("arpa"), &zone)); /* a zone above says nothing of what is special below it */
+	r = respond("192.0.2.7", "1.10.in-addr.arpa", 12, NULL, false);
+	assert_int_equal(r.rcode, 3);
+	settings.n_zones = 0;
+	r = respond("192.0.2.7", "use-application-dns.net", 1, NULL, false);
+	assert_false(r.answered);
+	settings.doh_canary = true;
+	r = respond("192.0.2.7", "use-application-dns.net", 1, NULL, false);
+	assert_int_equal(r.rcode, 3);
+	settings.special_names = settings.doh_canary = false;
+	fl__answer_free(a);
+}
+
+static void test_any_is_little(void **state)
+{
+	struct result r = respond("192.0.2.7", "unlisted.example", 255, NULL, true);
+
+	(void)state;
+	assert_int_equal(r.answers, 1);
+	assert_non_null(memmem(buf, r.o.n, "\7RFC8482", 8));
+	r = respond("192.0.2.7", "evil.example", 255, NULL, true);
+	assert_int_equal(r.rcode, 3);
+}
+
+/* An address of this network from the world: withheld, but for names that may have one. */
+static void test_rebinding(void **state)
+{
+	struct fl_answer *a = kept("host.corp.example", CHAIN("hop.example"));
+	struct fl_rkey corp;
+	struct result r;
+
+	(void)state;
+	a->inside = true;
+	settings.block_ttl = 30;
+	r = respond("192.0.2.7", "host.corp.example", 1, a, true);
+	assert_int_equal(r.answers, 2);
+	settings.rebinding = true;
+	r = respond("192.0.2.7", "host.corp.example", 1, a, true);
+	assert_true(r.rcode == 0 && r.answers == 0 && r.authority == 1);
+	assert_int_equal(r.log.action, FL_ACTION_NONE);
+	assert_true(fl_rkey_from_text(fl_span_str("corp.example"), &corp));
+	settings.inside = &corp;
+	settings.n_inside = 1;
+	r = respond("192.0.2.7", "host.corp.example", 1, a, true);
+	assert_int_equal(r.answers, 2);
+	settings.n_inside = 0;
+	settings.zones = &corp;
+	settings.n_zones = 1;
+	r = respond("192.0.2.7", "host.corp.example", 1, a, true);
+	assert_int_equal(r.answers, 2);
+	settings.n_zones = 0;
+	settings.rebinding = false;
+	fl__answer_free(a);
+}
+
+/* Once, in the last tenth; never for what a rule blocks. */
+static void test_what_ends_soon_is_asked_for_anew(void **state)
+{
+	struct fl_answer *a = kept("unlisted.example", CHAIN()); /* 300 s, from 100 s on */
+
+	(void)state;
+	assert_false(fl__cache_ends_soon(a, 100 * FL_NS_PER_S));
+	assert_false(fl__cache_ends_soon(a, 369 * FL_NS_PER_S));
+	assert_true(fl__cache_ends_soon(a, 371 * FL_NS_PER_S));
+	assert_false(fl__cache_ends_soon(a, 372 * FL_NS_PER_S));
+	fl__answer_free(a);
+}
+
 static int up(void **state)
 {
 	(void)state;
@@ -282,6 +373,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows), cmocka_unit_test(test_hop_looks_like_the_question), cmocka_unit_test(test_record_of_a_block),
 		cmocka_unit_test(test_reference), cmocka_unit_test(test_probe), cmocka_unit_test(test_without_a_view), cmocka_unit_test(test_errors_have_records),
+		cmocka_unit_test(test_special_names), cmocka_unit_test(test_any_is_little), cmocka_unit_test(test_rebinding), cmocka_unit_test(test_what_ends_soon_is_asked_for_anew),
 	};
 
 	return cmocka_run_group_tests(tests, up, down);
