@@ -226,12 +226,29 @@ static void check_upstreams(struct fl__load *l)
 	const struct fl_cfg_upstream *all = NULL;
 
 	for (size_t i = 0; i < c->n_upstreams; i++) {
+		if (c->upstreams[i].n_zones)
+			continue;
 		if (all)
-			fl__load_warn(l, fl__load_node(l, &c->upstreams[i].name), "put it before", "'%s' is never asked: '%s' before it takes every name",
+			fl__load_warn(l, fl__load_node(l, &c->upstreams[i].name), "give it zones, or its servers to the other", "'%s' is never asked: '%s' before it takes every name",
 				      c->upstreams[i].name, all->name);
-		else if (c->upstreams[i].n_zones == 0)
+		else
 			all = &c->upstreams[i];
 	}
+}
+
+static void check_clients(struct fl__load *l)
+{
+	const struct fl_config *c = l->cfg;
+
+	for (size_t i = 0; i < c->n_allowed_clients && !c->rate.per_client; i++)
+		if (c->allowed_clients[i].prefix < 8) {
+			fl__load_warn(l, fl__load_node(l, &c->allowed_clients), "set rate_limit.per_client", "the whole internet may ask, as often as it likes");
+			break;
+		}
+	if (c->rate.burst && c->rate.per_client && c->rate.burst < c->rate.per_client)
+		fl__load_warn(l, fl__load_node(l, &c->rate.burst), NULL, "rate_limit.burst is less than a second of per_client");
+	if (c->rate.burst && !c->rate.per_client)
+		fl__load_warn(l, fl__load_node(l, &c->rate.burst), "set rate_limit.per_client", "rate_limit.burst without per_client limits nothing");
 }
 
 static void check_cache(struct fl__load *l)
@@ -295,6 +312,7 @@ void fl__check(struct fl__load *l)
 	check_listen(l);
 	check_upstreams(l);
 	check_cache(l);
+	check_clients(l);
 	for (size_t i = 0; i < c->n_feeds; i++)
 		check_feed(l, (struct fl_cfg_feed *)&c->feeds[i]);
 	check_findings(l);

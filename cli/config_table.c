@@ -79,7 +79,7 @@ const struct fl_key fl__keys[] = {
 	{ "listen[].max_connections", FL_KEY_NUMBER, AT(fl_cfg_listen, max_connections), .dflt = "4096", .min = "1", .max = "65536", .frozen = true,
 	  .help = "TCP connections at once." },
 
-	{ "upstreams", FL_KEY_LIST, LIST(fl_config, upstreams, n_upstreams, fl_cfg_upstream), .help = "Forwarders; the first group whose zone holds the name is asked." },
+	{ "upstreams", FL_KEY_LIST, LIST(fl_config, upstreams, n_upstreams, fl_cfg_upstream), .help = "Forwarders; the group with the longest zone that holds the name is asked, and the one without zones for all other names." },
 	{ "upstreams[].name", FL_KEY_NAME, AT(fl_cfg_upstream, name), .required = true, .help = "Name of the group." },
 	{ "upstreams[].zones", FL_KEY_ZONES, ARRAY(fl_cfg_upstream, zones, n_zones), .dflt_text = "every name", .help = "Names at and below these." },
 	{ "upstreams[].servers", FL_KEY_SERVERS, ARRAY(fl_cfg_upstream, servers, n_servers), .required = true, .help = "Addresses, port 53 unless given." },

@@ -45,6 +45,15 @@ static enum fl__admitted over_limit(struct fl__thread *t, struct fl__ask *a, con
 	return FL__ADMIT_SAID;
 }
 
+bool fl__admit_peer(const struct fl__settings *st, const union fl__addr *peer)
+{
+	struct fl_client c;
+	uint16_t port;
+
+	fl__client_of(peer, &c, &port);
+	return st->open || fl__ranges_hold(&st->allowed, fl__address_of(c.v6, c.addr));
+}
+
 enum fl__admitted fl__admit(struct fl__thread *t, const struct fl__settings *st, struct fl__ask *a, struct fl_job *job, fl_mono_ns now, fl_unix_us now_us,
 			    struct fl__out *o)
 {

@@ -174,7 +174,7 @@ static bool has_upstream(const struct fl__settings *st, struct fl_span key, stru
 	return false;
 }
 
-/* Names that are not forwarded. False: this is none of them. */
+/* Names that stay here. False: this is none of them. */
 static bool answer_special(struct fl__thread *t, const struct fl__settings *st, const struct fl_question *q, struct fl__out *o)
 {
 	struct fl_span key = fl_rkey_span(&q->key);
@@ -192,12 +192,17 @@ static bool answer_special(struct fl__thread *t, const struct fl__settings *st, 
 	return true;
 }
 
-/* RFC 8482, 4.2, over UDP: what is asked for much and seldom meant is answered with little. */
-static void answer_any(const struct fl_question *q, struct fl__out *o)
+/* Questions that are not forwarded: special names, and over UDP ANY, which is asked for much and seldom meant (RFC 8482, 4.2). False: it is for the cache and the upstreams. */
+static bool answer_here(struct fl__thread *t, const struct fl__settings *st, const struct fl_job *job, struct fl__out *o)
 {
-	static const uint8_t hinfo[] = "\x7" "RFC8482"; /* CPU, and an empty OS: the string's own zero octet */
+	static const uint8_t hinfo[] = "\x7" "RFC8482"; /* CPU, and an empty OS: the text's own zero octet */
 
-	fl__answer_record(q, FL__T_HINFO, ANY_TTL, fl_span(hinfo, sizeof(hinfo)), o);
+	if (answer_special(t, st, &job->q, o))
+		return true;
+	if (job->q.qtype != FL__T_ANY || job->tcp)
+		return false;
+	fl__answer_record(&job->q, FL__T_HINFO, ANY_TTL, fl_span(hinfo, sizeof(hinfo)), o);
+	return true;
 }
 
 /* A name of the world that gives an address of this network: DNS rebinding, unless the name is one of ours. */
@@ -216,7 +221,7 @@ bool fl__respond(struct fl__thread *t, const struct fl_view *view, const struct 
 	struct fl_decision d = { 0 };
 	struct fl_span decided = fl_rkey_span(&q->key);
 	char list[FL_SET_NAME];
-	bool numbered = false, local = false; /* the first number is 0 */
+	bool numbered = false, here; /* the first number is 0 */
 	uint64_t seq = 0;
 	uint16_t port;
 
@@ -225,7 +230,7 @@ bool fl__respond(struct fl__thread *t, const struct fl_view *view, const struct 
 		out.source = a->parsed == FL__PARSED_PING ? FL__FROM_LOCAL : FL__FROM_ERROR;
 		out.rcode = a->parsed == FL__PARSED_PING ? FL__NOERROR : (unsigned)a->parsed;
 		fl__answer_error(q, out.rcode, FL__NO_REMARK, o);
-		if (!q->has_name) { /* no question, no record: counted as an answer all the same */
+		if (!q->has_name || q->flags & FL__F_OPCODE) { /* no question, no record: counted as an answer all the same */
 			fl__count_answer(&t->counters, out.source, out.rcode, 0);
 			return true;
 		}
@@ -233,15 +238,11 @@ bool fl__respond(struct fl__thread *t, const struct fl_view *view, const struct 
 		answer_probe(q, view, list, o);
 	} else {
 		decide(view, a, &d, &decided);
-		local = !blocks(&d) && answer_special(t, st, q, o);
-		if (!local && !blocks(&d) && q->qtype == FL__T_ANY && !a->job->tcp) {
-			answer_any(q, o);
-			local = true;
-		}
-		if (!local && !blocks(&d) && !a->kept && !a->resolved)
+		here = !blocks(&d) && answer_here(t, st, a->job, o);
+		if (!here && !blocks(&d) && !a->kept && !a->resolved)
 			return false;
-		if (local) {
-			;
+		if (here) {
+			out.source = FL__FROM_LOCAL;
 		} else if (blocks(&d)) {
 			seq = fl__ring_number(t->ring);
 			numbered = true;

@@ -115,6 +115,8 @@ enum fl__admitted { FL__ADMIT_ASK, FL__ADMIT_SAID /* o holds the answer */, FL__
 /** May this client ask, and now? Sets a->client, and what the answer says of cookie and keepalive. Inside a read section; no allocation, lock or system call. */
 enum fl__admitted fl__admit(struct fl__thread *t, const struct fl__settings *st, struct fl__ask *a, struct fl_job *job, fl_mono_ns now, fl_unix_us now_us,
 			    struct fl__out *o);
+/** Is this address among the clients? */
+bool fl__admit_peer(const struct fl__settings *st, const union fl__addr *peer);
 /* respond.c */
 void fl__client_of(const union fl__addr *a, struct fl_client *out, uint16_t *port);
 /**

@@ -121,7 +121,7 @@ static bool handle(struct fl__tcp *x, struct conn *c, struct fl_span msg)
 	enum fl__admitted admitted;
 	const struct fl__settings *st;
 	fl_unix_us now_us = fl_now_unix(s->c.clock);
-	bool answered;
+	bool answered, stranger;
 
 	fl__bump(&t->counters.queries_tcp);
 	a.parsed = fl__question_parse(msg, &job.q);
@@ -134,6 +134,7 @@ static bool handle(struct fl__tcp *x, struct conn *c, struct fl_span msg)
 	st = fl_rcu_load(&s->settings);
 	admitted = fl__admit(t, st, &a, &job, job.received, now_us, &o);
 	answered = admitted != FL__ADMIT_ASK;
+	stranger = answered && !fl__admit_peer(st, &c->peer);
 	if (!answered) {
 		fl__look_up(t, &a, job.received);
 		answered = fl__respond(t, fl_rcu_load(&s->view), st, &a, job.received, now_us, &o);
@@ -143,6 +144,8 @@ static bool handle(struct fl__tcp *x, struct conn *c, struct fl_span msg)
 		close_conn(x, c);
 		return false;
 	}
+	if (stranger) /* it has its answer: the slot is for others */
+		c->eof = true;
 	if (a.refresh && fl__hand_on_refresh(t, &job))
 		fl__resolve_kick(s);
 	if (answered)
@@ -260,6 +263,21 @@ static uint32_t connections_of(const struct fl__tcp *x, const union fl__addr *a)
 	return n;
 }
 
+/* One that would hear nothing is not let in at all. */
+static bool unwelcome(struct fl__tcp *x, const union fl__addr *peer)
+{
+	const struct fl__settings *st;
+	bool out;
+
+	fl_rcu_read_lock();
+	st = fl_rcu_load(&x->s->settings);
+	out = st->drop_others && !fl__admit_peer(st, peer);
+	fl_rcu_read_unlock();
+	if (out)
+		fl__bump(&x->s->threads[x->s->tcp_number].counters.strangers);
+	return out;
+}
+
 static struct conn *free_slot(struct fl__tcp *x)
 {
 	for (uint32_t i = 0; i < x->n; i++)
@@ -281,6 +299,10 @@ static void accept_some(struct fl__tcp *x, int listener)
 			if (errno == EMFILE || errno == ENFILE)
 				usleep(BREATH_US); /* the listener stays readable: no busy loop */
 			return;
+		}
+		if (unwelcome(x, &peer)) {
+			close(fd);
+			continue;
 		}
 		c = connections_of(x, &peer) < ADDRESS_MAX ? free_slot(x) : NULL;
 		if (!c) {

@@ -1256,7 +1256,9 @@ def test_client_networks(shared):
         for source, served in (("127.0.0.2", True), ("127.0.0.9", True), ("127.0.0.1", False), ("127.0.0.3", False), ("127.0.0.16", False)):
             m = dns.message.from_wire(p.t.udp(q, source=source))
             assert (m.rcode() == 0 and addresses(m) == [TRUTH]) if served else (m.rcode() == 5 and ede(m) == 18 and not m.answer), (source, m.to_text())
-        assert dns.message.from_wire(p.t.tcp(q)).rcode() == 5
+        with p.t.connect() as s:
+            s.sendall(frame(q))
+            assert dns.message.from_wire(read_frame(s)).rcode() == 5 and s.recv(1) == b"", "its answer, and the end"
         assert p.metric("fireline_dns_strangers_total") == 4
         p.reload(clients={"allow": ["127.0.0.2/32"], "others": "drop"})
         wait_until(lambda: p.t.udp(q, 0.3) is None, 10, "silence")

@@ -157,6 +157,39 @@ static void test_a_provider_is_not_asked_too_often(void **state)
 	fl_diag_done(&diag);
 }
 
+/* The resolver's own settings: defaults, and what is said of odd ones. */
+static void test_clients_and_limits(void **state)
+{
+	static const struct {
+		const char *text, *warning;
+	} rows[] = {
+		{ "clients: {allow: [\"10.0.0.0/8\"]}\n", NULL },
+		{ "clients: {allow: [\"0.0.0.0/0\", \"::/0\"]}\n", "the whole internet may ask, as often as it likes" },
+		{ "clients: {allow: [\"0.0.0.0/0\"]}\nrate_limit: {per_client: 50}\n", NULL },
+		{ "rate_limit: {burst: 50}\n", "rate_limit.burst without per_client limits nothing" },
+		{ "rate_limit: {per_client: 50, burst: 20}\n", "rate_limit.burst is less than a second of per_client" },
+		{ "upstreams: [{name: a, servers: [\"192.0.2.1\"]}, {name: b, zones: [b.example], servers: [\"192.0.2.2\"]}]\n", NULL },
+		{ "upstreams: [{name: a, servers: [\"192.0.2.1\"]}, {name: b, servers: [\"192.0.2.2\"]}]\n", "'b' is never asked: 'a' before it takes every name" },
+	};
+	struct fl_config *c = load("version: 1\n");
+
+	(void)state;
+	assert_true(c->cookies && c->special_names && c->prefetch && !c->rebinding && !c->doh_canary && !c->drop_others);
+	assert_true(c->n_allowed_clients == 0 && c->rate.per_client == 0 && c->rate.ipv4_prefix == 32 && c->rate.ipv6_prefix == 64 && c->rate.waiting == 1000);
+	fl_config_free(c);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct fl_diag diag = { 0 };
+
+		c = NULL;
+		assert_int_equal(fl_config_load_text("test", fl_span_str(rows[i].text), &c, &diag), 0);
+		assert_int_equal(diag.warnings, rows[i].warning != NULL);
+		if (rows[i].warning)
+			assert_string_equal(diag.v[0].text, rows[i].warning);
+		fl_config_free(c);
+		fl_diag_done(&diag);
+	}
+}
+
 static void test_environment_in_values_only(void **state)
 {
 	struct fl_config *c;
@@ -398,6 +431,7 @@ int main(void)
 		cmocka_unit_test(test_fields_of_records),
 		cmocka_unit_test(test_nothing_is_all_defaults), cmocka_unit_test(test_values),
 		cmocka_unit_test(test_a_preset_fills_what_is_not_said), cmocka_unit_test(test_a_provider_is_not_asked_too_often),
+		cmocka_unit_test(test_clients_and_limits),
 		cmocka_unit_test(test_environment_in_values_only), cmocka_unit_test(test_confd_is_joined),
 		cmocka_unit_test(test_a_name_in_two_files), cmocka_unit_test(test_a_file_that_is_not_there),
 		cmocka_unit_test(test_search_order), cmocka_unit_test(test_the_sample_loads),
