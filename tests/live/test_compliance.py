@@ -116,9 +116,13 @@ def frame(p):
 
 
 def read_frame(s):
+    """One message, or None: the connection was closed or reset."""
     out, want = b"", 2
     while len(out) < want:
-        more = s.recv(want - len(out))
+        try:
+            more = s.recv(want - len(out))
+        except ConnectionError:
+            more = b""
         if not more:
             return None
         out += more
