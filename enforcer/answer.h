@@ -20,6 +20,7 @@ struct fl_answer {
 	uint8_t refreshing; /* relaxed atomic: it was asked for anew, shortly before its end */
 	bool dnssec_ok, checking_disabled, negative;
 	bool authentic; /* AD, from an upstream that is trusted to say so */
+	bool dangling;	/* ends in a CNAME or DNAME whose target the upstream left out */
 	bool inside;	/* holds an address of a private network (chain.c:private_address) */
 	uint16_t qtype, n_ttls;
 	uint32_t msg_len;

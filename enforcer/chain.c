@@ -445,6 +445,7 @@ int fl__chain_read(struct fl__chain_scratch *s, struct fl_span msg, const struct
 	if (!a)
 		return FL_ENOMEM;
 	a->negative = negative;
+	a->dangling = negative && !soa && rcode == FL__NOERROR && s->n_hops && asked->qtype != FL__T_CNAME && asked->qtype != FL__T_ANY;
 	a->stored = now;
 	a->expires = now;
 	if (s->min_ttl != UINT32_MAX && (!negative || soa))
@@ -452,4 +453,51 @@ int fl__chain_read(struct fl__chain_scratch *s, struct fl_span msg, const struct
 	a->stale_until = a->expires > now ? a->expires + (int64_t)limits->stale_s * FL_NS_PER_S : now;
 	*out = a;
 	return 0;
+}
+
+const struct fl_dname *fl__chain_end(const struct fl__chain_scratch *s)
+{
+	return &s->hops[s->n_hops - 1];
+}
+
+/* Records of a kept message have no pointers but in owners, to its question; here they are written out. */
+static bool join_records(struct fl_span from, size_t *pos, unsigned n, uint8_t *out, size_t *at)
+{
+	for (; n; n--) {
+		struct fl_dname owner;
+		struct fl__rr rr;
+		size_t name, rest;
+
+		if (!fl__rr_read(from, pos, &rr))
+			return false;
+		name = rr.owner;
+		rest = 10u + rr.rdlen;
+		if (!fl__name_read(from, &name, &owner) || *at + owner.len + rest > FL__MSG_MAX)
+			return false;
+		memcpy(out + *at, owner.b, owner.len);
+		memcpy(out + *at + owner.len, from.p + rr.rdata - 10, rest);
+		*at += owner.len + rest;
+	}
+	return true;
+}
+
+size_t fl__chain_join(const struct fl_answer *head, const struct fl_answer *tail, uint8_t *out)
+{
+	struct fl_span a = fl_span(head->msg, head->msg_len), b = fl_span(tail->msg, tail->msg_len);
+	size_t pos = FL__DNS_HEADER, tail_pos = FL__DNS_HEADER, at;
+	unsigned n = fl__be16(a.p + 6), tail_n = fl__be16(b.p + 6), authority = fl__be16(b.p + 8);
+
+	if (!fl__name_skip(a, &pos) || !fl__name_skip(b, &tail_pos))
+		return 0;
+	pos += 4;
+	tail_pos += 4;
+	at = pos;
+	memcpy(out, a.p, at);
+	if (!join_records(a, &pos, n, out, &at) || !join_records(b, &tail_pos, tail_n + authority, out, &at))
+		return 0;
+	fl__put16(out + 2, (uint16_t)(FL__F_QR | FL__F_RD | FL__F_RA | tail->rcode));
+	fl__put16(out + 6, (uint16_t)(n + tail_n));
+	fl__put16(out + 8, (uint16_t)authority);
+	fl__put16(out + 10, 0);
+	return at;
 }

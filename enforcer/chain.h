@@ -22,4 +22,11 @@ void fl__chain_scratch_free(struct fl__chain_scratch *s);
  */
 int fl__chain_read(struct fl__chain_scratch *s, struct fl_span msg, const struct fl__asked *asked, const struct fl__ttl_limits *limits, fl_mono_ns now,
 		   struct fl_answer **out);
+/** The last name of the chain that was read last; only after success, until the next read. */
+const struct fl_dname *fl__chain_end(const struct fl__chain_scratch *s);
+/**
+ * The message that an upstream would have sent that follows chains itself: `head`, which dangles, and behind it the records of `tail`, which answers for its end.
+ * Written to out (FL__MSG_MAX octets); its length, or 0 when it does not fit. To be read with the question of head.
+ */
+size_t fl__chain_join(const struct fl_answer *head, const struct fl_answer *tail, uint8_t *out);
 void fl__answer_free(struct fl_answer *a);

@@ -64,7 +64,7 @@ struct fl_flight *fl__flight_new(struct fl__flights *t, uint64_t hash, const str
 	f->hash = hash;
 	f->serial = ++t->serial & ((UINT64_C(1) << 40) - 1);
 	f->slot = t->free_slots[--t->n_free];
-	f->name = *asked->name;
+	f->name = f->ask = *asked->name;
 	f->qtype = asked->qtype;
 	f->dnssec_ok = asked->dnssec_ok;
 	f->cd = asked->checking_disabled;
@@ -91,6 +91,7 @@ void fl__flight_free(struct fl__flights *t, struct fl_flight *f)
 		heap_fix(t, last->heap);
 	}
 	fl__upstreams_release(f->upstreams);
+	fl__answer_free(f->head);
 	free(f);
 }
 

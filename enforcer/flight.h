@@ -20,7 +20,9 @@ struct fl_flight {
 	uint64_t hash, serial;
 	uint32_t slot, heap;
 	fl_mono_ns wake;
-	struct fl_dname name;
+	struct fl_dname name;	/* the question */
+	struct fl_dname ask;	/* what is asked now: the question, or the end of a chain that an upstream left out */
+	struct fl_answer *head; /* owned: the answer so far, when its end is asked for */
 	uint16_t qtype;
 	bool dnssec_ok, cd;
 	bool failed;	 /* remembered only: until deadline */
@@ -30,6 +32,7 @@ struct fl_flight {
 	struct fl__upstreams *upstreams;
 	struct fl__upstream_group *group;
 	struct fl__waiter *waiters;
+	uint8_t first_try; /* of what is asked now */
 	uint8_t n_tries, n_unreachable, n_errors;
 	struct fl__try tries[FL__TRIES_MAX];
 };

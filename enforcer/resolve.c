@@ -2,6 +2,7 @@
 #include "enforcer/resolve.h"
 #include "enforcer/flight.h"
 #include "enforcer/hash.h"
+#include "enforcer/special.h"
 
 enum { BUDGET_MS = 4800, STALE_AFTER_MS = 1800, FAILURE_KEPT_MS = 2000, FAILURES_KEPT = FL__FLIGHTS_MAX / 2, REPLIES_A_STEP = 512, CLIENT_SLOTS = 16384, EXPLORE = 32 };
 
@@ -13,6 +14,7 @@ struct fl_resolve {
 	uint64_t client_key;
 	uint16_t clients[CLIENT_SLOTS]; /* waiters by a hash of the client's address */
 	struct fl__resolve_stats stats;
+	uint8_t joined[FL__MSG_MAX];
 };
 
 static void bump(_Atomic uint64_t *c)
@@ -130,7 +132,7 @@ static void fail(struct fl_resolve *r, struct fl_flight *f, fl_mono_ns now)
 
 	close_tries(r, f);
 	if (!f->why.text)
-		f->why = f->n_tries == f->n_unreachable ? (struct fl__remark){ FL__EDE_NETWORK, "upstream not reachable" } :
+		f->why = f->n_tries - f->first_try == f->n_unreachable ? (struct fl__remark){ FL__EDE_NETWORK, "upstream not reachable" } :
 			 f->n_errors			? (struct fl__remark){ FL__EDE_NO_REACHABLE, "upstream answered with an error" } :
 							  (struct fl__remark){ FL__EDE_NO_REACHABLE, "no answer from upstream" };
 	bump(&r->stats.failed);
@@ -182,9 +184,9 @@ static size_t write_query(const struct fl_flight *f, uint16_t id, bool plain, ui
 	fl__put16(out + 2, (uint16_t)(FL__F_RD | (f->cd ? FL__F_CD : 0) | (f->group->trust_ad ? FL__F_AD : 0)));
 	fl__put16(out + 4, 1);
 	at += FL__DNS_HEADER;
-	memcpy(at, f->name.b, f->name.len);
-	mix_case(mix, at, f->name.len);
-	at += f->name.len;
+	memcpy(at, f->ask.b, f->ask.len);
+	mix_case(mix, at, f->ask.len);
+	at += f->ask.len;
 	fl__put16(at, f->qtype);
 	fl__put16(at + 2, FL__CLASS_IN);
 	at += 4;
@@ -242,7 +244,7 @@ static int choose(struct fl_resolve *r, const struct fl_flight *f)
 		uint64_t asked = 0, score;
 		bool refused = false;
 
-		for (unsigned i = 0; i < f->n_tries; i++) {
+		for (unsigned i = f->first_try; i < f->n_tries; i++) {
 			asked += f->tries[i].server == s;
 			refused |= f->tries[i].server == s && f->tries[i].refused;
 		}
@@ -260,7 +262,7 @@ static int choose(struct fl_resolve *r, const struct fl_flight *f)
 
 static unsigned tries_max(const struct fl_flight *f)
 {
-	uint64_t n = (uint64_t)f->group->n_servers * (1 + f->group->retries);
+	uint64_t n = f->first_try + (uint64_t)f->group->n_servers * (1 + f->group->retries);
 
 	return n < FL__TRIES_MAX ? (unsigned)n : FL__TRIES_MAX;
 }
@@ -285,7 +287,7 @@ static void set_timer(struct fl_resolve *r, struct fl_flight *f)
 /* When patience with what is out ends: each round waits twice as long as the one before; the last one a whole timeout. */
 static fl_mono_ns patience(const struct fl_flight *f, const struct fl__upstream_server *s)
 {
-	unsigned round = (f->n_tries - 1u) / f->group->n_servers;
+	unsigned round = (f->n_tries - f->first_try - 1u) / f->group->n_servers;
 	fl_mono_ns p = fl__upstream_patience(f->group, s) << (round < 4 ? round : 4);
 
 	if (f->n_tries >= tries_max(f) || p > f->group->timeout)
@@ -333,9 +335,9 @@ enum match { MATCH_NONE, MATCH_CASE_LOST, MATCH };
 static enum match question_matches(const struct fl_flight *f, const struct fl__try *t, struct fl_span msg)
 {
 	size_t pos = FL__DNS_HEADER;
-	struct fl_dname name, sent = f->name;
+	struct fl_dname name, sent = f->ask;
 
-	if (fl__be16(msg.p + 4) != 1 || !fl__name_read(msg, &pos, &name) || msg.n - pos < 4 || !fl__dname_eq(&name, &f->name) ||
+	if (fl__be16(msg.p + 4) != 1 || !fl__name_read(msg, &pos, &name) || msg.n - pos < 4 || !fl__dname_eq(&name, &f->ask) ||
 	    fl__be16(msg.p + pos) != f->qtype || fl__be16(msg.p + pos + 2) != FL__CLASS_IN)
 		return MATCH_NONE;
 	mix_case(t->mix, sent.b, sent.len);
@@ -395,11 +397,52 @@ static void on_error_rcode(struct fl_resolve *r, struct fl_flight *f, unsigned i
 	send_next(r, f, now);
 }
 
+/* The upstream left out where its chain leads (it serves one zone, and knows no other): that is asked for, of whom it may concern. False: there is nobody, or it stays here. */
+static bool follow(struct fl_resolve *r, struct fl_flight *f, struct fl_answer *take, fl_mono_ns now)
+{
+	const struct fl_dname *end = fl__chain_end(r->scratch);
+	struct fl__upstream_group *group = fl__upstreams_for(f->upstreams, end);
+	struct fl_rkey key;
+
+	fl__key_from_dname(end, &key);
+	if (!group || (group->n_zones == 0 && fl__special_find(fl_rkey_span(&key)).kind) || f->n_tries >= FL__TRIES_MAX)
+		return false;
+	close_tries(r, f);
+	f->ask = *end;
+	fl__answer_free(f->head);
+	f->head = take;
+	f->group = group;
+	f->first_try = f->n_tries;
+	f->n_unreachable = f->n_errors = 0;
+	send_next(r, f, now);
+	return true;
+}
+
+/* The answer to what is asked now; behind what was known before, the answer to the question. NULL: not sound. */
+static struct fl_answer *read_answer(struct fl_resolve *r, const struct fl_flight *f, struct fl_span msg, fl_mono_ns now)
+{
+	struct fl__asked asked = asked_of(f), part = { &f->ask, f->qtype, f->dnssec_ok, f->cd };
+	struct fl_answer *a = NULL, *whole = NULL;
+	size_t n;
+
+	if (fl__chain_read(r->scratch, msg, &part, &r->c.limits, now, &a) < 0)
+		return NULL;
+	a->authentic = f->group->trust_ad && (msg.p[3] & FL__F_AD) && (!f->head || f->head->authentic);
+	if (!f->head)
+		return a;
+	n = fl__chain_join(f->head, a, r->joined);
+	if (n && fl__chain_read(r->scratch, fl_span(r->joined, n), &asked, &r->c.limits, now, &whole) == 0) {
+		whole->authentic = a->authentic;
+		whole->dangling = a->dangling;
+	}
+	fl__answer_free(a);
+	return whole;
+}
+
 static void on_message(struct fl_resolve *r, struct fl_flight *f, unsigned i, struct fl_span msg, fl_mono_ns now)
 {
 	struct fl__try *t = &f->tries[i];
-	struct fl__asked asked = asked_of(f);
-	struct fl_answer *a = NULL;
+	struct fl_answer *a;
 	unsigned rcode;
 	bool case_lost;
 
@@ -422,15 +465,16 @@ static void on_message(struct fl_resolve *r, struct fl_flight *f, unsigned i, st
 		send_again(r, f, t, true, t->plain, now);
 		return;
 	}
-	if (msg.p[2] & 2 || fl__chain_read(r->scratch, msg, &asked, &r->c.limits, now, &a) < 0) {
+	a = msg.p[2] & 2 ? NULL : read_answer(r, f, msg, now);
+	if (!a) {
 		bump(&r->stats.bad_format);
 		fl__upstream_count(f->group, FL__UP_BAD);
 		send_next(r, f, now); /* others may do better; a true reply may still come */
 		return;
 	}
-	a->authentic = f->group->trust_ad && (msg.p[3] & FL__F_AD);
 	fl__upstream_count(f->group, FL__UP_ANSWERED);
-	finish(r, f, a, now);
+	if (!a->dangling || !follow(r, f, a, now))
+		finish(r, f, a, now);
 }
 
 static void on_reply(struct fl_resolve *r, const struct fl_upstream_reply *reply, fl_mono_ns now)

@@ -296,6 +296,11 @@ class Hostile:
     def w_hop(self, s, name, arg):
         return self.chain(s, name, *[int(x) for x in arg.split("-")])
 
+    def w_half(self, s, name, arg):
+        """A CNAME, and not where it leads: half-2.x to half-1.x to half-0.x to ok.x; half-a.x and half-b.x to each other."""
+        to = {"0": "ok", "a": "half-b", "b": "half-a", "far": "ok.far"}.get(arg) or f"half-{int(arg) - 1}"
+        return self.reply(s, [rr(name, "CNAME", 300, f"{to}.{name.parent().to_text()}")])
+
     def w_loop(self, s, name, arg):
         to = dns.name.from_text("loop." + name.to_text()) if not name.parent().to_text().lower().startswith("loop") else name.parent()
         return self.reply(s, [rr(name, "CNAME", 300, to.to_text()), rr(to, "CNAME", 300, name.to_text())])

@@ -693,6 +693,33 @@ def _(t):
     assert addresses(m) == [TRUTH] and sum(r.rdtype == 5 for r in m.answer) == 3, m.to_text()
 
 
+@everyone("RFC 1034, 5.3.3, 4", "a CNAME without its target: the target is asked for")
+def _(t):
+    for _ in range(2):
+        n = t.name("half-0")
+        m = t.ask(n)
+        assert addresses(m) == [TRUTH] and [r.rdtype for r in m.answer] == [5, 1], m.to_text()
+
+
+@everyone("RFC 1034, 5.3.3, 4", "three CNAMEs, each by itself")
+def _(t):
+    m = t.ask(t.name("half-2"))
+    assert addresses(m) == [TRUTH] and sum(r.rdtype == 5 for r in m.answer) == 3, m.to_text()
+
+
+@everyone("RFC 1034, 3.6.2", "two CNAMEs that lead to each other, each by itself, end")
+def _(t):
+    n = t.name("half-a")
+    assert not addresses(t.ask(n, timeout=8)) and t.up.count() and len(t.up.of(n)) <= 16
+    t.alive()
+
+
+@ours("RFC 1034, 5.3.3, 4", "the end of a chain is asked of the upstream whose zone it is in")
+def _(t):
+    m = t.ask("half-far.lab.test.", edns=True)
+    assert addresses(m) == [TRUTH] and m.answer[-1].name.to_text() == "ok.far.lab.test.", m.to_text()
+
+
 @everyone("RFC 1034, 3.6.2", "a loop of CNAMEs ends")
 def _(t):
     m = t.ask(t.name("loop"), timeout=8)

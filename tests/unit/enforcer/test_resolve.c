@@ -622,6 +622,92 @@ static void test_ids_differ(void **state)
 	end(w);
 }
 
+/* An upstream that serves one zone gives a CNAME and not where it leads: the end is asked for, of whom it belongs to, and the client gets one answer. */
+static void test_dangling_chain(void **state)
+{
+	struct world *w = world(servers_three, 3, 2);
+	struct fl_buf b;
+
+	(void)state;
+	ask(w, 1, "www.corp.example");
+	assert_string_equal(w->out[0].address, "10.0.0.1:53");
+	b = reply_to(w, 0, 0x8180, 1);
+	wrr_name(&b, "www.corp.example", 5, 60, "cdn.outside.example");
+	queue(w, 0, 0, &b);
+	step(w);
+	assert_int_equal(w->n_told, 0);
+	assert_int_equal(w->n_out, 2);
+	assert_true(memmem(w->out[1].msg, w->out[1].n, "\3cdn\7outside", 12));
+	assert_true(memcmp(w->out[1].address, "192.0.2.", 8) == 0);
+	reply_rcode(w, 1, 2); /* the other group has servers and tries of its own */
+	step(w);
+	assert_int_equal(w->n_out, 3);
+	b = reply_to(w, 2, 0x8180, 2);
+	wrr_name(&b, "cdn.outside.example", 5, 60, "edge.outside.example");
+	wrr_a(&b, "edge.outside.example", 60, 1);
+	queue(w, 2, 0, &b);
+	step(w);
+	assert_int_equal(w->n_told, 1);
+	assert_int_equal(w->told[0].answers, 3);
+	assert_int_equal(w->told[0].hops, 2);
+	ask(w, 2, "www.corp.example");
+	assert_true(w->told[1].cached);
+	end(w);
+}
+
+/* The end does not exist, has nothing, is a special name, or leads back. */
+static void test_dangling_ends(void **state)
+{
+	struct world *w = world(servers_one, 1, 0);
+	struct fl_buf b;
+
+	(void)state;
+	ask(w, 1, "a.example");
+	b = reply_to(w, 0, 0x8180, 1);
+	wrr_name(&b, "a.example", 5, 60, "gone.example");
+	queue(w, 0, 0, &b);
+	step(w);
+	b = reply_to(w, 1, 0x8183, 0);
+	b.p[9] = 1;
+	wrr_soa(&b, "example", 900, 60);
+	queue(w, 1, 0, &b);
+	step(w);
+	assert_int_equal(w->told[0].rcode, 3);
+	assert_int_equal(w->told[0].answers, 1);
+	ask(w, 2, "b.example");
+	b = reply_to(w, 2, 0x8180, 1);
+	wrr_name(&b, "b.example", 5, 60, "empty.example");
+	queue(w, 2, 0, &b);
+	step(w);
+	b = reply_to(w, 3, 0x8180, 0); /* no SOA either */
+	queue(w, 3, 0, &b);
+	step(w);
+	assert_int_equal(w->n_told, 2);
+	assert_int_equal(w->told[1].rcode, 0);
+	assert_int_equal(w->told[1].answers, 1);
+	ask(w, 3, "c.example");
+	b = reply_to(w, 4, 0x8180, 1);
+	wrr_name(&b, "c.example", 5, 60, "x.localhost");
+	queue(w, 4, 0, &b);
+	step(w);
+	assert_int_equal(w->n_out, 5); /* it does not leak */
+	assert_int_equal(w->told[2].answers, 1);
+	ask(w, 4, "d.example");
+	b = reply_to(w, 5, 0x8180, 1);
+	wrr_name(&b, "d.example", 5, 60, "e.example");
+	queue(w, 5, 0, &b);
+	step(w);
+	b = reply_to(w, 6, 0x8180, 1);
+	wrr_name(&b, "e.example", 5, 60, "d.example");
+	queue(w, 6, 0, &b);
+	run(w, 5000);
+	assert_int_equal(w->n_told, 4);
+	assert_int_equal(w->told[3].rcode, 2);
+	assert_true(w->n_out <= 22);
+	assert_int_equal(fl__resolve_waiting(w->r), 0);
+	end(w);
+}
+
 /* 0x20: the case is a secret; a reply in another one is dropped, and the server is asked once over TCP, where case means nothing. */
 static void test_mixed_case(void **state)
 {
@@ -764,7 +850,7 @@ int main(void)
 		cmocka_unit_test(test_chain_is_followed), cmocka_unit_test(test_stale), cmocka_unit_test(test_late_answer_refreshes), cmocka_unit_test(test_zones),
 		cmocka_unit_test(test_one_client_is_bounded), cmocka_unit_test(test_the_faster_server),
 		cmocka_unit_test(test_bounds_hold_under_a_hostile_upstream), cmocka_unit_test(test_ids_differ),
-		cmocka_unit_test(test_mixed_case), cmocka_unit_test(test_ad_of_who_is_trusted), cmocka_unit_test(test_ede_of_the_upstream), cmocka_unit_test(test_refresh),
+		cmocka_unit_test(test_dangling_chain), cmocka_unit_test(test_dangling_ends), cmocka_unit_test(test_mixed_case), cmocka_unit_test(test_ad_of_who_is_trusted), cmocka_unit_test(test_ede_of_the_upstream), cmocka_unit_test(test_refresh),
 	};
 
 	return cmocka_run_group_tests(tests, up, down);
