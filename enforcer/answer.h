@@ -21,7 +21,7 @@ struct fl_answer {
 	bool dnssec_ok, checking_disabled, negative;
 	bool authentic; /* AD, from an upstream that is trusted to say so */
 	bool dangling;	/* ends in a CNAME or DNAME whose target the upstream left out */
-	bool inside;	/* holds an address of a private network (chain.c:private_address) */
+	bool inside;	/* holds an address of a private network (inside.h) */
 	uint16_t qtype, n_ttls;
 	uint32_t msg_len;
 	uint8_t name_len; /* of the key name, lower case wire form */

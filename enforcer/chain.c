@@ -1,6 +1,7 @@
 /* The chain of an answer. The reply's sections are read once into arrays; then the chain is followed from the question, and each record on it is written anew:
  * owner names point to the name they equal, names inside RDATA of the types that may be compressed (RFC 3597, section 4) are written out. */
 #include "enforcer/chain.h"
+#include "enforcer/inside.h"
 
 struct rrs {
 	unsigned n;
@@ -129,48 +130,6 @@ static bool put_rr(struct fl__chain_scratch *s, struct fl_span msg, const struct
 	return put_rdata(s, msg, rr);
 }
 
-/* An address that names no host of the internet: RFC 6890's private, loopback, link-local, shared and unspecified ones, mapped ones like what they map. */
-static bool private_address(const uint8_t *p, size_t n)
-{
-	static const uint8_t mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff }, zero[16] = { 0 };
-	struct fl_client c = { .v6 = n == 16 && memcmp(p, mapped, 12) != 0 };
-
-	if (n != 4 && n != 16)
-		return false;
-	memcpy(c.addr, n == 16 && !c.v6 ? p + 12 : p, c.v6 ? 16 : 4);
-	return fl__client_private(&c) || (c.v6 ? memcmp(p, zero, 16) == 0 : c.addr[0] == 0);
-}
-
-/* The address hints of SVCB and HTTPS (RFC 9460, 7.3) are addresses, too. */
-static bool private_hint(const uint8_t *p, size_t n)
-{
-	size_t at = 2;
-
-	while (at < n && p[at] && p[at] < 64)
-		at += 1u + p[at];
-	for (at++; at + 4 <= n;) {
-		uint16_t key = fl__be16(p + at), len = fl__be16(p + at + 2), one = key == 4 ? 4 : key == 6 ? 16 : 0;
-
-		at += 4;
-		if (len > n - at)
-			return false;
-		for (size_t i = 0; one && i + one <= len; i += one)
-			if (private_address(p + at + i, one))
-				return true;
-		at += len;
-	}
-	return false;
-}
-
-static bool leads_inside(struct fl_span msg, const struct fl__rr *rr)
-{
-	const uint8_t *p = msg.p + rr->rdata;
-
-	if (rr->type == FL__T_A || rr->type == FL__T_AAAA)
-		return private_address(p, rr->rdlen);
-	return (rr->type == FL__T_HTTPS || rr->type == FL__T_SVCB) && private_hint(p, rr->rdlen);
-}
-
 static bool take(struct fl__chain_scratch *s, struct fl_span msg, unsigned i, const struct fl_dname *owner, const struct fl__asked *asked,
 		 const struct fl__ttl_limits *limits)
 {
@@ -178,7 +137,7 @@ static bool take(struct fl__chain_scratch *s, struct fl_span msg, unsigned i, co
 
 	s->taken[i] = true;
 	s->n_answers++;
-	s->inside = s->inside || leads_inside(msg, rr);
+	s->inside = s->inside || fl__leads_inside(msg, rr);
 	return put_rr(s, msg, rr, owner, asked, clamp_ttl(rr->ttl, limits->min_s, limits->max_s));
 }
 

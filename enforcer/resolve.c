@@ -1,6 +1,6 @@
 /* The core. A flight's life: ask() makes it, send_next() asks servers in turn, on_reply() judges what comes, on_timer() loses patience; finish() or fail() answers the waiters. */
 #include "enforcer/resolve.h"
-#include "enforcer/flight.h"
+#include "enforcer/asking.h"
 #include "enforcer/hash.h"
 #include "enforcer/special.h"
 
@@ -161,50 +161,10 @@ static void finish(struct fl_resolve *r, struct fl_flight *f, struct fl_answer *
 	fl__flight_free(&r->flights, f);
 }
 
-/* Case as entropy (0x20): the letter at i is upper case where this bit is set. 64 letters at random, more by stretching. */
-static bool upper_at(uint64_t mix, unsigned i)
-{
-	return (i < 64 ? mix : fl__fold(mix, UINT64_C(0x9e3779b97f4a7c15) + i / 64)) >> i % 64 & 1;
-}
-
-static void mix_case(uint64_t mix, uint8_t *name, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++)
-		if (name[i] >= 'a' && name[i] <= 'z' && upper_at(mix, i)) /* length octets are no letters */
-			name[i] ^= 0x20;
-}
-
-/* The question as we ask it: RD, CD as the client's, EDNS with our size, DO as the client's; AD where it is believed. */
-static size_t write_query(const struct fl_flight *f, uint16_t id, bool plain, uint64_t mix, uint8_t out[FL__DNS_HEADER + FL_DNAME_MAX + 4 + 11])
-{
-	uint8_t *at = out;
-
-	memset(out, 0, FL__DNS_HEADER);
-	fl__put16(out, id);
-	fl__put16(out + 2, (uint16_t)(FL__F_RD | (f->cd ? FL__F_CD : 0) | (f->group->trust_ad ? FL__F_AD : 0)));
-	fl__put16(out + 4, 1);
-	at += FL__DNS_HEADER;
-	memcpy(at, f->ask.b, f->ask.len);
-	mix_case(mix, at, f->ask.len);
-	at += f->ask.len;
-	fl__put16(at, f->qtype);
-	fl__put16(at + 2, FL__CLASS_IN);
-	at += 4;
-	if (plain)
-		return (size_t)(at - out);
-	fl__put16(out + 10, 1);
-	*at++ = 0;
-	fl__put16(at, FL__T_OPT);
-	fl__put16(at + 2, FL__UDP_SIZE);
-	fl__put32(at + 4, f->dnssec_ok ? 0x8000 : 0);
-	fl__put16(at + 8, 0);
-	return (size_t)(at + 10 - out);
-}
-
 /* False when it did not leave; the try is counted all the same. */
 static bool send_try(struct fl_resolve *r, struct fl_flight *f, uint16_t server, bool tcp, bool plain, fl_mono_ns now)
 {
-	uint8_t msg[FL__DNS_HEADER + FL_DNAME_MAX + 4 + 11];
+	uint8_t msg[FL__QUERY_MAX];
 	unsigned i = f->n_tries++;
 	struct fl__try *t = &f->tries[i];
 	size_t n;
@@ -214,7 +174,7 @@ static bool send_try(struct fl_resolve *r, struct fl_flight *f, uint16_t server,
 	r->c.random->bytes(r->c.random, &t->id, sizeof(t->id));
 	if (f->group->mixed_case && !tcp) /* over TCP there is nothing to guess */
 		t->mix = fl_random_u64(r->c.random);
-	n = write_query(f, t->id, plain, t->mix, msg);
+	n = fl__query_write(f, t, msg);
 	bump(&r->stats.queries);
 	if (tcp)
 		bump(&r->stats.tcp);
@@ -330,44 +290,21 @@ static void send_again(struct fl_resolve *r, struct fl_flight *f, const struct f
 	send_next(r, f, now);
 }
 
-enum match { MATCH_NONE, MATCH_CASE_LOST, MATCH };
-
-static enum match question_matches(const struct fl_flight *f, const struct fl__try *t, struct fl_span msg)
+static bool is_ours(struct fl_resolve *r, enum fl__match match)
 {
-	size_t pos = FL__DNS_HEADER;
-	struct fl_dname name, sent = f->ask;
-
-	if (fl__be16(msg.p + 4) != 1 || !fl__name_read(msg, &pos, &name) || msg.n - pos < 4 || !fl__dname_eq(&name, &f->ask) ||
-	    fl__be16(msg.p + pos) != f->qtype || fl__be16(msg.p + pos + 2) != FL__CLASS_IN)
-		return MATCH_NONE;
-	mix_case(t->mix, sent.b, sent.len);
-	return t->mix && memcmp(name.b, sent.b, sent.len) != 0 ? MATCH_CASE_LOST : MATCH;
-}
-
-/* Is this the reply to what was asked? An error without a question section is one too (RFC 1035: a server that could not read it). */
-static bool is_ours(struct fl_resolve *r, const struct fl_flight *f, const struct fl__try *t, struct fl_span msg, bool *case_lost)
-{
-	enum match match;
-	unsigned rcode;
-
-	*case_lost = false;
-
-	if (msg.n < FL__DNS_HEADER || !(msg.p[2] & 0x80) || (msg.p[2] & 0x78)) {
+	switch (match) {
+	case FL__MATCH_FORMAT:
 		bump(&r->stats.bad_format);
 		return false;
-	}
-	if (fl__be16(msg.p) != t->id) {
+	case FL__MATCH_ID:
 		bump(&r->stats.bad_id);
 		return false;
-	}
-	rcode = msg.p[3] & 15;
-	if ((rcode == FL__FORMERR || rcode == FL__NOTIMP) && fl__be16(msg.p + 4) == 0)
-		return true;
-	match = question_matches(f, t, msg);
-	*case_lost = match == MATCH_CASE_LOST;
-	if (match != MATCH) {
+	case FL__MATCH_QUESTION:
+	case FL__MATCH_CASE:
 		bump(&r->stats.bad_question);
 		return false;
+	case FL__MATCH:
+		break;
 	}
 	return true;
 }
@@ -443,12 +380,12 @@ static void on_message(struct fl_resolve *r, struct fl_flight *f, unsigned i, st
 {
 	struct fl__try *t = &f->tries[i];
 	struct fl_answer *a;
+	enum fl__match match = fl__reply_match(f, t, msg);
 	unsigned rcode;
-	bool case_lost;
 
-	if (!is_ours(r, f, t, msg, &case_lost)) {
+	if (!is_ours(r, match)) {
 		fl__upstream_count(f->group, FL__UP_BAD);
-		if (case_lost && !t->case_lost) { /* a forger, or a server that does not keep case: ask it once more, where nobody else can answer */
+		if (match == FL__MATCH_CASE && !t->case_lost) { /* a forger, or a server that does not keep case: ask it once more, where nobody else can answer */
 			t->case_lost = true;
 			send_again(r, f, t, true, t->plain, now);
 		}
