@@ -19,6 +19,12 @@ static uint64_t account(const struct fl_server *s, const struct fl__settings *st
 	return fl__hash(s->client_key, who, sizeof(who));
 }
 
+static enum fl__admitted drop(struct fl__thread *t, enum fl__lost why)
+{
+	fl__bump(&t->counters.lost[why]);
+	return FL__ADMIT_DROP;
+}
+
 static enum fl__admitted refuse(struct fl__thread *t, struct fl__ask *a, const struct fl_job *job, const char *why, struct fl__out *o)
 {
 	fl__answer_error(&job->q, FL__REFUSED, (struct fl__remark){ FL__EDE_PROHIBITED, why }, o);
@@ -36,7 +42,7 @@ static enum fl__admitted over_limit(struct fl__thread *t, struct fl__ask *a, con
 	if (proven)
 		return refuse(t, a, job, "over the rate limit", o);
 	if (n & 1)
-		return FL__ADMIT_DROP;
+		return drop(t, FL__LOST_LIMIT);
 	if (rcode == FL__BADCOOKIE)
 		fl__answer_error(&job->q, rcode, FL__NO_REMARK, o);
 	else
@@ -66,7 +72,7 @@ enum fl__admitted fl__admit(struct fl__thread *t, const struct fl__settings *st,
 	who = fl__address_of(a->client.v6, a->client.addr);
 	if (!st->open && !fl__ranges_hold(&st->allowed, who)) {
 		fl__bump(&t->counters.strangers);
-		return st->drop_others ? FL__ADMIT_DROP : refuse(t, a, job, "not a client of this resolver", o);
+		return st->drop_others ? drop(t, FL__LOST_STRANGER) : refuse(t, a, job, "not a client of this resolver", o);
 	}
 	if (st->cookies && job->q.cookie_len)
 		proven = fl__cookie_turn(&st->cookie_key, &a->client, (uint32_t)(now_us / FL_US_PER_S), &job->q) || proven;

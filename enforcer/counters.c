@@ -1,7 +1,7 @@
 #include "enforcer/counters.h"
 
 static const char *const source_words[FL__SOURCES] = { "cache", "upstream", "policy", "local", "error" };
-static const char *const lost_words[FL__LOSSES] = { "malformed", "overload", "send" };
+static const char *const lost_words[FL__LOSSES] = { "malformed", "overload", "send", "limit", "stranger" };
 enum { BOUNDS = sizeof(fl_bounds_dns) / sizeof(fl_bounds_dns[0]) };
 _Static_assert(BOUNDS + 1 == FL__DURATIONS, "one bucket a bound, and one above");
 
@@ -62,7 +62,7 @@ void fl__counters_metrics(const struct fl__counters *c, struct fl_buf *out)
 	fl_metric_u64(out, "fireline_dns_requests_total", "", FL_LABELS("proto", "tcp"), fl__peek(&c->queries_tcp));
 	responses(c, out);
 	durations(c, out);
-	fl_metric_family(out, "fireline_dns_dropped_total", FL_COUNTER, "Queries not answered, by reason: malformed, overload, send.");
+	fl_metric_family(out, "fireline_dns_dropped_total", FL_COUNTER, "Queries not answered, by reason: malformed, overload, send, limit, stranger.");
 	for (int i = 0; i < FL__LOSSES; i++)
 		fl_metric_u64(out, "fireline_dns_dropped_total", "", FL_LABELS("reason", lost_words[i]), fl__peek(&c->lost[i]));
 	fl_metric_family(out, "fireline_dns_tcp_refused_total", FL_COUNTER, "TCP connections closed at once: too many in all, or from one address.");

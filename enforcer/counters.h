@@ -5,7 +5,7 @@
 #include "matcher/policy.h"
 
 enum fl__source { FL__FROM_CACHE, FL__FROM_UPSTREAM, FL__FROM_POLICY, FL__FROM_LOCAL, FL__FROM_ERROR, FL__SOURCES };
-enum fl__lost { FL__LOST_MALFORMED, FL__LOST_OVERLOAD, FL__LOST_SEND, FL__LOSSES };
+enum fl__lost { FL__LOST_MALFORMED, FL__LOST_OVERLOAD, FL__LOST_SEND, FL__LOST_LIMIT, FL__LOST_STRANGER, FL__LOSSES };
 enum { FL__RCODES = 24, FL__DURATIONS = 15 };
 
 struct fl__counters {

@@ -85,6 +85,7 @@ static void test_who_is_let_in(void **state)
 	}
 	st->drop_others = true;
 	assert_int_equal(knock(st, "192.0.2.7", false, FL_NS_PER_S, NULL, 0).what, FL__ADMIT_DROP);
+	assert_int_equal(fl__peek(&server->threads[0].counters.lost[FL__LOST_STRANGER]), 1);
 	fl__settings_free(st);
 }
 
@@ -128,6 +129,7 @@ static void test_over_the_rate(void **state)
 	assert_int_equal(cut, 100);
 	assert_int_equal(dropped, 100);
 	assert_true(out < in);
+	assert_int_equal(fl__peek(&server->threads[0].counters.lost[FL__LOST_LIMIT]), dropped);
 	assert_int_equal(knock(st, "10.0.0.8", false, FL_NS_PER_S, NULL, 0).what, FL__ADMIT_ASK);
 	assert_int_equal(knock(st, "10.0.0.7", true, FL_NS_PER_S, NULL, 0).what, FL__ADMIT_ASK);
 	do /* every second one is dropped */
