@@ -298,6 +298,7 @@ static bool has_group(const struct items *rules, const char *group)
 void scn_policy_yaml(const struct scn_policy *p, const char *node, struct fl_buf *out)
 {
 	fl_buf_printf(out, "version: 1\nnode: {name: %s}\nupstreams: [{name: default, servers: [\"192.0.2.53\"]}]\ncache: {size: 1MiB}\n", node);
+	fl_buf_str(out, "special_names: {enabled: false}\n"); /* names of scenarios are of .test */
 	for (size_t i = 0; i < p->settings.n; i++)
 		fl_buf_printf(out, "%s: %s\n", p->settings.v[i].name, p->settings.v[i].yaml);
 	put_items(&p->lists, "domain_lists", out);

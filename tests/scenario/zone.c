@@ -88,11 +88,13 @@ static uint16_t follow(struct scn_zone *z, const struct fl_question *q, struct f
 			return n;
 		}
 		if (!r || r->kind != REC_CNAME) {
-			if (q->qtype == FL__T_A)
+			bool v4_wanted = q->qtype == FL__T_A || q->qtype == FL__T_ANY;
+
+			if (v4_wanted)
 				put(out, &at, FL__T_A, r ? r->address : v4, 4);
 			else if (q->qtype == FL__T_AAAA)
 				put(out, &at, FL__T_AAAA, v6, 16);
-			return n + (q->qtype == FL__T_A || q->qtype == FL__T_AAAA);
+			return n + (v4_wanted || q->qtype == FL__T_AAAA);
 		}
 		put(out, &at, FL__T_CNAME, r->target.b, r->target.len);
 		n++;
