@@ -54,6 +54,27 @@ static int lease_and_head(struct fl_findings_stage *f, struct fl_claim_set *s, s
 	return ret;
 }
 
+int fl__claim_set_fits(struct fl_findings_stage *f, struct fl_claim_set *s, struct fl_err *err)
+{
+	int ret = f->keep.ledger ? FL_EUNAVAIL : 0;
+
+	for (int i = 0; i < 2 && ret == FL_EUNAVAIL; i++) {
+		struct fl_head head = { 0 };
+		bool was_held = s->held;
+
+		ret = fl__restore_ready(f, s, err);
+		if (ret == 0)
+			ret = fl_set_head(f->c.sets, FL_SOURCE, s->source, &head, err);
+		if (ret == FL_ENOTFOUND)
+			ret = 0;
+		if (ret == 0)
+			ret = fl__restore_fits(f, s, &head, err);
+		if (was_held || !s->held)
+			break;
+	}
+	return ret;
+}
+
 /* A head that shows a loss is not gone on from: the ledger comes first, now if it can. */
 int fl__claim_set_ready(struct fl_findings_stage *f, struct fl_claim_set *s, struct fl_err *err)
 {

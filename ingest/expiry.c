@@ -54,53 +54,51 @@ static int judge(struct fl_findings_stage *f, struct fl_claim_set *s, fl_unix_us
 	return 0;
 }
 
-/* Only those whose names can be written: a name of which another claim cannot be read stays as it is, since nobody knows what it would be without this one. */
-static int keep_writable(struct fl_findings_stage *f, struct fl_claim_set *s, struct fl_claim *v, size_t *n, struct fl_err *err)
+struct ending {
+	fl_unix_us until;
+	size_t gone, broken;
+};
+
+/* Of what the store has by then: another host may have moved the end, or have let a person dismiss it. A name of which another claim cannot be read stays as it is, since nobody knows what it would
+ * be without this one. */
+static bool ends(void *ctx, size_t i, const struct fl_claim_view *view, struct fl_claim *c)
 {
-	size_t k = 0;
+	struct ending *e = ctx;
 
-	for (size_t i = 0; i < *n; i++) {
-		struct fl_arena arena = { 0 };
-		struct fl_claim *all;
-		size_t n_all;
-		int ret = fl_claims_of(f->c.sets, s->source, fl_rkey_span(&v[i].key), &arena, &all, &n_all, err);
-
-		fl_arena_done(&arena);
-		if (ret == 0)
-			v[k++] = v[i];
-		else if (ret == FL_ECORRUPT)
-			s->expiry.unreadable++;
-		else
-			return ret;
+	if (i == 0)
+		e->gone = e->broken = 0;
+	if (view->broken || !view->stored) {
+		e->broken++;
+		return false;
 	}
-	*n = k;
-	return 0;
+	if (view->stored->state != FL_CLAIM_ACTIVE || !view->stored->expires_at || view->stored->expires_at > e->until)
+		return false;
+	*c = *view->stored;
+	c->state = FL_CLAIM_EXPIRED;
+	e->gone++;
+	return true;
 }
 
 /* The earliest claims that end after `after` and up to `until`; *gone of them left. */
 static int expire_batch(struct fl_findings_stage *f, struct fl_claim_batch *b, fl_unix_us after, fl_unix_us until, size_t *gone, struct fl_err *err)
 {
+	struct ending e = { .until = until };
 	struct fl_arena arena = { 0 };
 	struct fl_source_version v;
 	struct fl_claim *due = NULL;
 	int ret = fl_claims_due(f->c.sets, b->set->source, after, until, DUE_MAX, &arena, &due, &b->n, &b->set->expiry.unreadable, err);
 
 	*gone = 0;
-	for (size_t i = 0; ret == 0 && i < b->n; i++)
-		due[i].state = FL_CLAIM_EXPIRED;
 	b->claims = due;
 	b->cause = FL_CAUSE_EXPIRY;
 	b->seen_at = until;
-	if (ret == 0 && b->n) {
+	b->judge = ends;
+	b->ctx = &e;
+	if (ret == 0 && b->n)
 		ret = fl__claims_commit(f, b, &v, err);
-		if (ret == FL_ECORRUPT)
-			ret = keep_writable(f, b->set, due, &b->n, err);
-		else if (ret == 0)
-			*gone = b->n;
-		if (ret == 0 && b->n && !*gone) {
-			ret = fl__claims_commit(f, b, &v, err);
-			*gone = ret == 0 ? b->n : 0;
-		}
+	if (ret == 0) {
+		*gone = e.gone;
+		b->set->expiry.unreadable += e.broken;
 	}
 	f->s.expired += *gone;
 	fl_arena_done(&arena);

@@ -10,7 +10,7 @@
 
 #include "base/text.h"
 
-enum { CLAIMS_A_VERSION = 1000, FINDING_ID = sizeof(((struct fl_claim *)0)->finding), TYPE_SHOWN = 80 };
+enum { CLAIMS_A_VERSION = 1000, WORDS_A_BATCH = 20000, WORDS_A_DOCUMENT = 50000, FINDING_ID = sizeof(((struct fl_claim *)0)->finding), TYPE_SHOWN = 80 };
 
 /* One claim of one document. Several of a batch may say something of the same claim. */
 struct word {
@@ -21,6 +21,7 @@ struct word {
 	size_t order;
 	size_t said; /* the finding's word that it is part of */
 	bool moved;  /* no document names it: an update of its finding takes it back */
+	bool back; /* a later document of the batch takes it back */
 };
 
 /* The words about one claim: v[0..n-1], in the order that they came; newest is what they come to. */
@@ -42,6 +43,7 @@ struct batch {
 	struct fl_arena arena;
 	struct word **words;
 	size_t n, cap;
+	size_t of_document; /* words[of_document..] are of the document that is read now */
 	struct fl_finding_said *said; /* in the order of the documents */
 	size_t n_said, said_cap;
 	struct slot *slots;
@@ -72,6 +74,8 @@ static void count_refused(struct fl_findings_stage *f, enum fl_drop why)
 
 static int word_add(struct batch *b, const struct word *w)
 {
+	if (b->n - b->of_document >= WORDS_A_DOCUMENT)
+		return fl_err_set(&w->item->err, FL_ELIMIT, "more than %d names in one document; send it in parts", WORDS_A_DOCUMENT);
 	if (b->n == b->cap) {
 		size_t cap = b->cap ? b->cap * 2 : 64;
 		struct word **v = realloc(b->words, cap * sizeof(*v));
@@ -199,7 +203,7 @@ static int take_finding(struct batch *b, struct fl_intake_item *it, const struct
 	w.action = claims.action;
 	w.set = fl_config_finding_set(f->c.cfg, it->source, fl_finding_action_word(claims.action), claims.into, set) ? fl__claim_set(f, set, claims.into) : NULL;
 	if (!w.set)
-		return fl_err_set(&it->err, FL_ELIMIT, "findings source '%s': over %d sets", it->source, FL_CLAIM_SETS_MAX);
+		return fl_err_set(&it->err, FL_EUNAVAIL, "findings source '%s': over %d sets", it->source, FL_CLAIM_SETS_MAX);
 	memcpy(out->list, w.set->list, sizeof(out->list));
 	w.said = b->n_said;
 	finding_id(fi, id);
@@ -233,6 +237,8 @@ static void take_document(struct batch *b, struct fl_intake_item *it)
 	struct fl_findings found = { 0 };
 	size_t before = b->n, said_before = b->n_said;
 
+	b->of_document = before;
+
 	memset(&it->outcome, 0, sizeof(it->outcome));
 	memset(&it->err, 0, sizeof(it->err));
 	it->ret = fl_finding_parse(it->json, m->domain && m->domain[0] ? &opt : NULL, &b->arena, &found, &it->err);
@@ -265,6 +271,20 @@ static bool said_names(void *ctx, size_t i, const char *claim_id)
 	return false;
 }
 
+/* What one document of the batch says, and a later one of it takes back with the whole finding: written as taken back, so that it stays so when it comes again. */
+static void word_back(struct batch *b, const struct fl_finding_said *s)
+{
+	for (size_t i = s->first; i < s->first + s->n; i++) {
+		struct fl_claim *c = &b->words[i]->claim;
+
+		b->words[i]->back = true;
+		c->state = FL_CLAIM_WITHDRAWN;
+		if (s->taken_back->updated_at)
+			c->updated_at = s->taken_back->updated_at;
+		snprintf(c->reason, sizeof(c->reason), "the finding was archived");
+	}
+}
+
 /* Claims that no document names any more become words of the document that took them back. */
 static int add_moves(struct batch *b, struct fl_err *err)
 {
@@ -272,10 +292,13 @@ static int add_moves(struct batch *b, struct fl_err *err)
 	size_t n = 0;
 	int ret = b->n_said ? fl__finding_moves(b->f, b->said, b->n_said, said_names, b, &b->arena, &v, &n, err) : 0;
 
+	for (size_t i = 0; ret == 0 && i < b->n_said; i++)
+		if (b->said[i].taken_back)
+			word_back(b, &b->said[i]);
 	for (size_t i = 0; ret == 0 && i < n; i++) {
 		struct word w = { .claim = v[i].claim, .set = v[i].set, .item = (struct fl_intake_item *)v[i].by->tag, .said = (size_t)(v[i].by - b->said), .moved = true };
 
-		w.action = strstr(v[i].set->source, ".alert") ? FL_FINDING_ALERT : FL_FINDING_BLOCK;
+		w.action = fl__set_alerts(v[i].set->source) ? FL_FINDING_ALERT : FL_FINDING_BLOCK;
 		ret = word_add(b, &w);
 	}
 	return ret;
@@ -308,7 +331,7 @@ static int make_slots(struct batch *b)
 		s->v = b->words + i;
 		s->newest = b->words[i];
 		for (k = i + 1; k < b->n && b->words[k]->set == s->newest->set && strcmp(b->words[k]->claim.id, s->newest->claim.id) == 0; k++)
-			if (!fl_claim_says_nothing_new(&s->newest->claim, &b->words[k]->claim))
+			if (!fl_claim_says_nothing_new(&s->newest->claim, &b->words[k]->claim) || (s->newest->back && b->words[k]->claim.state == FL_CLAIM_WITHDRAWN))
 				s->newest = b->words[k];
 		s->n = k - i;
 		s->said = &b->said[s->newest->said];
@@ -460,15 +483,21 @@ static void keep(struct batch *b)
 	}
 }
 
-void fl_findings_take(struct fl_findings_stage *f, struct fl_intake_item *first)
+/* As many of the documents as one batch holds; those that are left. */
+static struct fl_intake_item *take_batch(struct fl_findings_stage *f, struct fl_intake_item *first)
 {
 	struct batch b = { .f = f };
-	struct fl_intake_item *next;
+	struct fl_intake_item *next, *rest = NULL;
 	struct fl_err err = { 0 };
 	int ret;
 
-	for (struct fl_intake_item *it = first; it; it = it->next)
+	for (struct fl_intake_item *it = first; it; it = it->next) {
 		take_document(&b, it);
+		if (b.n >= WORDS_A_BATCH && it->next) { /* the rest makes a batch of its own */
+			rest = it->next;
+			it->next = NULL;
+		}
+	}
 	ret = add_moves(&b, &err);
 	if (ret == 0)
 		ret = make_slots(&b);
@@ -488,6 +517,13 @@ void fl_findings_take(struct fl_findings_stage *f, struct fl_intake_item *first)
 	free(b.words);
 	free(b.said);
 	fl_arena_done(&b.arena);
+	return rest;
+}
+
+void fl_findings_take(struct fl_findings_stage *f, struct fl_intake_item *first)
+{
+	while (first)
+		first = take_batch(f, first);
 }
 
 static void is_done(void *ctx, struct fl_intake_item *item)

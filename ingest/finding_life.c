@@ -21,6 +21,7 @@ void fl__claim_keep_word(const struct fl_claim *stored, struct fl_claim *next)
 {
 	bool spoken = stored->state == FL_CLAIM_ACTIVE && stored->actor[0];
 
+	next->word_at = stored->word_at;
 	if (!spoken || (next->state != FL_CLAIM_ACTIVE && next->state != FL_CLAIM_QUARANTINED))
 		return;
 	next->state = FL_CLAIM_ACTIVE;
@@ -68,6 +69,7 @@ static void apply(const struct deciding *d, struct fl_claim *c)
 {
 	const struct fl_protected_name *protects = NULL;
 
+	c->word_at = d->now > c->word_at ? d->now : c->word_at + 1;
 	snprintf(c->actor, sizeof(c->actor), "%s", d->r->actor ? d->r->actor : "");
 	snprintf(c->reason, sizeof(c->reason), "%s", d->r->reason);
 	if (d->r->op == FL_CLAIM_EXTEND)
@@ -75,7 +77,7 @@ static void apply(const struct deciding *d, struct fl_claim *c)
 	else
 		c->state = d->r->op == FL_CLAIM_DISMISS ? FL_CLAIM_DISMISSED : FL_CLAIM_ACTIVE;
 	if (d->r->op == FL_CLAIM_RESTORE)
-		protects = strstr(c->source, ".alert") ? NULL : fl_protect_claim(&d->f->protected, fl_rkey_span(&c->key), c->scope);
+		protects = fl__set_alerts(c->source) ? NULL : fl_protect_claim(&d->f->protected, fl_rkey_span(&c->key), c->scope);
 	if (protects) /* back to where it waited */
 		fl__claim_quarantine(c, protects);
 }
@@ -161,6 +163,8 @@ int fl_findings_decide(struct fl_findings_stage *f, const struct fl_claim_reques
 	const char *why = NULL;
 	int ret = check(&d, err);
 
+	for (size_t i = 0; ret == 0 && i < f->n_sets; i++)
+		ret = fl__claim_set_fits(f, &f->sets[i], err);
 	if (ret == 0)
 		ret = find(f, r->id, arena, &rows, err);
 	if (ret < 0)

@@ -11,6 +11,9 @@
 
 #include <stdlib.h>
 
+/* What is said of an id that more names share is no update of one finding, but the next of many: it takes nothing back, and costs no look at all of them. */
+enum { CLAIMS_MAX = 4096 };
+
 bool fl__set_of_source(const char *set, const char *source)
 {
 	static const char *const actions[] = { ".block", ".alert" };
@@ -25,6 +28,13 @@ bool fl__set_of_source(const char *set, const char *source)
 			return true;
 	}
 	return false;
+}
+
+bool fl__set_alerts(const char *set)
+{
+	const char *action = strchr(set, '.'); /* no source has a dot in its name */
+
+	return action && strncmp(action, ".alert", 6) == 0 && (action[6] == '\0' || action[6] == '.');
 }
 
 /* One finding, what the store has of it, and what was said of it now. */
@@ -95,9 +105,18 @@ static size_t sets_of(const struct moving *m, const char *source)
 	return n;
 }
 
+static bool archives(const struct known *k)
+{
+	for (size_t i = 0; i < k->n_said; i++)
+		if (k->said[i]->archived)
+			return true;
+	return false;
+}
+
 static int read_all(struct moving *m, struct fl_err *err)
 {
 	size_t total = 0;
+	int ret = 0;
 
 	for (size_t i = 0; i < m->n_known; i++)
 		total += sets_of(m, m->known[i].source);
@@ -112,12 +131,32 @@ static int read_all(struct moving *m, struct fl_err *err)
 		k->first = m->n_refs;
 		for (size_t j = 0; j < m->f->n_sets; j++)
 			if (fl__set_of_source(m->f->sets[j].source, k->source)) {
-				m->refs[m->n_refs] = (struct fl_finding_ref){ m->f->sets[j].source, k->finding };
+				m->refs[m->n_refs] = (struct fl_finding_ref){ m->f->sets[j].source, k->finding, archives(k) ? 0 : CLAIMS_MAX };
 				m->ref_set[m->n_refs++] = &m->f->sets[j];
 			}
 		k->n = m->n_refs - k->first;
 	}
-	return fl_claims_by_finding(m->f->c.sets, m->refs, m->n_refs, m->arena, m->rows, err);
+	/* of a store that lost something nothing is known to be taken back: the ledger comes first */
+	for (size_t j = 0; ret == 0 && j < m->f->n_sets; j++)
+		for (size_t i = 0; ret == 0 && i < m->n_known; i++)
+			if (fl__set_of_source(m->f->sets[j].source, m->known[i].source)) {
+				ret = fl__claim_set_fits(m->f, &m->f->sets[j], err);
+				break;
+			}
+	return ret < 0 ? ret : fl_claims_by_finding(m->f->c.sets, m->refs, m->n_refs, m->arena, m->rows, err);
+}
+
+/* What other documents of the batch say of the finding, and it takes back with the rest: as it would of what was committed before. */
+static void take_back_said(struct known *k)
+{
+	for (size_t i = 0; i < k->n_said; i++) {
+		struct fl_finding_said *s = k->said[i], *last = k->last;
+
+		if (!s->archived && s->tag != last->tag && (last->updated_at ? s->updated_at <= last->updated_at : s < last)) {
+			s->taken_back = last;
+			s->stale = false; /* it is written, as taken back */
+		}
+	}
 }
 
 /* Which of what was said is the newest word; and is the finding one that a person dismissed, with nothing of it in force? */
@@ -145,6 +184,8 @@ static void date(struct moving *m, struct known *k)
 		if (s->archived ? !s->updated_at || s->updated_at >= k->newest : s->updated_at && !s->stale)
 			k->last = s;
 	}
+	if (k->last && k->last->archived)
+		take_back_said(k);
 }
 
 /* Does the finding's newest word take this claim back? */
@@ -156,7 +197,7 @@ static bool takes_back(const struct moving *m, const struct known *k, const stru
 	if (c->state != FL_CLAIM_ACTIVE && c->state != FL_CLAIM_QUARANTINED)
 		return false;
 	for (size_t i = 0; i < k->n_said; i++)
-		if (!k->said[i]->stale && m->names(m->ctx, (size_t)(k->said[i] - m->said), c->id))
+		if (!k->said[i]->stale && !k->said[i]->taken_back && m->names(m->ctx, (size_t)(k->said[i] - m->said), c->id))
 			return false; /* it is said anew: nothing to take back */
 	if (s->archived)
 		return !s->updated_at || c->updated_at <= s->updated_at;

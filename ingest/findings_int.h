@@ -7,7 +7,7 @@
 #include "ingest/ingest.h"
 #include "ingest/keep.h"
 
-enum { FL_CLAIM_SETS_MAX = 256, FL_FINDINGS_LEASE_MS = 3000, FL_EXPIRY_TICK_MS = 500, FL_CLOCK_APART_S = 60, FL_FILES_A_STEP = 256 };
+enum { FL_CLAIM_SETS_MAX = 4096, FL_FINDINGS_LEASE_MS = 3000, FL_EXPIRY_TICK_MS = 500, FL_CLOCK_APART_S = 60, FL_FILES_A_STEP = 256 };
 
 /* How far the ends of a set's claims were watched, and what of them waits for a person (expiry.c). */
 struct fl_expiry_watch {
@@ -71,6 +71,8 @@ struct fl_claim_batch {
 /** The set by source name, made on demand (bounded). NULL when there are too many. */
 struct fl_claim_set *fl__claim_set(struct fl_findings_stage *f, const char *source, const char *list);
 int fl__claim_set_ready(struct fl_findings_stage *f, struct fl_claim_set *s, struct fl_err *err);
+/** Before something is decided by what the store has: 0 when its head descends from what is known; what it lost comes back first, or FL_EUNAVAIL. One round trip; none without a ledger. */
+int fl__claim_set_fits(struct fl_findings_stage *f, struct fl_claim_set *s, struct fl_err *err);
 /** Commit a batch: for each name the tuple that all its active claims give. Retries a lost race. 0 also when nothing changes, or nothing is to be written: then out->id.number is 0. */
 int fl__claims_commit(struct fl_findings_stage *f, const struct fl_claim_batch *b, struct fl_source_version *out, struct fl_err *err);
 /** The earlier of this host's clock and the store's; false when they are apart, or the store is away. */
@@ -93,6 +95,7 @@ struct fl_finding_said {
 	/* what it comes to */
 	bool stale; /* a later word of this finding is known: these claims are not news */
 	bool dismissed; /* a person dismissed the finding: what it claims anew stays out too */
+	const struct fl_finding_said *taken_back; /* another document of the batch takes all of it back; NULL: none does */
 };
 /* A claim that an update takes back, since the finding names it no more. */
 struct fl_finding_moved {
@@ -106,6 +109,8 @@ int fl__finding_moves(struct fl_findings_stage *f, struct fl_finding_said *said,
 		      struct fl_arena *arena, struct fl_finding_moved **out, size_t *n_out, struct fl_err *err);
 /** Is the set, by its name, of this findings source: SOURCE.block, SOURCE.alert, or one of these and a list? */
 bool fl__set_of_source(const char *set, const char *source);
+/** Is it the set of a source's alerts, whatever its list? */
+bool fl__set_alerts(const char *set);
 /** What a person said of the claim that is stored holds for the one that takes its place: an end that was moved out, a protected name that was let in. */
 void fl__claim_keep_word(const struct fl_claim *stored, struct fl_claim *next);
 /** The claim becomes quarantined, since it would block this. */

@@ -13,7 +13,7 @@
 #include "base/text.h"
 
 struct packed {
-	fl_unix_us updated_at, seen_at, expires_at;
+	fl_unix_us updated_at, seen_at, expires_at, word_at;
 	double severity;
 	uint8_t scope, state, key_n, finding_n, type_n, actor_n, reason_n;
 	uint8_t bytes[];
@@ -22,7 +22,6 @@ struct packed {
 struct entry {
 	uint8_t id[16]; /* half of it: enough to tell claims apart */
 	fl_unix_us at;
-	fl_unix_us word_at; /* of the last word of a person on it; 0: none */
 	uint64_t nodes; /* a bit each */
 	struct packed *c;
 	uint32_t next; /* of its source, 1 more than its number; 0: none */
@@ -128,7 +127,7 @@ static struct packed *pack(const struct fl_claim *c)
 
 	if (!p)
 		return NULL;
-	*p = (struct packed){ c->updated_at, c->seen_at, c->expires_at, c->severity, c->scope, (uint8_t)c->state, (uint8_t)n[0], (uint8_t)n[1], (uint8_t)n[2], (uint8_t)n[3],
+	*p = (struct packed){ c->updated_at, c->seen_at, c->expires_at, c->word_at, c->severity, c->scope, (uint8_t)c->state, (uint8_t)n[0], (uint8_t)n[1], (uint8_t)n[2], (uint8_t)n[3],
 			      (uint8_t)n[4] };
 	to = p->bytes;
 	for (int i = 0; i < 5; i++) {
@@ -157,6 +156,7 @@ static void unpack(const struct packed *p, const char *source, struct fl_claim *
 	c->updated_at = p->updated_at;
 	c->seen_at = p->seen_at;
 	c->expires_at = p->expires_at;
+	c->word_at = p->word_at;
 	fl_claim_id(c);
 }
 
@@ -197,26 +197,15 @@ static bool room(struct fl_fold *fold)
 	return true;
 }
 
-/* A person's word on a finding: dismissed, taken up again, another end, let in. An operator's own entries have dates of their own. */
-static bool is_word(const struct fl_claim_record *r)
-{
-	size_t n = strlen(r->claim.source);
-
-	return r->cause == FL_CAUSE_OPERATOR && !(n > 9 && strcmp(r->claim.source + n - 9, ".operator") == 0);
-}
-
-/* Of two records of one claim the later one stands, if it says anything new. A person's word is news of all that was before it; a dismissal stands over every later finding, until a person
- * takes it back. */
+/* Of two records of one claim the one with a person's later word stands; of one word the later record, if it says anything new. */
 static bool replaces(const struct entry *e, const struct fl_claim_record *r)
 {
 	struct fl_claim had = { .state = (enum fl_claim_state)e->c->state, .updated_at = e->c->updated_at };
 
 	if (FL_MUTANT(FL_MUTANT_REVIVED))
 		return r->claim.state == FL_CLAIM_ACTIVE;
-	if (is_word(r) && r->at >= e->at)
-		return true;
-	if (r->claim.state == FL_CLAIM_DISMISSED && r->at < e->word_at)
-		return false;
+	if (r->claim.word_at != e->c->word_at)
+		return r->claim.word_at > e->c->word_at;
 	return r->at >= e->at ? !fl_claim_says_nothing_new(&had, &r->claim) : fl_claim_says_nothing_new(&r->claim, &had);
 }
 
@@ -240,7 +229,7 @@ static int add_new(struct fl_fold *fold, struct origin *o, const uint8_t id[16],
 {
 	struct entry *e = &fold->v[fold->n];
 
-	*e = (struct entry){ .at = r->at, .word_at = is_word(r) ? r->at : 0, .nodes = node_bit(fold, r->node), .c = take_c, .next = o->first, .source = (uint16_t)(o - fold->origins) };
+	*e = (struct entry){ .at = r->at, .nodes = node_bit(fold, r->node), .c = take_c, .next = o->first, .source = (uint16_t)(o - fold->origins) };
 	memcpy(e->id, id, 16);
 	o->first = ++fold->n;
 	return 0;
@@ -252,7 +241,6 @@ int fl__fold_add(struct fl_fold *fold, const struct fl_claim_record *r)
 	struct origin *o = origin_of(fold, source, fold->n_origins < FL_FOLD_SOURCES_MAX);
 	struct packed *c;
 	struct entry *e;
-	bool stands;
 	uint8_t id[16];
 	uint32_t *slot;
 
@@ -270,10 +258,7 @@ int fl__fold_add(struct fl_fold *fold, const struct fl_claim_record *r)
 	e = *slot ? &fold->v[*slot - 1] : NULL;
 	if (e)
 		e->nodes |= node_bit(fold, r->node);
-	stands = e && e->at > o->purged_at && !replaces(e, r);
-	if (e && is_word(r) && r->at > e->word_at)
-		e->word_at = r->at;
-	if (stands)
+	if (e && e->at > o->purged_at && !replaces(e, r))
 		return 0;
 	c = pack(&r->claim);
 	if (!c)
@@ -302,6 +287,5 @@ bool fl__fold_next(const struct fl_fold *fold, const char *source, uint32_t *at,
 	memset(out, 0, sizeof(*out));
 	unpack(e->c, source, &out->claim);
 	out->at = e->at;
-	out->cause = e->word_at ? FL_CAUSE_OPERATOR : FL_CAUSE_FINDING;
 	return true;
 }

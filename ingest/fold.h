@@ -12,7 +12,7 @@ void fl__fold_free(struct fl_fold *fold);
 /** FL_ENOMEM; FL_ELIMIT: too many sources. */
 int fl__fold_add(struct fl_fold *fold, const struct fl_claim_record *r);
 size_t fl__fold_size(const struct fl_fold *fold);
-/** Walk the claims of a source: start with *at 0. False at the end. Its cause is FL_CAUSE_OPERATOR when a person has spoken of the finding, else FL_CAUSE_FINDING. */
+/** Walk the claims of a source: start with *at 0. False at the end. */
 bool fl__fold_next(const struct fl_fold *fold, const char *source, uint32_t *at, struct fl_claim_record *out);
 /** The nodes that wrote a claim (by fl__fold_next's *at), one a call: start with *i 0. NULL at the end. */
 const char *fl__fold_node(const struct fl_fold *fold, uint32_t at, unsigned *i);

@@ -66,8 +66,8 @@ uint64_t fl__keep_hash(const struct fl_claim *c)
 {
 	struct {
 		char id[64];
-		int64_t state, updated_at, seen_at, expires_at;
-	} said = { .state = c->state, .updated_at = c->updated_at, .seen_at = c->seen_at, .expires_at = c->expires_at };
+		int64_t state, updated_at, seen_at, expires_at, word_at;
+	} said = { .word_at = c->word_at, .state = c->state, .updated_at = c->updated_at, .seen_at = c->seen_at, .expires_at = c->expires_at };
 
 	memcpy(said.id, c->id, sizeof(said.id));
 	return fl_checksum64(&said, sizeof(said));
@@ -148,7 +148,7 @@ void fl__keep_claims(struct fl_findings_stage *f, enum fl_cause cause, const str
 
 void fl__keep_known(struct fl_findings_stage *f, const struct fl_claim *c)
 {
-	struct fl_claim_record r = { .cause = c->actor[0] ? FL_CAUSE_OPERATOR : FL_CAUSE_FINDING, .claim = *c }; /* only a person's word has an actor */
+	struct fl_claim_record r = { .cause = FL_CAUSE_FINDING, .claim = *c };
 
 	if (!f->keep.ledger || fl__known_has(&f->keep.known, fl__keep_hash(c)))
 		return;

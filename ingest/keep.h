@@ -39,7 +39,8 @@ struct fl_keep {
 	struct fl_fold *fold;
 	size_t set; /* compared now, and how far */
 	uint32_t at;
-	bool head_asked;
+	bool head_asked, skipped; /* skipped: a set could not be compared, and is asked again */
+	uint64_t small; /* octets of the file when it was made small last; 0: to be found out */
 	bool asked, no_more; /* while the topic is silent before its end */
 	fl_mono_ns retry_at, topic_at, silent_since, heads_at;
 	uint64_t records, unreadable, restored;

@@ -5,7 +5,7 @@
 
 #include "base/text.h"
 
-enum { RECORDS_A_STEP = 2000, FOLLOW_A_STEP = 256, COMPARE_BATCH = 1000, FETCH_MS = 20, HEADS_MS = 1000, AGAIN_MS = 5000, RETRY_MS = 500, SILENT_MS = 10000, PATIENCE_MS = 2000 };
+enum { RECORDS_A_STEP = 2000, FOLLOW_A_STEP = 256, COMPARE_BATCH = 1000, FETCH_MS = 20, HEADS_MS = 1000, AGAIN_MS = 5000, RETRY_MS = 500, SILENT_MS = 10000, PATIENCE_MS = 2000, SMALL_FROM = 16 << 20 };
 #define KEEP_ENDED_US (400 * 86400 * FL_US_PER_S)
 
 static void say(struct fl_keep *k, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -244,6 +244,7 @@ static int next_kept(void *ctx, struct fl_span *key, struct fl_span *value)
 			if (r.claim.state == FL_CLAIM_EXPIRED || (r.claim.state != FL_CLAIM_ACTIVE && r.at < before))
 				continue;
 			snprintf(r.node, sizeof(r.node), "%.63s", w->f->c.cfg->node_name);
+			r.cause = FL_CAUSE_RECOVER;
 			fl_buf_reset(&w->key);
 			fl_buf_reset(&w->value);
 			fl_buf_printf(&w->key, "%s@%s", r.claim.id, r.node);
@@ -264,6 +265,7 @@ static void make_small(struct fl_findings_stage *f)
 
 	if (k->fold && k->records > 2 * fl__fold_size(k->fold) + 1000)
 		fl_ledger_rewrite(k->ledger, next_kept, &w, NULL);
+	k->small = 0;
 	fl_buf_done(&w.key);
 	fl_buf_done(&w.value);
 }
@@ -273,7 +275,7 @@ static void compare_from_here(struct fl_keep *k)
 	k->state = FL_RESTORE_COMPARE;
 	k->set = 0;
 	k->at = 0;
-	k->head_asked = false;
+	k->head_asked = k->skipped = false;
 }
 
 static void all_read(struct fl_findings_stage *f)
@@ -301,6 +303,10 @@ static void without_topic(struct fl_findings_stage *f, int code, const struct fl
 		fl_bus_consumer_close(f->c.bus, k->topic);
 	k->topic = NULL;
 	k->read_once = false;
+	fl__fold_free(k->fold); /* half a topic has words without those that took them back */
+	k->fold = fl__fold_new();
+	if (k->fold)
+		fl_ledger_local(k->ledger, take_local, f, NULL);
 	compare_from_here(k);
 	k->topic_at = now + (code == FL_ENOTFOUND ? RETRY_MS : AGAIN_MS) * FL_NS_PER_MS;
 	k->problem[0] = '\0';
@@ -371,15 +377,13 @@ static bool read_some(struct fl_findings_stage *f, fl_mono_ns now)
 
 /* --- comparing --- */
 
-/* Has the store less than the ledger says? word: a person has spoken of it, whose word no date of a finding says. */
-static bool lacks(const struct fl_claim *stored, const struct fl_claim *c, bool word)
+/* Has the store less than the ledger says? A person's later word goes before what findings say. */
+static bool lacks(const struct fl_claim *stored, const struct fl_claim *c)
 {
 	if (stored->state == FL_CLAIM_EXPIRED && c->state == FL_CLAIM_ACTIVE && stored->updated_at >= c->updated_at && stored->expires_at >= c->expires_at)
 		return false;
-	if (word && stored->updated_at == c->updated_at)
-		return stored->state != c->state || stored->expires_at != c->expires_at;
-	if (word && stored->state == FL_CLAIM_DISMISSED && c->state != FL_CLAIM_DISMISSED)
-		return true;
+	if (c->word_at != stored->word_at)
+		return c->word_at > stored->word_at;
 	if (fl_claim_says_nothing_new(stored, c))
 		return false;
 	return stored->state != c->state || stored->updated_at != c->updated_at || c->seen_at > stored->seen_at;
@@ -398,15 +402,14 @@ static bool of_use(const struct fl_claim_record *r, fl_unix_us until, fl_unix_us
 /* Asked again after a lost race: another host may have brought it back, or have heard a later word. */
 static bool still_lacks(void *ctx, size_t i, const struct fl_claim_view *view, struct fl_claim *c)
 {
-	const bool *word = ctx;
-
-	return !view->broken && (!view->stored || lacks(view->stored, c, word[i]));
+	(void)ctx, (void)i;
+	return !view->broken && (!view->stored || lacks(view->stored, c));
 }
 
-static int commit_lacking(struct fl_findings_stage *f, struct fl_claim_set *s, struct fl_claim *v, bool *word, size_t n, struct fl_arena *arena, struct fl_err *err)
+static int commit_lacking(struct fl_findings_stage *f, struct fl_claim_set *s, struct fl_claim *v, size_t n, struct fl_arena *arena, struct fl_err *err)
 {
 	struct fl_claim_batch b = { .set = s, .claims = v, .cause = FL_CAUSE_RECOVER, .actor = "ingest", .reason = "from the ledger", .seen_at = fl_now_unix(f->c.clock),
-				    .judge = still_lacks, .ctx = word };
+				    .judge = still_lacks };
 	const char **ids = fl_arena_array(arena, n + 1, sizeof(*ids));
 	struct fl_claim *stored = fl_arena_array(arena, n + 1, sizeof(*stored));
 	enum fl_claim_there *there = fl_arena_array(arena, n + 1, sizeof(*there));
@@ -418,10 +421,8 @@ static int commit_lacking(struct fl_findings_stage *f, struct fl_claim_set *s, s
 	if (ret == 0)
 		ret = fl_claims_get(f->c.sets, s->source, ids, n, stored, there, err);
 	for (size_t i = 0; ret == 0 && i < n; i++)
-		if (there[i] == FL_CLAIM_NOT_THERE || (there[i] == FL_CLAIM_THERE && lacks(&stored[i], &v[i], word[i]))) {
-			word[b.n] = word[i];
+		if (there[i] == FL_CLAIM_NOT_THERE || (there[i] == FL_CLAIM_THERE && lacks(&stored[i], &v[i])))
 			v[b.n++] = v[i];
-		}
 	if (ret == 0 && b.n) {
 		ret = fl__claims_commit(f, &b, &version, err);
 		if (ret == 0)
@@ -436,25 +437,22 @@ static int compare_some(struct fl_findings_stage *f, struct fl_claim_set *s, str
 	struct fl_keep *k = &f->keep;
 	struct fl_arena arena = { 0 };
 	struct fl_claim *v = fl_arena_array(&arena, COMPARE_BATCH, sizeof(*v));
-	bool *word = fl_arena_array(&arena, COMPARE_BATCH, sizeof(*word));
 	fl_unix_us until = 0, now = fl_now_unix(f->c.clock);
 	struct fl_claim_record r;
 	uint32_t at = k->at, last = at;
 	bool more = true;
 	size_t n = 0;
-	int ret = v && word ? 0 : FL_ENOMEM;
+	int ret = v ? 0 : FL_ENOMEM;
 
 	if (!fl__both_clocks(f, &until))
 		until = 0; /* what is past its time comes back, and leaves when the clocks agree */
 	while (ret == 0 && n < COMPARE_BATCH && (more = k->fold && fl__fold_next(k->fold, s->source, &at, &r))) {
 		last = at;
-		if (of_use(&r, until, now)) {
-			word[n] = r.cause == FL_CAUSE_OPERATOR;
+		if (of_use(&r, until, now))
 			v[n++] = r.claim;
-		}
 	}
 	if (ret == 0 && n)
-		ret = commit_lacking(f, s, v, word, n, &arena, err);
+		ret = commit_lacking(f, s, v, n, &arena, err);
 	if (ret == 0)
 		k->at = last;
 	fl_arena_done(&arena);
@@ -485,7 +483,14 @@ static int ask_head(struct fl_findings_stage *f, struct fl_claim_set *s, struct 
 	return ret;
 }
 
-/* A batch of claims a step, and all sets of which the ledger has none. */
+static void next_set(struct fl_keep *k)
+{
+	k->set++;
+	k->at = 0;
+	k->head_asked = false;
+}
+
+/* A batch of claims a step, and all sets of which the ledger has none. One that cannot be compared now keeps no other waiting: it is asked again when all have been. */
 static bool compare(struct fl_findings_stage *f, fl_mono_ns now)
 {
 	struct fl_keep *k = &f->keep;
@@ -496,6 +501,12 @@ static bool compare(struct fl_findings_stage *f, fl_mono_ns now)
 	while (ret == 1) {
 		while (k->set < f->n_sets && !f->sets[k->set].compare)
 			k->set++;
+		if (k->set >= f->n_sets && k->skipped) {
+			k->skipped = false;
+			k->set = 0;
+			k->retry_at = now + RETRY_MS * FL_NS_PER_MS;
+			return false;
+		}
 		if (k->set >= f->n_sets) {
 			compared(f);
 			return true;
@@ -506,20 +517,32 @@ static bool compare(struct fl_findings_stage *f, fl_mono_ns now)
 			ret = compare_some(f, s, &err);
 		if (ret == 1) {
 			s->compare = s->held = false;
-			k->set++;
-			k->at = 0;
-			k->head_asked = false;
+			next_set(k);
 		}
 	}
 	if (ret >= 0)
 		return true;
-	k->retry_at = now + RETRY_MS * FL_NS_PER_MS;
+	k->skipped = true;
+	next_set(k);
 	if (ret != FL_EFENCED && ret != FL_EUNAVAIL)
 		say(k, "source '%.60s' cannot be restored from the ledger: %.100s", s->source, err.text[0] ? err.text : fl_code_text(ret));
-	return false;
+	return true;
 }
 
 /* --- in between --- */
+
+/* Where the file is the ledger it is made small again when it has doubled since. */
+static bool has_grown(struct fl_findings_stage *f)
+{
+	struct fl_ledger_status s;
+
+	if (by_topic(f))
+		return false;
+	fl_ledger_status(f->keep.ledger, &s);
+	if (!f->keep.small)
+		f->keep.small = s.file_bytes;
+	return s.file_bytes > SMALL_FROM && s.file_bytes / 2 > f->keep.small;
+}
 
 /* What other hosts wrote since: the store has it, unless it lost it. */
 static bool follow(struct fl_findings_stage *f, fl_mono_ns now)
@@ -528,6 +551,10 @@ static bool follow(struct fl_findings_stage *f, fl_mono_ns now)
 	const char *source;
 	int ret = 1, i;
 
+	if (has_grown(f)) {
+		begin(f);
+		return true;
+	}
 	if (by_topic(f) && !k->read_once && now >= k->topic_at) {
 		for (size_t n = 0; n < f->n_sets; n++)
 			f->sets[n].compare = true;

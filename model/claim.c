@@ -77,6 +77,8 @@ void fl_claim_encode(const struct fl_claim *c, struct fl_buf *out)
 	fl__json_put_time(out, ",\"updated_at_us\":", c->updated_at);
 	fl__json_put_time(out, ",\"seen_at_us\":", c->seen_at);
 	fl__json_put_time(out, ",\"expires_at_us\":", c->expires_at);
+	if (c->word_at)
+		fl__json_put_time(out, ",\"word_at_us\":", c->word_at);
 	fl__json_put_str(out, ",\"actor\":", c->actor);
 	fl__json_put_str(out, ",\"reason\":", c->reason);
 	fl_buf_u8(out, '}');
@@ -122,6 +124,8 @@ static void get_claim(struct fl__json_rd *r, struct fl_claim *c)
 	fl__json_get_time(r, "updated_at_us", &c->updated_at);
 	fl__json_get_time(r, "seen_at_us", &c->seen_at);
 	fl__json_get_time(r, "expires_at_us", &c->expires_at);
+	if (json_object_get(r->obj, "word_at_us"))
+		fl__json_get_time(r, "word_at_us", &c->word_at);
 	fl__json_get_str(r, "actor", c->actor, sizeof(c->actor));
 	fl__json_get_str(r, "reason", c->reason, sizeof(c->reason));
 }

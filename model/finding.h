@@ -42,6 +42,7 @@ struct fl_claim {
 	double severity;
 	fl_unix_us updated_at; /* of the finding: a newer update replaces */
 	fl_unix_us seen_at, expires_at;
+	fl_unix_us word_at; /* of the last word of a person on it: dismissed, taken up again, another end, let in; 0: none. A later one goes before whatever a finding says */
 	char actor[FL_ACTOR], reason[FL_REASON];
 };
 

@@ -252,19 +252,31 @@ int fl_claims_by_finding(struct fl_sets *s, const struct fl_finding_ref *refs, s
 	struct wanted *w;
 	bool *there;
 	size_t total = 0, k = 0;
+	bool any = false;
 	int ret = 0;
 
 	memset(out, 0, n * sizeof(*out));
 	if (!words || !cmds)
 		return nomem(err);
 	for (size_t i = 0; i < n; i++) {
-		words[i][0] = fl_span_str("HGETALL");
+		words[i][0] = fl_span_str("HLEN");
 		words[i][1] = fl__finding_key(s, arena, refs[i].source, refs[i].finding);
 		cmds[i] = (struct fl_cmd){ words[i], 2 };
 	}
 	if (n)
 		ret = fl_store_call(s->store, cmds, n, arena, &r, err);
-	for (size_t i = 0; ret == 0 && i < n; i++)
+	for (size_t i = 0; ret == 0 && i < n; i++) /* of a finding that has none, or too many, the set is asked for a key that is not there */
+		if (r[i].type != FL_REPLY_INT || r[i].i == 0 || (refs[i].max && r[i].i > (int64_t)refs[i].max))
+			words[i][1] = fl__key(s, arena, FL_SOURCE, refs[i].source, ":finding:");
+		else
+			any = true;
+	for (size_t i = 0; i < n; i++)
+		words[i][0] = fl_span_str("HGETALL");
+	if (ret == 0 && any)
+		ret = fl_store_call(s->store, cmds, n, arena, &r, err);
+	if (ret < 0 || !any)
+		return ret;
+	for (size_t i = 0; i < n; i++)
 		total += r[i].n / 2;
 	w = fl_arena_array(arena, total + 1, sizeof(*w));
 	rows = fl_arena_array(arena, total + 1, sizeof(*rows));

@@ -42,6 +42,7 @@ struct fl_ledger {
 	fl_mono_ns retry_at, mend_at;
 	int64_t retry_ms;
 	struct fl_ledger_status s;
+	int lost; /* of records that a step could not keep: the next flush says it */
 	char trouble[200];
 };
 
@@ -279,12 +280,25 @@ static int settle(struct fl_ledger *l, struct fl_err *err)
 	return ret;
 }
 
+/* What a step could not keep is gone from the queue: the flush that comes says so, whatever was put since. */
+static int lost_before(struct fl_ledger *l, struct fl_err *err)
+{
+	int ret = l->lost;
+
+	l->lost = 0;
+	return ret < 0 ? fl_err_set(err, ret, "not acknowledged: %.150s", l->trouble) : 0;
+}
+
 int fl_ledger_flush(struct fl_ledger *l, struct fl_err *err)
 {
-	if (l->n == 0)
-		return 0;
-	await(l);
-	return settle(l, err);
+	int lost, ret = 0;
+
+	if (l->n) {
+		await(l);
+		ret = settle(l, err);
+	}
+	lost = lost_before(l, ret < 0 ? NULL : err);
+	return ret < 0 ? ret : lost;
 }
 
 /* --- sending on --- */
@@ -374,7 +388,7 @@ void fl_ledger_step(struct fl_ledger *l)
 	if (l->c.bus)
 		fl_bus_poll(l->c.bus, FL_BUS_CONTROL, 0, on_report, l);
 	if (l->n && (!by_topic(l) || first_lacking(l) == l->n || now - l->oldest_at >= l->c.wait_ms * FL_NS_PER_MS))
-		settle(l, NULL);
+		l->lost = settle(l, NULL) < 0 ? FL_EUNAVAIL : l->lost;
 	if (now >= l->mend_at) {
 		l->mend_at = now + MEND_MS * FL_NS_PER_MS;
 		mend(l);

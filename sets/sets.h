@@ -184,8 +184,9 @@ int fl_claims_on(struct fl_sets *s, const char *source, struct fl_span key, stru
 /* A finding, as one of its sources' sets may have claims of it. */
 struct fl_finding_ref {
 	const char *source, *finding;
+	uint32_t max; /* of one with more claims than this none are given; 0: all */
 };
-/** All claims of n findings, of any state, in arena; v[i] belong to refs[i]. Two round trips. */
+/** All claims of n findings, of any state, in arena; v[i] belong to refs[i]. Three round trips at most, one when there are none. */
 struct fl_claim_rows {
 	struct fl_claim_row *v;
 	size_t n;

@@ -148,6 +148,53 @@ static void test_words_of_one_claim(void **state)
 	assert_int_equal(version_of("q.block", NULL), 1);
 }
 
+/* A document of the batch takes back what others of it say of the same finding, whatever name it has itself, as it would of what was there before; and it stays so when they come again. */
+static void test_archive_in_one_batch(void **state)
+{
+	static const char say_a[] = "{\"id\":\"case-7\",\"domain\":\"a.example\"}", close_b[] = "{\"id\":\"case-7\",\"domain\":\"b.example\",\"archived\":true}";
+	struct sent v[5];
+
+	(void)state;
+	send(&v[0], say_a);
+	send(&v[1], close_b);
+	send(&v[2], finding("9", "c.example", false, 3));
+	send(&v[3], finding("9", "d.example", true, 3));
+	send(&v[4], finding("9", "e.example", false, 2)); /* late: it was closed since */
+	step();
+	for (size_t i = 0; i < 5; i++)
+		assert_true(v[i].done && v[i].item.ret == 0);
+	assert_true(holds("q.block", ""));
+	send(&v[0], say_a);
+	send(&v[2], finding("9", "c.example", false, 3));
+	send(&v[4], finding("9", "e.example", false, 2));
+	step();
+	assert_true(holds("q.block", ""));
+	send(&v[2], finding("9", "c.example", false, 4)); /* opened again */
+	step();
+	assert_true(holds("q.block", "c.example"));
+}
+
+/* One document cannot be of any size, and says so. */
+static void test_too_many_names(void **state)
+{
+	struct fl_buf b = { 0 };
+	struct sent v[2];
+
+	(void)state;
+	fl_buf_str(&b, "[");
+	for (int i = 0; i < 50001; i++)
+		fl_buf_printf(&b, "%s{\"id\":\"%d\",\"domain\":\"n%d.example\"}", i ? "," : "", i, i);
+	fl_buf_str(&b, "]");
+	send(&v[0], fl_buf_cstr(&b));
+	send(&v[1], finding("1", "a.example", false, 1));
+	step();
+	assert_int_equal(v[0].item.ret, FL_ELIMIT);
+	assert_non_null(strstr(v[0].item.err.text, "in parts"));
+	assert_int_equal(v[1].item.ret, 0);
+	assert_true(holds("q.block", "a.example"));
+	fl_buf_done(&b);
+}
+
 /* Several findings name one domain: it leaves with the last of them, in whatever batches they come. */
 static void test_one_name_many_findings(void **state)
 {
@@ -337,7 +384,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		BATCH(test_burst),		BATCH(test_words_of_one_claim),
-		BATCH(test_one_name_many_findings), BATCH(test_each_its_own_word),
+		BATCH(test_archive_in_one_batch), BATCH(test_too_many_names), BATCH(test_one_name_many_findings), BATCH(test_each_its_own_word),
 		BATCH(test_nothing_is_acknowledged_without_store), BATCH(test_every_lost_call),
 		BATCH(test_intake_bounds),	BATCH(test_intake_bytes),
 		BATCH(test_intake_threads),
