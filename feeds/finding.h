@@ -26,7 +26,7 @@ struct fl__reading {
 	struct fl__names domains, withdrawn, threat_lists;
 	bool judged_false;	/* the names that are taken now are so: they go to withdrawn */
 	const char *wrong;	/* a field that cannot be read: refuses the finding, unless that is archived */
-	const json_t *sequence; /* GuardDuty: what agrees with an endpoint */
+	const json_t *signals, *indicators; /* of GuardDuty's sequence: what agrees with an endpoint */
 	const char *list_id;	/* DNS Firewall: whose match it is */
 	uint32_t work;
 	bool severity_stated;

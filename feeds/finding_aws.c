@@ -3,7 +3,16 @@
 
 #include "feeds/scan.h"
 
-enum { WORK_MAX = 4000000 }; /* comparisons: a sequence that asks for more is none of GuardDuty's */
+/* Members looked at, and texts compared, STEP octets at a time. 400 endpoints with 100 signals, the most there are, ask for some 4 million: a sequence
+ * that asks for more than twice that is none of GuardDuty's. */
+enum { WORK_MAX = 10000000, STEP = 64 };
+
+static bool ends_with(const char *s, const char *tail)
+{
+	size_t n = strlen(s), m = strlen(tail);
+
+	return n >= m && strcasecmp(s + n - m, tail) == 0;
+}
 
 /* --- GuardDuty --- */
 
@@ -23,14 +32,38 @@ void fl__take_additional_value(struct fl__reading *r, const json_t *v)
 	json_decref(doc);
 }
 
-static bool array_has(struct fl__reading *r, const json_t *array, const char *s, bool (*same)(const char *, const char *))
+/* What a sequence asks for is counted; one that asks for too much is refused. False: it is. */
+static bool spend(struct fl__reading *r, size_t n)
+{
+	if (r->ret == 0 && (r->work += (uint32_t)n) >= WORK_MAX)
+		r->ret = fl_err_set(r->err, FL_EFORMAT, "an attack sequence larger than any");
+	return r->ret == 0;
+}
+
+/* A member, which is found by looking at all of them. */
+static const json_t *member(struct fl__reading *r, const json_t *obj, const char *key)
+{
+	return spend(r, 1 + json_object_size(obj)) ? fl__finding_member(obj, key, strlen(key)) : NULL;
+}
+
+static const char *member_str(struct fl__reading *r, const json_t *obj, const char *key)
+{
+	const char *s = json_string_value(member(r, obj, key));
+
+	return s ? s : "";
+}
+
+static bool array_has(struct fl__reading *r, const json_t *array, const json_t *text, bool (*same)(const char *, const char *))
 {
 	const json_t *v;
 	size_t i;
 
-	json_array_foreach(array, i, v)
-		if (r->work++ < WORK_MAX && json_is_string(v) && same(json_string_value(v), s))
+	json_array_foreach(array, i, v) {
+		if (!spend(r, 1 + (json_string_length(v) + json_string_length(text)) / STEP))
+			return false;
+		if (json_is_string(v) && same(json_string_value(v), json_string_value(text)))
 			return true;
+	}
 	return false;
 }
 
@@ -40,67 +73,63 @@ static bool text_eq(const char *a, const char *b)
 }
 
 /* MALICIOUS_DOMAIN and CRYPTOMINING_DOMAIN are the indicators whose values are bad names. */
-static const json_t *indicator_names(const json_t *indicator)
+static const json_t *indicator_names(struct fl__reading *r, const json_t *indicator)
 {
-	const char *key = fl__path_str(indicator, "key");
+	const char *key = member_str(r, indicator, "key");
 
 	if (strcasecmp(key, "MALICIOUS_DOMAIN") != 0 && strcasecmp(key, "CRYPTOMINING_DOMAIN") != 0)
 		return NULL;
-	return fl__path_get(indicator, "values");
+	return member(r, indicator, "values");
 }
 
-static bool indicators_have(struct fl__reading *r, const json_t *indicators, const char *domain)
+static bool indicators_have(struct fl__reading *r, const json_t *indicators, const json_t *domain)
 {
 	const json_t *v;
 	size_t i;
 
 	json_array_foreach(indicators, i, v)
-		if (r->work++ < WORK_MAX && array_has(r, indicator_names(v), domain, fl__name_eq))
+		if (array_has(r, indicator_names(r, v), domain, fl__name_eq))
 			return true;
 	return false;
 }
 
-/* A signal that is itself a finding, or a DNS log record, at this endpoint. */
-static bool signal_points_at(struct fl__reading *r, const json_t *signal, const char *endpoint_id)
+/* A signal that is itself a finding, at this endpoint, which was connected to. One by DNS ("...!DNS") is a question that went out. */
+static bool signal_points_at(struct fl__reading *r, const json_t *signal, const json_t *endpoint_id, bool outbound)
 {
-	const char *type = fl__path_str(signal, "type");
-
-	if (*type && strcasecmp(type, "FINDING") != 0 && strcasecmp(type, "DNS_LOG") != 0)
+	if (json_string_length(endpoint_id) == 0 || strcasecmp(member_str(r, signal, "type"), "FINDING") != 0)
 		return false;
-	return *endpoint_id && array_has(r, fl__path_get(signal, "endpointIds"), endpoint_id, text_eq);
+	return (outbound || ends_with(member_str(r, signal, "name"), "!DNS")) && array_has(r, member(r, signal, "endpointIds"), endpoint_id, text_eq);
 }
 
-static bool sequence_agrees(struct fl__reading *r, const char *endpoint_id, const char *domain)
+static bool signals_agree(struct fl__reading *r, const json_t *domain, const json_t *endpoint_id, bool outbound)
 {
-	const json_t *signals = fl__path_get(r->sequence, "signals"), *v;
+	const json_t *v;
 	size_t i;
 
-	if (indicators_have(r, fl__path_get(r->sequence, "sequenceIndicators"), domain))
-		return true;
-	json_array_foreach(signals, i, v)
-		if (r->work++ < WORK_MAX && (signal_points_at(r, v, endpoint_id) || indicators_have(r, fl__path_get(v, "signalIndicators"), domain)))
+	json_array_foreach(r->signals, i, v)
+		if (indicators_have(r, member(r, v, "signalIndicators"), domain) || signal_points_at(r, v, endpoint_id, outbound))
 			return true;
 	return false;
 }
 
 void fl__take_sequence(struct fl__reading *r, const json_t *v)
 {
-	r->sequence = v;
+	r->signals = member(r, v, "signals");
+	r->indicators = member(r, v, "sequenceIndicators");
 }
 
 /* The far end of an attack sequence: its name is bad when the connection did not come in from it, and something in the
- * sequence says so: an indicator with this name, or a finding at this endpoint. */
+ * sequence says so: an indicator with this name, or a finding that something here went out to it. */
 void fl__take_endpoint(struct fl__reading *r, const json_t *v)
 {
-	const json_t *domain = fl__path_get(v, "domain");
-	const char *direction = fl__path_str(v, "connection.direction");
+	const json_t *domain = member(r, v, "domain");
+	const char *direction = member_str(r, member(r, v, "connection"), "direction");
+	bool outbound = strcasecmp(direction, "OUTBOUND") == 0;
 
-	if (!json_is_string(domain) || (*direction && strcasecmp(direction, "OUTBOUND") != 0))
+	if (!json_is_string(domain) || (*direction && !outbound))
 		return;
-	if (sequence_agrees(r, fl__path_str(v, "id"), json_string_value(domain)))
+	if (indicators_have(r, r->indicators, domain) || signals_agree(r, domain, member(r, v, "id"), outbound))
 		fl__take_domain(r, domain);
-	else if (r->work >= WORK_MAX)
-		r->ret = fl_err_set(r->err, FL_EFORMAT, "an attack sequence larger than any");
 }
 
 void fl__take_indicator(struct fl__reading *r, const json_t *v)
@@ -108,7 +137,7 @@ void fl__take_indicator(struct fl__reading *r, const json_t *v)
 	const json_t *name;
 	size_t i;
 
-	json_array_foreach(indicator_names(v), i, name)
+	json_array_foreach(indicator_names(r, v), i, name)
 		if (r->ret == 0)
 			fl__take_domain(r, name);
 }
@@ -184,13 +213,6 @@ void fl__take_intel(struct fl__reading *r, const json_t *v)
 	if (strcasecmp(fl__path_str(v, "Type"), "DOMAIN") == 0)
 		fl__path_each(r, v, "Value", fl__take_domain);
 	fl__path_each(r, v, "Source", fl__take_threat_list);
-}
-
-static bool ends_with(const char *s, const char *tail)
-{
-	size_t n = strlen(s), m = strlen(tail);
-
-	return n >= m && strcasecmp(s + n - m, tail) == 0;
 }
 
 /* A flat map, its keys GuardDuty's paths: "aws/guardduty/service/additionalInfo/sample"; older ones begin with "action/". */

@@ -32,6 +32,11 @@ struct row {
 #define LABEL63 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define NAME253 LABEL63 "." LABEL63 "." LABEL63 ".aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.example"
 #define NAME254 LABEL63 "." LABEL63 "." LABEL63 ".aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.example"
+#define SEQUENCE(endpoint, signal, indicator)                                                                                                               \
+	"{`id`:`1`,`severity`:9,`type`:`AttackSequence:EC2/X`,`service`:{`detection`:{`sequence`:{`endpoints`:[" endpoint "],`signals`:[" signal         \
+	"],`sequenceIndicators`:[" indicator "]}}}}"
+#define OUTBOUND "`connection`:{`direction`:`OUTBOUND`}"
+#define INBOUND "`connection`:{`direction`:`INBOUND`}"
 
 static const struct row guardduty[] = {
 	{ GD(DNS("c2.example")), "block 1 c2.example;", NULL },
@@ -117,6 +122,14 @@ static const struct row guardduty[] = {
 	  "{`id`:`e1`,`domain`:`out.example`,`connection`:{`direction`:`OUTBOUND`}},{`id`:`e2`,`domain`:`in.example`,`connection`:{`direction`:`INBOUND`}}],"
 	  "`signals`:[{`type`:`FINDING`,`endpointIds`:[`e1`,`e2`]}]}}}}",
 	  "block 1 out.example;", NULL },
+	{ SEQUENCE("{`id`:`e1`,`domain`:`x.example`}", "{`type`:`FINDING`,`endpointIds`:[`e1`]}", ""), "!no_domain;", NULL },
+	{ SEQUENCE("{`id`:`e1`,`domain`:`x.example`}", "{`type`:`FINDING`,`name`:`Backdoor:EC2/C&CActivity.B!DNS`,`endpointIds`:[`e1`]}", ""), "block 1 x.example;", NULL },
+	{ SEQUENCE("{`id`:`e1`,`domain`:`x.example`}", "{`type`:`CLOUD_TRAIL`,`name`:`X!DNS`,`endpointIds`:[`e1`]}", ""), "!no_domain;", NULL },
+	{ SEQUENCE("{`id`:`e1`,`domain`:`x.example`," INBOUND "}", "{`type`:`FINDING`,`name`:`X!DNS`,`endpointIds`:[`e1`]}", ""), "!no_domain;", NULL },
+	{ SEQUENCE("{`id`:`e1`,`domain`:`x.example`," OUTBOUND "}", "{`endpointIds`:[`e1`]}", ""), "!no_domain;", NULL },
+	{ SEQUENCE("{`id`:`e1`,`domain`:`x.example`," OUTBOUND "}", "{`type`:`DNS_LOG`,`endpointIds`:[`e1`]}", ""), "!no_domain;", NULL },
+	{ SEQUENCE("{`id`:`e1`,`domain`:`x.example`," OUTBOUND "}", "{`type`:`FINDING`,`endpointIds`:[`e2`]}", ""), "!no_domain;", NULL },
+	{ SEQUENCE("{`id`:`e1`,`domain`:`x.example`}", "", "{`key`:`MALICIOUS_DOMAIN`,`values`:[`x.example`]}"), "block 1 x.example;", NULL },
 	{ "{`id`:`1`,`severity`:9,`type`:`AttackSequence:EC2/X`,`service`:{`detection`:{`sequence`:{`endpoints`:[{`id`:`e2`,`domain`:`in.example`,"
 	  "`connection`:{`direction`:`INBOUND`}}],`sequenceIndicators`:[{`key`:`ATTACK_TACTIC`,`values`:[`in.example`]}]}}}}",
 	  "!no_domain;", NULL },
@@ -402,6 +415,42 @@ static void add_many(struct fl_buf *b, const char *s, size_t n)
 		fl_buf_str(b, s);
 }
 
+static void add_members(struct fl_buf *b, int n)
+{
+	for (int i = 0; i < n; i++)
+		fl_buf_printf(b, "\"%d\":0,", i);
+}
+
+/* Each endpoint is compared with each member of what it is looked for in. */
+static void sequence_with_much_to_look_at(void)
+{
+	static const struct {
+		const char *before, *behind, *want, *says;
+	} rows[] = {
+		{ "\"signals\":[{", "\"type\":\"FINDING\",\"endpointIds\":[\"e2\"]}]", "?;", "larger than any" },
+		{ "\"signals\":[{\"signalIndicators\":[{", "\"key\":\"ATTACK_TACTIC\"}]}]", "?;", "larger than any" },
+		{ "\"sequenceIndicators\":[{", "\"key\":\"ATTACK_TACTIC\"}]", "?;", "larger than any" },
+		{ "", "\"signals\":[],\"sequenceIndicators\":[]", "!no_domain;", "" }, /* the sequence itself is looked at once */
+	};
+	struct fl_buf b = { 0 };
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		fl_buf_str(&b, "{\"id\":\"1\",\"severity\":9,\"type\":\"AttackSequence:EC2/X\",\"service\":{\"detection\":{\"sequence\":{\"endpoints\":[{}");
+		add_many(&b, ",{\"id\":\"e1\",\"domain\":\"a.example\"}", 5000);
+		fl_buf_printf(&b, "],%s", rows[i].before);
+		add_members(&b, 10000);
+		fl_buf_printf(&b, "%s}}}}", rows[i].behind);
+		expect_big(&b, rows[i].want, rows[i].says);
+	}
+	/* texts are compared by their length */
+	fl_buf_str(&b, "{\"id\":\"1\",\"severity\":9,\"service\":{\"detection\":{\"sequence\":{\"endpoints\":[{}");
+	add_many(&b, ",{\"domain\":\"a.example\"}", 5000);
+	fl_buf_str(&b, "],\"sequenceIndicators\":[{\"key\":\"MALICIOUS_DOMAIN\",\"values\":[\"");
+	add_many(&b, "0123456789", 50000);
+	fl_buf_str(&b, "\"]}]}}}}");
+	expect_big(&b, "?;", "larger than any");
+}
+
 static void test_too_much(void **state)
 {
 	struct fl_buf b = { 0 };
@@ -429,6 +478,7 @@ static void test_too_much(void **state)
 		fl_buf_printf(&b, ",\"n%d.example\"", i);
 	fl_buf_str(&b, "]}]}}}}");
 	expect_big(&b, "?;", "more than 1024 names");
+	sequence_with_much_to_look_at();
 }
 
 static void test_more_findings_than_are_read(void **state)
