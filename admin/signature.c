@@ -60,6 +60,8 @@ bool fl__signature_right(const struct fl__signature_head *head, const struct fl_
 
 	if (head->timestamp) /* a time that is not signed would be anyone's: no other header is looked at */
 		return head->fireline && in_time(head->timestamp, now) && one_fits(head->fireline, secrets, n_secrets, timed, 3);
+	if (body.n && body.p[0] >= '0' && body.p[0] <= '9')
+		return false; /* "SECONDS.BODY", recorded, and its time taken off: no document begins so */
 	if (head->fireline)
 		return one_fits(head->fireline, secrets, n_secrets, &body, 1);
 	return head->hub && one_fits(head->hub, secrets, n_secrets, &body, 1);

@@ -123,6 +123,9 @@ static void a_signed_time_is_believed_for_five_minutes(void **state)
 	assert_false(right(plain, NULL, "1800000000", "body")); /* a time that was not signed */
 	assert_false(right(NULL, plain, "1800000000", "body"));
 	assert_false(right(sig, NULL, NULL, "body"));
+	assert_false(right(sig, NULL, NULL, "1800000000.body")); /* the time taken off, and made part of the body */
+	assert_false(right(NULL, sig, NULL, "1800000000.body"));
+	assert_true(right(plain, NULL, NULL, "body"));
 }
 
 static void address(uint8_t key[16], uint32_t n)
