@@ -1,7 +1,7 @@
 /* Records in the order in which they were read, a queue a partition:
  *
  *   part: [done] [done] [intake] [again, at t] [read] [letter] [read]
- *          \__ committed next     \__ nothing behind it is handed over, so that order stays
+ *          \__ committed next     \__ nothing behind it is handed over, so that order stays: but when the store is broken there
  *
  * A record is its queue's until it is dealt with. When a partition goes to another member, its queue is forgotten: what lies in the intake or with the producer is freed when it comes back.
  * Start at fl_kafka_source_step(). */
@@ -445,7 +445,7 @@ static bool hand_over(struct fl_kafka_source *s, struct record *r)
 	return false;
 }
 
-/* In order, up to the first that has to wait. Letters hold nothing up. */
+/* In order, up to the first that has to wait. Letters hold nothing up, nor does what the store has broken: that lasts until a person mends it. */
 static bool hand_over_part(struct fl_kafka_source *s, struct part *p, fl_mono_ns now, fl_mono_ns *wake)
 {
 	for (struct record *r = p->first; r; r = r->next) {
@@ -453,9 +453,11 @@ static bool hand_over_part(struct fl_kafka_source *s, struct part *p, fl_mono_ns
 
 		if (waits && r->at < *wake)
 			*wake = r->at;
-		if (waits && r->where == AGAIN)
+		if (waits && r->where == AGAIN && r->item.ret != FL_ECORRUPT)
 			return true;
-		if (r->where == TO_LETTERS && !waits)
+		if (waits)
+			continue;
+		if (r->where == TO_LETTERS)
 			send_letter(s, r, now);
 		else if ((r->where == READ || r->where == AGAIN) && !hand_over(s, r))
 			return false;

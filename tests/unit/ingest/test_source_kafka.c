@@ -276,6 +276,30 @@ static void not_durable_is_tried_again_in_order(void **state)
 	assert_true(status(w).n[FL_SOURCE_N_AGAIN] >= 13);
 }
 
+/* A malformed claim in the store waits for a person, and the others do not. */
+static void what_the_store_has_broken_holds_nothing_up(void **state)
+{
+	struct world *w = *state;
+
+	fill(w, 0, 1);
+	settle(w);
+	assert_int_equal(serve(w, FL_ECORRUPT, 0), 1);
+	fill(w, 1, 4);
+	settle(w);
+	assert_int_equal(serve(w, 0, 1), 3);
+	settle(w);
+	assert_int_equal(committed(w), -1); /* it is not passed over */
+	later(w, FL_KAFKA_AGAIN_MIN_MS);
+	assert_int_equal(serve(w, FL_ECORRUPT, 0), 1);
+	settle(w);
+	assert_int_equal(serve(w, 0, -1), 0);
+	later(w, 2 * FL_KAFKA_AGAIN_MIN_MS);
+	assert_int_equal(serve(w, 0, 0), 1);
+	settle(w);
+	assert_int_equal(committed(w), 4);
+	assert_int_equal(status(w).state, FL_SOURCE_OK);
+}
+
 static void letter(struct world *w, int n, const char *reason, const char *origin, const char *value)
 {
 	struct fl_bus_consumer *c = NULL;
@@ -517,6 +541,7 @@ int main(void)
 		T(the_offset_goes_on_in_order),
 		T(a_crash_before_the_commit_repeats),
 		T(not_durable_is_tried_again_in_order),
+		T(what_the_store_has_broken_holds_nothing_up),
 		T(what_cannot_be_read_is_set_aside),
 		T(a_letter_that_fails_is_sent_again),
 		T(tombstones_and_empty_values_are_passed),
