@@ -151,10 +151,12 @@ static void next_page(struct guardduty *g, fl_mono_ns now)
 	bool more = g->token[0] != '\0';
 
 	end_page(g);
-	if (!more)
-		end_round(g, now);
-	else
-		g->phase = LISTING;
+	g->phase = LISTING;
+	if (more && (g->pages < PAGES_MAX || g->newest == g->position))
+		return;
+	end_round(g, now);
+	if (more) /* of so many pages not all is lost when one fails: the next round goes on from here */
+		g->due = now;
 }
 
 /* --- calls --- */
@@ -261,7 +263,7 @@ static bool guardduty_answer(struct fl_aws_source *s, struct fl_http_response *r
 	c = fl__aws_judge(&s->aws, r, now, reason);
 	if (c != FL__AWS_OK) {
 		fl__aws_source_failed(s, c, reason);
-		if (c == FL__AWS_OTHER && g->token[0] && g->phase == LISTING) /* a token may be too old */
+		if (c == FL__AWS_OTHER && (g->phase == GETTING || g->token[0])) /* a token may be too old, or an id unknown by now */
 			begin_round(g);
 		return true;
 	}

@@ -10,7 +10,7 @@ static struct finding f[400];
 static size_t n_f;
 static unsigned lists, fetched;
 static int64_t asked_from_ms[100];
-static bool no_end;
+static bool no_end, long_list, get_refused;
 
 static int64_t ms_of(fl_unix_us t)
 {
@@ -41,7 +41,11 @@ static bool list_answer(const json_t *body, struct fl_http_response *out)
 	for (; i < n_f && json_array_size(ids) < 50; i++)
 		if (f[i].updated_ms >= from && i >= skip)
 			json_array_append_new(ids, json_string(f[i].id));
-	if (i < n_f || no_end)
+	if (long_list && from == 0) { /* the first round: ever one more page, with nothing on it */
+		if (skip)
+			json_array_clear(ids);
+		snprintf(next, sizeof(next), "%zu", skip + 1000);
+	} else if (i < n_f || no_end)
 		snprintf(next, sizeof(next), "%zu", no_end ? 7 : i);
 	answer_json(out, json_pack("{s:o, s:s}", "findingIds", ids, "nextToken", next));
 	return true;
@@ -49,11 +53,14 @@ static bool list_answer(const json_t *body, struct fl_http_response *out)
 
 static bool get_answer(const json_t *body, struct fl_http_response *out)
 {
-	json_t *v = json_array(), *e;
+	json_t *v, *e;
 	char at[FL_TIME_TEXT];
 	size_t i;
 
 	fetched++;
+	if (get_refused)
+		return refuse(out, 400, "BadRequestException");
+	v = json_array();
 	json_array_foreach (json_object_get(body, "findingIds"), i, e)
 		for (size_t k = 0; k < n_f; k++)
 			if (strcmp(f[k].id, json_string_value(e)) == 0)
@@ -79,7 +86,7 @@ static int setup(void **state)
 	aws.other = guardduty;
 	n_f = 0;
 	lists = fetched = 0;
-	no_end = false;
+	no_end = long_list = get_refused = false;
 	return 0;
 }
 
@@ -188,6 +195,46 @@ static void a_list_without_end(void **state)
 	assert_non_null(strstr(status()->reason, "does not end"));
 }
 
+/* More pages than a round has: it ends there, its position is kept, and the next one goes on at once. */
+static void a_long_first_round(void **state)
+{
+	struct fl_buf b = { 0 };
+	unsigned before;
+
+	(void)state;
+	add("a", 20);
+	long_list = true;
+	aws_open();
+	for (int i = 0; i < 100 && asked_from_ms[(lists + 99) % 100] == 0; i++)
+		run(1);
+	assert_int_equal(asked_from_ms[(lists + 99) % 100], ms_of(aws_start) - 20 * 1000 - 900 * 1000);
+	assert_int_equal(lists, 4001);
+	assert_int_equal(aws.staged, 1);
+	assert_int_equal(aws.state->ops->read(aws.state, "gd-api.position", 1000, &b, NULL), 0);
+	fl_buf_done(&b);
+	assert_int_equal(status()->state, FL_SOURCE_OK);
+	before = lists;
+	run(100);
+	assert_int_equal(lists, before); /* this one ended: the next is due in its time */
+}
+
+/* Ids that are refused are not asked for ever. */
+static void findings_that_are_refused(void **state)
+{
+	(void)state;
+	add("a", 20);
+	get_refused = true;
+	aws_open();
+	run(20);
+	assert_true(fetched > 1);
+	assert_int_equal(lists, fetched);
+	assert_int_equal(status()->state, FL_SOURCE_FAILED);
+	get_refused = false;
+	run(20);
+	assert_int_equal(aws.staged, 1);
+	assert_int_equal(status()->state, FL_SOURCE_OK);
+}
+
 static void no_such_detector(void **state)
 {
 	(void)state;
@@ -203,7 +250,8 @@ static void no_such_detector(void **state)
 #define G(fn) cmocka_unit_test_setup_teardown(fn, setup, aws_teardown)
 int main(void)
 {
-	const struct CMUnitTest tests[] = { G(pages_and_repeats), G(position_outlives_us), G(nothing_is_skipped), G(a_failed_call_is_repeated), G(a_list_without_end), G(no_such_detector) };
+	const struct CMUnitTest tests[] = { G(pages_and_repeats), G(position_outlives_us), G(nothing_is_skipped), G(a_failed_call_is_repeated), G(a_list_without_end),
+					    G(a_long_first_round), G(findings_that_are_refused), G(no_such_detector) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
