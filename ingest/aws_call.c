@@ -1,7 +1,7 @@
 /* A signed call and what becomes of it. Errors are told apart by one table: what AWS calls them, what it means, what a person reads. Start at fl__aws_judge(). */
 #include "ingest/aws_int.h"
 
-enum { ANSWER_MAX = FL_AWS_ANSWER_MAX, BACK_OFF_MAX_S = 60, PERSON_MAX_S = 15 /* who mends it looks whether it is mended */, SKEW_SAID_S = 60 };
+enum { ANSWER_MAX = FL_AWS_ANSWER_MAX, BACK_OFF_MAX_S = 60, PERSON_MAX_S = 15 /* who mends it looks whether it is mended */, SKEW_SAID_S = 60, AFTER_MAX_S = 300 };
 
 static const struct meaning {
 	const char *text; /* what is wrong; "" what was read says it */
@@ -103,6 +103,8 @@ void fl__aws_back_off(struct fl__aws *a, int64_t after_s, fl_mono_ns now)
 
 	a->failures++;
 	ms = ms / 2 + (int64_t)fl_random_below(a->who.c->random, (uint64_t)ms / 2 + 1);
+	if (after_s > AFTER_MAX_S)
+		after_s = AFTER_MAX_S;
 	if (after_s >= 0 && ms < after_s * 1000)
 		ms = after_s * 1000;
 	a->retry_at = now + ms * FL_NS_PER_MS;

@@ -145,6 +145,22 @@ static void throttled(void **state)
 	assert_string_equal(status()->reason, "");
 }
 
+/* A Retry-After of a month is not believed. */
+static void told_to_wait_too_long(void **state)
+{
+	(void)state;
+	aws.fail_n = 1;
+	aws.fail_code = "ThrottlingException";
+	aws.fail_status = 400;
+	aws.retry_after_s = 31 * 86400;
+	put("{\"domain\":\"a.example\"}");
+	aws_open();
+	run(299);
+	assert_int_equal(aws.receives, 0);
+	run(3);
+	assert_int_equal(left(), 0);
+}
+
 /* Each is said in words, and whether it passes by itself. */
 static void errors_are_told_apart(void **state)
 {
@@ -339,7 +355,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(durable_is_deleted), T(a_burst_widens), T(a_failed_entry_is_tried_again), T(what_cannot_be_read_is_set_aside), T(not_deleted_before_it_is_set_aside),
-		T(without_a_bus_the_queue_has_to), T(throttled), T(errors_are_told_apart), T(a_wrong_clock_is_said), T(visibility_is_renewed), T(handed_out_again),
+		T(without_a_bus_the_queue_has_to), T(throttled), T(told_to_wait_too_long), T(errors_are_told_apart), T(a_wrong_clock_is_said), T(visibility_is_renewed), T(handed_out_again),
 		T(the_stage_is_away), T(given_back_at_the_stop), T(stop_deletes_what_is_durable), T(reload), T(metrics),
 	};
 
