@@ -39,6 +39,7 @@ struct fl_keep {
 	struct fl_fold *fold;
 	size_t set; /* compared now, and how far */
 	uint32_t at;
+	bool whole, again; /* the fold is all that the ledger has, not what was followed; all of it must be read again */
 	bool head_asked, skipped; /* skipped: a set could not be compared, and is asked again */
 	uint64_t small; /* octets of the file when it was made small last; 0: to be found out */
 	bool asked, no_more; /* while the topic is silent before its end */

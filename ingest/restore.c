@@ -45,7 +45,7 @@ static void begin(struct fl_findings_stage *f)
 	if (k->topic)
 		fl_bus_consumer_close(f->c.bus, k->topic);
 	k->topic = NULL;
-	k->following = false;
+	k->following = k->whole = k->again = false;
 	k->state = FL_RESTORE_READ;
 	k->retry_at = 0;
 }
@@ -82,7 +82,10 @@ int fl__restore_fits(struct fl_findings_stage *f, struct fl_claim_set *s, const 
 		s->known = head->id;
 	if (ret != FL_ESTALE)
 		return ret;
-	if (f->keep.running) { /* lost again while it is restored: what was compared counts no more */
+	if (f->keep.running && !f->keep.whole) { /* what was followed since is not enough to fill it again */
+		suspect(s, true);
+		f->keep.again = true;
+	} else if (f->keep.running) { /* lost again while it is restored: what was compared counts no more */
 		s->known = (struct fl_version_id){ 0 };
 		f->keep.at = 0;
 		f->keep.head_asked = false;
@@ -286,6 +289,7 @@ static void all_read(struct fl_findings_stage *f)
 		forget_old(f);
 	else
 		make_small(f);
+	k->whole = true;
 	k->read_once = true;
 	k->following = k->topic != NULL;
 	compare_from_here(k);
@@ -303,6 +307,7 @@ static void without_topic(struct fl_findings_stage *f, int code, const struct fl
 		fl_bus_consumer_close(f->c.bus, k->topic);
 	k->topic = NULL;
 	k->read_once = false;
+	k->whole = true; /* all that can be had now */
 	fl__fold_free(k->fold); /* half a topic has words without those that took them back */
 	k->fold = fl__fold_new();
 	if (k->fold)
@@ -465,6 +470,7 @@ static void compared(struct fl_findings_stage *f)
 
 	fl__fold_free(k->fold);
 	k->fold = NULL;
+	k->whole = false;
 	k->state = FL_RESTORE_IDLE;
 }
 
@@ -476,6 +482,8 @@ static int ask_head(struct fl_findings_stage *f, struct fl_claim_set *s, struct 
 
 	if (ret == FL_ENOTFOUND)
 		ret = 0;
+	if (ret == 0 && !f->keep.head_asked && !f->keep.whole)
+		ret = fl__restore_fits(f, s, &head, err);
 	if (ret == 0 && !f->keep.head_asked) {
 		s->known = head.id;
 		f->keep.head_asked = true;
@@ -522,6 +530,10 @@ static bool compare(struct fl_findings_stage *f, fl_mono_ns now)
 	}
 	if (ret >= 0)
 		return true;
+	if (k->again) {
+		begin(f);
+		return true;
+	}
 	k->skipped = true;
 	next_set(k);
 	if (ret != FL_EFENCED && ret != FL_EUNAVAIL)

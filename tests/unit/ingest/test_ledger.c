@@ -533,6 +533,31 @@ static void test_death_at_every_step(void **state)
 	assert_false(died);
 }
 
+/* What another host wrote is followed, and meanwhile the store is emptied: what was followed is not all that was lost. */
+static void test_emptied_while_it_follows(void **state)
+{
+	(void)state;
+	start(1, true);
+	assert_int_equal(find("1", "a.example"), 0);
+	steps(0, 3);
+	steps(1, 3);
+	for (int i = 0; i < 4; i++) {
+		fl_clock_mem_advance(&w.clock, 4 * FL_NS_PER_S); /* the other's lease */
+		assert_int_equal(find_at(1, fl_arena_printf(&w.arena, "b%d", i), fl_arena_printf(&w.arena, "b%d.example", i), 1, false), 0);
+		fl_store_mem_flush(w.mem);
+		for (int k = 0; k < i; k++) { /* at another point of the round each time */
+			fl_mono_ns wake;
+
+			fl_findings_step(hosts[0].st, fl_now_mono(&w.clock.door), &wake);
+		}
+		fl_clock_mem_advance(&w.clock, 4 * FL_NS_PER_S);
+		steps(0, 8);
+		assert_true(holds("cli.block", i == 0 ? "a.example b0.example" : i == 1 ? "a.example b0.example b1.example"
+									: i == 2 ? "a.example b0.example b1.example b2.example"
+										 : "a.example b0.example b1.example b2.example b3.example"));
+	}
+}
+
 static int decide(enum fl_claim_op op, const char *id, fl_unix_us until)
 {
 	struct fl_claim_request r = { op, id, until, "mona", "a person's word", false };
@@ -618,6 +643,7 @@ static void test_a_word_that_nobody_has(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		LEDGER(test_emptied_while_it_follows),
 		LEDGER(test_words_of_people),
 		LEDGER(test_a_word_that_nobody_has),
 		LEDGER(test_each_change_is_in_the_topic),
