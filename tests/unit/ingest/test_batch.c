@@ -8,7 +8,7 @@ enum { BURST = 10000, SENDERS = 4, EACH = 2000 };
 
 static struct fl_findings_stage *st;
 static struct fl_intake *queue;
-static unsigned wakes;
+static _Atomic unsigned wakes; /* senders are threads */
 
 static void woken(void *ctx)
 {
