@@ -212,8 +212,8 @@ static int view_second(struct view *v, const struct fl_reply *members, size_t n)
 	struct fl_span(*words)[3];
 	struct fl_reply *r = NULL;
 	struct fl_cmd *cmds;
-	struct seen *ids, *all;
-	size_t k;
+	struct seen *ids = NULL, *all;
+	size_t k = 0;
 	int ret = view_others(v, members, n, &ids, &k);
 
 	if (ret < 0 || k == 0)

@@ -60,7 +60,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fl_hmac_sha256(secrets[1], &rest, 1, mac);
 	snprintf(right, sizeof(right), "sha256=%s", fl_hex(mac, 32, hex));
 	h = (struct fl__signature_head){ right, hub, NULL };
-	assert(fl__signature_right(&h, secrets, 2, rest, NOW));
+	/* without a time no body begins with a digit: it could be one with its time taken off */
+	assert(fl__signature_right(&h, secrets, 2, rest, NOW) == !(rest.n && rest.p[0] >= '0' && rest.p[0] <= '9'));
 	assert(!fl__signature_right(&h, secrets, 1, rest, NOW));
 	free(fireline);
 	free(hub);
