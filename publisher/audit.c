@@ -6,6 +6,8 @@
 
 #include <stdlib.h>
 
+#define DECISION "io.fireline.decision.v1"
+
 enum { READ_A_STEP = 256, DELETED_MS = 10000, DECIDED_MAX = 4096, AGAIN_MS = 5000 };
 
 /* The last decision on a list. */
@@ -16,7 +18,7 @@ struct fl_decided {
 
 int fl__audit_open(struct fl_publisher *p, struct fl_err *err)
 {
-	struct fl_ledger_config c = { .topic = FL_TOPIC_AUDIT, .type = "io.fireline.decision.v1", .source = "/fireline/publisher", .bus = p->c.bus, .bus_keeps = p->c.bus_keeps,
+	struct fl_ledger_config c = { .topic = FL_TOPIC_AUDIT, .type = DECISION, .source = "/fireline/publisher", .bus = p->c.bus, .bus_keeps = p->c.bus_keeps,
 				      .disk = p->c.ledger, .file = "audit", .clock = p->c.clock, .others = fl__relay_report, .others_ctx = p };
 
 	if (!p->c.ledger && !p->c.bus_keeps)
@@ -60,6 +62,15 @@ static struct fl_decided *decided_new(struct fl_audit *a)
 	}
 	memset(&a->v[a->n], 0, sizeof(a->v[a->n]));
 	return &a->v[a->n++];
+}
+
+/* The topic also has what people did, for people (sets/audit.c): no version of a list, and no fault. */
+static bool is_decision(const struct fl_bus_msg *m)
+{
+	for (size_t i = 0; i < m->n_headers; i++)
+		if (strcmp(m->headers[i].key, "ce_type") == 0)
+			return fl_span_eqs(m->headers[i].value, DECISION);
+	return false;
 }
 
 static int take(void *ctx, struct fl_span key, struct fl_span value)
@@ -159,7 +170,7 @@ void fl__audit_step(struct fl_publisher *p, fl_mono_ns now)
 	ret = a->topic ? 1 : 0;
 	for (int i = 0; i < READ_A_STEP && ret == 1; i++) {
 		ret = fl_bus_fetch(p->c.bus, a->topic, 0, &m, NULL);
-		if (ret == 1 && m.value.p)
+		if (ret == 1 && m.value.p && is_decision(&m))
 			take(a, m.key, m.value);
 	}
 	if (a->topic && !a->read && ret == 0 && now >= a->at) {

@@ -48,13 +48,13 @@ static void ledger_metrics(const struct fl_publisher *p, struct fl_buf *out)
 	if (!p->audit.ledger)
 		return;
 	fl_ledger_status(p->audit.ledger, &s);
-	fl_metric_family(out, "fireline_ledger_pending_records", FL_GAUGE, "Records of the ledger that this host holds until Kafka is back.");
-	fl_metric_u64(out, "fireline_ledger_pending_records", "", FL_LABELS("topic", FL_TOPIC_AUDIT), s.pending);
-	fl_metric_family(out, "fireline_ledger_records_total", FL_COUNTER, "Records of the ledger: delivered to the topic, kept in the file, sent on from there, in neither.");
-	fl_metric_u64(out, "fireline_ledger_records_total", "", FL_LABELS("topic", FL_TOPIC_AUDIT, "result", "delivered"), s.delivered);
-	fl_metric_u64(out, "fireline_ledger_records_total", "", FL_LABELS("topic", FL_TOPIC_AUDIT, "result", "kept"), s.kept);
-	fl_metric_u64(out, "fireline_ledger_records_total", "", FL_LABELS("topic", FL_TOPIC_AUDIT, "result", "sent_on"), s.sent_on);
-	fl_metric_u64(out, "fireline_ledger_records_total", "", FL_LABELS("topic", FL_TOPIC_AUDIT, "result", "failed"), s.failed);
+	fl_metric_family(out, "fireline_audit_pending_records", FL_GAUGE, "Decisions on lists that this host holds until Kafka is back.");
+	fl_metric_u64(out, "fireline_audit_pending_records", "", FL_LABELS("topic", FL_TOPIC_AUDIT), s.pending);
+	fl_metric_family(out, "fireline_audit_records_total", FL_COUNTER, "Decisions on lists: delivered to the topic, kept in the file, sent on from there, in neither.");
+	fl_metric_u64(out, "fireline_audit_records_total", "", FL_LABELS("topic", FL_TOPIC_AUDIT, "result", "delivered"), s.delivered);
+	fl_metric_u64(out, "fireline_audit_records_total", "", FL_LABELS("topic", FL_TOPIC_AUDIT, "result", "kept"), s.kept);
+	fl_metric_u64(out, "fireline_audit_records_total", "", FL_LABELS("topic", FL_TOPIC_AUDIT, "result", "sent_on"), s.sent_on);
+	fl_metric_u64(out, "fireline_audit_records_total", "", FL_LABELS("topic", FL_TOPIC_AUDIT, "result", "failed"), s.failed);
 }
 
 void fl_publisher_metrics(struct fl_publisher *p, struct fl_buf *out)
