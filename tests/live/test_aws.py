@@ -96,7 +96,7 @@ def test_killed_and_killed(shared):
             time.sleep(rng.uniform(0, 0.7))
             w.kill("ingest")
             w.start("ingest")
-        wait_until(lambda: waits(sqs, queue) == 0, 240, "the queue is empty", every=0.5)
+        wait_until(lambda: waits(sqs, queue) == 0, 600, "the queue is empty", every=0.5)
         assert moto.deleted() == set(ids), f"{len(set(ids) - moto.deleted())} messages left the queue without being deleted"
         held, added = stored(w, "gd-queue.block")
         assert held == set(names), (len(held), len(names), sorted(set(names) - held)[:5])
