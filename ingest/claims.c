@@ -54,23 +54,18 @@ static int lease_and_head(struct fl_findings_stage *f, struct fl_claim_set *s, s
 	return ret;
 }
 
-int fl__claim_set_fits(struct fl_findings_stage *f, struct fl_claim_set *s, struct fl_err *err)
+/* Once more when a loss was found just now: then it is restored first. */
+int fl__claim_sets_fit(struct fl_findings_stage *f, struct fl_claim_set *const *sets, size_t n, struct fl_err *err)
 {
 	int ret = f->keep.ledger ? FL_EUNAVAIL : 0;
 
 	for (int i = 0; i < 2 && ret == FL_EUNAVAIL; i++) {
-		struct fl_head head = { 0 };
-		bool was_held = s->held;
-
-		ret = fl__restore_ready(f, s, err);
-		if (ret == 0)
-			ret = fl_set_head(f->c.sets, FL_SOURCE, s->source, &head, err);
-		if (ret == FL_ENOTFOUND)
-			ret = 0;
-		if (ret == 0)
-			ret = fl__restore_fits(f, s, &head, err);
-		if (was_held || !s->held)
+		ret = 0;
+		for (size_t k = 0; ret == 0 && k < n; k++)
+			ret = fl__restore_ready(f, sets[k], err);
+		if (ret < 0)
 			break;
+		ret = fl__restore_heads(f, sets, n, err);
 	}
 	return ret;
 }

@@ -112,6 +112,17 @@ static bool is_operators(const char *set)
 	return n > 9 && strcmp(set + n - 9, ".operator") == 0;
 }
 
+static int all_fit(struct fl_findings_stage *f, struct fl_arena *arena, struct fl_err *err)
+{
+	struct fl_claim_set **sets = fl_arena_array(arena, f->n_sets + 1, sizeof(*sets));
+
+	if (!sets)
+		return fl_err_set(err, FL_ENOMEM, "out of memory");
+	for (size_t i = 0; i < f->n_sets; i++)
+		sets[i] = &f->sets[i];
+	return fl__claim_sets_fit(f, sets, f->n_sets, err);
+}
+
 static int find(struct fl_findings_stage *f, const char *id, struct fl_arena *arena, struct fl_claim_rows *out, struct fl_err *err)
 {
 	const char **sources = fl_arena_array(arena, f->n_sets + 1, sizeof(*sources));
@@ -163,8 +174,8 @@ int fl_findings_decide(struct fl_findings_stage *f, const struct fl_claim_reques
 	const char *why = NULL;
 	int ret = check(&d, err);
 
-	for (size_t i = 0; ret == 0 && i < f->n_sets; i++)
-		ret = fl__claim_set_fits(f, &f->sets[i], err);
+	if (ret == 0)
+		ret = all_fit(f, arena, err);
 	if (ret == 0)
 		ret = find(f, r->id, arena, &rows, err);
 	if (ret < 0)

@@ -113,10 +113,29 @@ static bool archives(const struct known *k)
 	return false;
 }
 
+/* Of a store that lost something nothing is known to be taken back: the ledger comes first. Findings come by source, and so does the first that has a source's sets. */
+static int sets_fit(struct moving *m, struct fl_err *err)
+{
+	struct fl_claim_set **sets = fl_arena_array(m->arena, m->n_refs + 1, sizeof(*sets));
+	size_t n = 0;
+
+	if (!sets)
+		return fl_err_set(err, FL_ENOMEM, "out of memory");
+	for (size_t i = 0; i < m->n_known; i++) {
+		const struct known *k = &m->known[i];
+
+		if (i && strcmp(k->source, k[-1].source) == 0)
+			continue;
+		memcpy(sets + n, m->ref_set + k->first, k->n * sizeof(*sets));
+		n += k->n;
+	}
+	return fl__claim_sets_fit(m->f, sets, n, err);
+}
+
 static int read_all(struct moving *m, struct fl_err *err)
 {
 	size_t total = 0;
-	int ret = 0;
+	int ret;
 
 	for (size_t i = 0; i < m->n_known; i++)
 		total += sets_of(m, m->known[i].source);
@@ -136,13 +155,7 @@ static int read_all(struct moving *m, struct fl_err *err)
 			}
 		k->n = m->n_refs - k->first;
 	}
-	/* of a store that lost something nothing is known to be taken back: the ledger comes first */
-	for (size_t j = 0; ret == 0 && j < m->f->n_sets; j++)
-		for (size_t i = 0; ret == 0 && i < m->n_known; i++)
-			if (fl__set_of_source(m->f->sets[j].source, m->known[i].source)) {
-				ret = fl__claim_set_fits(m->f, &m->f->sets[j], err);
-				break;
-			}
+	ret = sets_fit(m, err);
 	return ret < 0 ? ret : fl_claims_by_finding(m->f->c.sets, m->refs, m->n_refs, m->arena, m->rows, err);
 }
 

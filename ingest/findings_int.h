@@ -71,8 +71,9 @@ struct fl_claim_batch {
 /** The set by source name, made on demand (bounded). NULL when there are too many. */
 struct fl_claim_set *fl__claim_set(struct fl_findings_stage *f, const char *source, const char *list);
 int fl__claim_set_ready(struct fl_findings_stage *f, struct fl_claim_set *s, struct fl_err *err);
-/** Before something is decided by what the store has: 0 when its head descends from what is known; what it lost comes back first, or FL_EUNAVAIL. One round trip; none without a ledger. */
-int fl__claim_set_fits(struct fl_findings_stage *f, struct fl_claim_set *s, struct fl_err *err);
+/** Before something is decided by what the store has: 0 when the heads of these sets descend from what is known; what they lost comes back first, or FL_EUNAVAIL. One round trip; none without a
+ * ledger. */
+int fl__claim_sets_fit(struct fl_findings_stage *f, struct fl_claim_set *const *sets, size_t n, struct fl_err *err);
 /** Commit a batch: for each name the tuple that all its active claims give. Retries a lost race. 0 also when nothing changes, or nothing is to be written: then out->id.number is 0. */
 int fl__claims_commit(struct fl_findings_stage *f, const struct fl_claim_batch *b, struct fl_source_version *out, struct fl_err *err);
 /** The earlier of this host's clock and the store's; false when they are apart, or the store is away. */

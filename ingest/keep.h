@@ -67,5 +67,7 @@ void fl__restore_set(struct fl_findings_stage *f, struct fl_claim_set *s);
 bool fl__restore_step(struct fl_findings_stage *f, fl_mono_ns now);
 /** 0: the set may be written. Drives the restoration for a while if it may not yet. FL_EUNAVAIL: it must wait. */
 int fl__restore_ready(struct fl_findings_stage *f, struct fl_claim_set *s, struct fl_err *err);
+/** The same for sets whose heads are read now, in one round trip: each is judged, the first that does not fit is said. */
+int fl__restore_heads(struct fl_findings_stage *f, struct fl_claim_set *const *sets, size_t n, struct fl_err *err);
 /** Does the head that was just read descend from what is known of the set? If not, the set is restored first: FL_EUNAVAIL. */
 int fl__restore_fits(struct fl_findings_stage *f, struct fl_claim_set *s, const struct fl_head *head, struct fl_err *err);

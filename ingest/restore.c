@@ -94,21 +94,37 @@ int fl__restore_fits(struct fl_findings_stage *f, struct fl_claim_set *s, const 
 	return fl_err_set(err, FL_EUNAVAIL, "source '%s' is not as it was in the store: it is restored from the ledger first", s->source);
 }
 
+int fl__restore_heads(struct fl_findings_stage *f, struct fl_claim_set *const *sets, size_t n, struct fl_err *err)
+{
+	struct fl_head *heads = calloc(n + 1, sizeof(*heads));
+	const char **names = calloc(n + 1, sizeof(*names));
+	int ret = heads && names ? 0 : FL_ENOMEM, one;
+
+	for (size_t i = 0; ret == 0 && i < n; i++)
+		names[i] = sets[i]->source;
+	if (ret == 0 && n)
+		ret = fl_set_heads(f->c.sets, FL_SOURCE, names, n, heads, err);
+	for (size_t i = 0, read = ret == 0 ? n : 0; i < read; i++) {
+		one = fl__restore_fits(f, sets[i], &heads[i], ret < 0 ? NULL : err);
+		ret = ret < 0 ? ret : one;
+	}
+	free(heads);
+	free(names);
+	return ret;
+}
+
 /* A second is soon enough to find a loss while nothing is committed; a commit finds it by itself. */
 static void watch_heads(struct fl_findings_stage *f, fl_mono_ns now)
 {
-	const char *names[FL_CLAIM_SETS_MAX];
-	struct fl_head *heads = calloc(FL_CLAIM_SETS_MAX, sizeof(*heads));
-	int ret;
+	struct fl_claim_set **sets = calloc(f->n_sets + 1, sizeof(*sets));
+	size_t n = 0;
 
 	f->keep.heads_at = now + HEADS_MS * FL_NS_PER_MS;
-	for (size_t i = 0; i < f->n_sets; i++)
-		names[i] = f->sets[i].source;
-	ret = heads && f->n_sets ? fl_set_heads(f->c.sets, FL_SOURCE, names, f->n_sets, heads, NULL) : FL_EUNAVAIL;
-	for (size_t i = 0; ret == 0 && i < f->n_sets; i++)
+	for (size_t i = 0; sets && i < f->n_sets; i++)
 		if (!f->sets[i].held)
-			fl__restore_fits(f, &f->sets[i], &heads[i], NULL);
-	free(heads);
+			sets[n++] = &f->sets[i];
+	fl__restore_heads(f, sets, n, NULL);
+	free(sets);
 }
 
 /* --- reading --- */
