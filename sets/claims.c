@@ -3,21 +3,6 @@
 
 #include <stdlib.h>
 
-int fl_claim_get(struct fl_sets *s, const char *source, const char *id, struct fl_claim *out, struct fl_err *err)
-{
-	struct fl_arena a = { 0 };
-	struct fl_span argv[] = { fl_span_str("HGET"), fl__key(s, &a, FL_SOURCE, source, ":claim:%s", id), fl_span_str("json") };
-	struct fl_reply *r = NULL;
-	int ret = fl_store_call(s->store, &(struct fl_cmd){ argv, 3 }, 1, &a, &r, err);
-
-	if (ret == 0 && r->type == FL_REPLY_NIL)
-		ret = FL_ENOTFOUND;
-	else if (ret == 0 && (r->type != FL_REPLY_STRING || fl_claim_decode(r->s, out, NULL) < 0))
-		ret = fl_err_set(err, FL_ECORRUPT, "source '%s': claim %s is malformed", source, id);
-	fl_arena_done(&a);
-	return ret;
-}
-
 int fl_claims_get(struct fl_sets *s, const char *source, const char *const *ids, size_t n, struct fl_claim *out, enum fl_claim_there *there, struct fl_err *err)
 {
 	struct fl_arena a = { 0 };
@@ -43,36 +28,14 @@ int fl_claims_get(struct fl_sets *s, const char *source, const char *const *ids,
 	return ret;
 }
 
-static int decode_all(const char *source, const struct fl_reply *v, size_t n, struct fl_arena *arena, struct fl_claim **out, size_t *n_out, struct fl_err *err)
+int fl_claim_get(struct fl_sets *s, const char *source, const char *id, struct fl_claim *out, struct fl_err *err)
 {
-	struct fl_claim *c = fl_arena_array(arena, n + 1, sizeof(*c));
-	size_t k = 0;
+	enum fl_claim_there there;
+	int ret = fl_claims_get(s, source, &id, 1, out, &there, err);
 
-	if (!c)
-		return fl_err_set(err, FL_ENOMEM, "out of memory");
-	for (size_t i = 0; i < n; i++) {
-		if (v[i].type != FL_REPLY_STRING)
-			continue; /* past its 400 days */
-		if (fl_claim_decode(v[i].s, &c[k], NULL) < 0)
-			return fl_err_set(err, FL_ECORRUPT, "source '%s': a claim in the store is malformed", source);
-		k++;
-	}
-	*out = c;
-	*n_out = k;
-	return 0;
-}
-
-int fl_claims_of(struct fl_sets *s, const char *source, struct fl_span key, struct fl_arena *arena, struct fl_claim **out, size_t *n, struct fl_err *err)
-{
-	char name[FL_NAME_TEXT];
-	struct fl_span k = fl_span_str(fl_arena_printf(arena, "%ssource/%s:of:%s", s->store->prefix, source, fl_rkey_to_text(key, name)));
-	struct fl_span base = fl__key(s, arena, FL_SOURCE, source, ":claim:");
-	struct fl_reply r;
-	int ret = fl_store_eval(s->store, &fl__script_claims_of, &k, 1, &base, 1, arena, &r, err);
-
-	if (ret == 0 && r.type != FL_REPLY_ARRAY)
-		ret = fl_err_set(err, FL_ECORRUPT, "source '%s': claims are malformed", source);
-	return ret == 0 ? decode_all(source, r.v, r.n, arena, out, n, err) : ret;
+	if (ret < 0 || there == FL_CLAIM_THERE)
+		return ret;
+	return there == FL_CLAIM_NOT_THERE ? FL_ENOTFOUND : fl_err_set(err, FL_ECORRUPT, "source '%s': claim %s is malformed", source, id);
 }
 
 /* --- many at once --- */
@@ -132,14 +95,6 @@ static int view_see(struct view *v, const char *id, const struct fl_reply *r)
 	return 0;
 }
 
-static struct fl_cmd view_get(struct view *v, struct fl_span words[3], const char *id)
-{
-	words[0] = fl_span_str("HGET");
-	words[1] = fl__key(v->s, v->arena, FL_SOURCE, v->source, ":claim:%s", id);
-	words[2] = fl_span_str("json");
-	return (struct fl_cmd){ words, 3 };
-}
-
 /* The first trip: each claim, and the ids of those that hold its name: n replies in *members. */
 static int view_first(struct view *v, const struct fl_claim *const *asked, size_t n, struct fl_reply **members)
 {
@@ -158,7 +113,10 @@ static int view_first(struct view *v, const struct fl_claim *const *asked, size_
 
 		if (!of)
 			return view_nomem(v);
-		cmds[2 * i] = view_get(v, words[i], asked[i]->id);
+		words[i][0] = fl_span_str("HGET");
+		words[i][1] = fl__key(v->s, v->arena, FL_SOURCE, v->source, ":claim:%s", asked[i]->id);
+		words[i][2] = fl_span_str("json");
+		cmds[2 * i] = (struct fl_cmd){ words[i], 3 };
 		words[i][3] = fl_span_str("SMEMBERS");
 		words[i][4] = fl_span_str(of);
 		cmds[2 * i + 1] = (struct fl_cmd){ words[i] + 3, 2 };
@@ -209,30 +167,33 @@ static int view_others(struct view *v, const struct fl_reply *members, size_t n,
 /* The second trip, where it is needed: what holds a name and was not asked for. */
 static int view_second(struct view *v, const struct fl_reply *members, size_t n)
 {
-	struct fl_span(*words)[3];
-	struct fl_reply *r = NULL;
-	struct fl_cmd *cmds;
+	enum fl_claim_there *there;
 	struct seen *ids = NULL, *all;
+	struct fl_claim *claims;
+	const char **names;
 	size_t k = 0;
 	int ret = view_others(v, members, n, &ids, &k);
 
 	if (ret < 0 || k == 0)
 		return ret;
-	words = fl_arena_array(v->arena, k, sizeof(*words));
-	cmds = fl_arena_array(v->arena, k, sizeof(*cmds));
+	names = fl_arena_array(v->arena, k, sizeof(*names));
+	claims = fl_arena_array(v->arena, k, sizeof(*claims));
+	there = fl_arena_array(v->arena, k, sizeof(*there));
 	all = fl_arena_array(v->arena, v->n_seen + k, sizeof(*all));
-	if (!words || !cmds || !all)
+	if (!names || !claims || !there || !all)
 		return view_nomem(v);
 	for (size_t i = 0; i < k; i++)
-		cmds[i] = view_get(v, words[i], ids[i].id);
-	ret = fl_store_call(v->s->store, cmds, k, v->arena, &r, v->err);
+		names[i] = ids[i].id;
+	ret = fl_claims_get(v->s, v->source, names, k, claims, there, v->err);
+	if (ret < 0)
+		return ret;
 	memcpy(all, v->seen, v->n_seen * sizeof(*all));
 	v->seen = all;
-	for (size_t i = 0; ret == 0 && i < k; i++)
-		ret = view_see(v, ids[i].id, &r[i]);
-	if (ret == 0)
-		qsort(v->seen, v->n_seen, sizeof(*v->seen), by_id);
-	return ret;
+	for (size_t i = 0; i < k; i++)
+		if (there[i] != FL_CLAIM_NOT_THERE)
+			v->seen[v->n_seen++] = (struct seen){ names[i], there[i] == FL_CLAIM_THERE ? &claims[i] : NULL };
+	qsort(v->seen, v->n_seen, sizeof(*v->seen), by_id);
+	return 0;
 }
 
 static int view_held(struct view *v, const struct fl_reply *members, struct fl_claim_view *out)

@@ -185,17 +185,6 @@ const struct fl_script fl__script_walk_up = { "walk_up",
 	"end\n"
 	"return out\n" };
 
-/* KEYS name's key. ARGV base of claims: the JSON of each active claim of a name. */
-const struct fl_script fl__script_claims_of = { "claims_of",
-	"local out = {}\n"
-	"local ids = redis.call('SMEMBERS', KEYS[1])\n"
-	"table.sort(ids)\n"
-	"for _, id in ipairs(ids) do\n"
-	"  local j = redis.call('HGET', ARGV[1] .. id, 'json')\n"
-	"  if j then out[#out + 1] = j end\n"
-	"end\n"
-	"return out\n" };
-
 /* KEYS head, the pack, then v:N and d:N of each version in it. ARGV epoch, fence, `packed` as it was read, `packed` from now on, name of the pack ('' none: only `packed` moves), its
  * bytes, expiry in ms of what it stands for, then the chain of each version. */
 const struct fl_script fl__script_pack = { "pack",

@@ -150,8 +150,6 @@ int fl_claims_due(struct fl_sets *s, const char *source, fl_unix_us after, fl_un
 		  uint64_t *unreadable, struct fl_err *err);
 /** How many claims of a source end at or before `until`, readable or not. One round trip, O(log n). */
 int fl_claims_due_count(struct fl_sets *s, const char *source, fl_unix_us until, uint64_t *n, struct fl_err *err);
-/** The active claims on a name, in arena. FL_ECORRUPT when one of them cannot be read. */
-int fl_claims_of(struct fl_sets *s, const char *source, struct fl_span key, struct fl_arena *arena, struct fl_claim **out, size_t *n, struct fl_err *err);
 /* What the store has of a claim that is to be written, and of its name. */
 struct fl_claim_view {
 	const struct fl_claim *stored; /* of this id; NULL: none */

@@ -43,7 +43,7 @@ static inline uint32_t fl__small(const struct fl_sets *s)
 
 /* scripts.c */
 extern const struct fl_script fl__script_lease, fl__script_release, fl__script_commit_source, fl__script_commit_list, fl__script_walk, fl__script_walk_up,
-	fl__script_claims_of, fl__script_claims_trim, fl__script_pack, fl__script_retain, fl__script_purge, fl__script_needed, fl__script_lineage;
+	fl__script_claims_trim, fl__script_pack, fl__script_retain, fl__script_purge, fl__script_needed, fl__script_lineage;
 /* deliberate bugs: see base/mutant.h */
 extern const struct fl_script fl__script_source_no_cas, fl__script_list_no_cas, fl__script_head_only, fl__script_lease_counter;
 

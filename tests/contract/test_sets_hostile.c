@@ -181,7 +181,7 @@ static void test_claims(void **state)
 	assert_int_equal(commit_claims(&lease, v, 3), 0);
 	assert_int_equal(fl_claim_get(&w.s, "f", v[0].id, &got, NULL), 0);
 	assert_string_equal(got.finding, "one");
-	assert_int_equal(fl_claims_of(&w.s, "f", fl_rkey_span(&v[0].key), &w.arena, &many, &n, NULL), 0);
+	assert_int_equal(claims_on_name(&w.s, "f", fl_rkey_span(&v[0].key), &w.arena, &many, &n), 0);
 	assert_int_equal(n, 2);
 	assert_int_equal(fl_claims_due(&w.s, "f", 0, 999, 10, &w.arena, &many, &n, &unreadable, NULL), 0);
 	assert_int_equal(n, 0);
@@ -192,7 +192,7 @@ static void test_claims(void **state)
 	/* an end takes it out of both indexes, and the claim itself stays 400 days */
 	v[0].state = FL_CLAIM_EXPIRED;
 	assert_int_equal(commit_claims(&lease, v, 1), 0);
-	assert_int_equal(fl_claims_of(&w.s, "f", fl_rkey_span(&v[0].key), &w.arena, &many, &n, NULL), 0);
+	assert_int_equal(claims_on_name(&w.s, "f", fl_rkey_span(&v[0].key), &w.arena, &many, &n), 0);
 	assert_int_equal(n, 1);
 	assert_string_equal(many[0].finding, "two");
 	assert_int_equal(fl_claims_due(&w.s, "f", 0, 5000, 10, &w.arena, &many, &n, &unreadable, NULL), 0);
@@ -206,12 +206,12 @@ static void test_claims(void **state)
 	v[0].expires_at = 0;
 	assert_int_equal(commit_claims(&lease, v, 1), 0);
 	assert_int_equal(redis_int(&w, line), -1);
-	assert_int_equal(fl_claims_of(&w.s, "f", fl_rkey_span(&v[0].key), &w.arena, &many, &n, NULL), 0);
+	assert_int_equal(claims_on_name(&w.s, "f", fl_rkey_span(&v[0].key), &w.arena, &many, &n), 0);
 	assert_int_equal(n, 2);
 	assert_int_equal(fl_claims_due(&w.s, "f", 0, 5000, 10, &w.arena, &many, &n, &unreadable, NULL), 0);
 	assert_int_equal(n, 1);
 	/* of another source: nothing */
-	assert_int_equal(fl_claims_of(&w.s, "g", fl_rkey_span(&v[0].key), &w.arena, &many, &n, NULL), 0);
+	assert_int_equal(claims_on_name(&w.s, "g", fl_rkey_span(&v[0].key), &w.arena, &many, &n), 0);
 	assert_int_equal(n, 0);
 }
 

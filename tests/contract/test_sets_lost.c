@@ -176,7 +176,7 @@ static void after_claim(void)
 	assert_int_equal(content_of(&w.s, "f", 2, &got), 0);
 	assert_int_equal(got.n, 201);
 	assert_true(fl_set_find(&got, fl_rkey_span(&claim.key)) != SIZE_MAX);
-	assert_int_equal(fl_claims_of(&w.s, "f", fl_rkey_span(&claim.key), &w.arena, &many, &n, NULL), 0);
+	assert_int_equal(claims_on_name(&w.s, "f", fl_rkey_span(&claim.key), &w.arena, &many, &n), 0);
 	assert_int_equal(n, 1);
 	fl_set_done(&got);
 }

@@ -1,6 +1,7 @@
 /* The invariants of DESIGN.md 8: nothing is half applied, nobody goes back by himself, nothing acknowledged is lost, no event is lost, all converges. */
 #include <string.h>
 
+#include "tests/support/claims_help.h"
 #include "publisher/state.h"
 #include "sim.h"
 
@@ -302,7 +303,7 @@ static bool check_findings(struct sim *s)
 		char name[FL_NAME_TEXT];
 		size_t n = 0;
 
-		if (fl_claims_of(&s->observer, source, fl_set_key(&set, i), &a, &v, &n, NULL) == 0 && n == 0)
+		if (claims_on_name(&s->observer, source, fl_set_key(&set, i), &a, &v, &n) == 0 && n == 0)
 			sim_fail(s, "%s is in the set, and no finding claims it", fl_rkey_to_text(fl_set_key(&set, i), name));
 		fl_arena_done(&a);
 	}

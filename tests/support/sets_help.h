@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "sets/sets.h"
+#include "tests/support/claims_help.h"
 #include "tests/support/redis.h"
 #include "tests/support/setgen.h"
 

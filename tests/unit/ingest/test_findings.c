@@ -91,7 +91,7 @@ static void test_a_finding_becomes_an_entry(void **state)
 	assert_string_equal(v.actor, "mona");
 	assert_string_equal(v.reason, C2);
 	assert_true(holds("cli.block", "bad.example"));
-	assert_int_equal(fl_claims_of(&w.s, "cli.block", fl_rkey_span(&k), &w.arena, &c, &n, NULL), 0);
+	assert_int_equal(claims_on_name(&w.s, "cli.block", fl_rkey_span(&k), &w.arena, &c, &n), 0);
 	assert_int_equal(n, 1);
 	assert_string_equal(c->finding, "1");
 	assert_int_equal(c->state, FL_CLAIM_ACTIVE);
@@ -219,7 +219,7 @@ static void test_archived(void **state)
 	assert_int_equal(inject(finding("1", C2, "bad.example", 8, ARCHIVED, 2)), 0);
 	assert_int_equal(out.withdrawn, 1);
 	assert_true(holds("cli.block", ""));
-	assert_int_equal(fl_claims_of(&w.s, "cli.block", fl_rkey_span(&k), &w.arena, &c, &n, NULL), 0);
+	assert_int_equal(claims_on_name(&w.s, "cli.block", fl_rkey_span(&k), &w.arena, &c, &n), 0);
 	assert_int_equal(n, 0);
 	/* a late repeat of the first does not revive it; a newer update does */
 	assert_int_equal(inject(finding("1", C2, "bad.example", 8, PLAIN, 1)), 0);
